@@ -1,0 +1,54 @@
+// The main of every test that runs as several ranks. All ranks leave with the same code, and the
+// first test case that fails on any rank is the last one for all: what follows would meet
+// mismatched collective calls.
+#include <mpi.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#define CATCH_CONFIG_RUNNER
+#include <catch2/catch.hpp>
+
+namespace {
+
+MPI_Comm verdict = MPI_COMM_NULL;  // a communicator of its own: a test cannot disturb it
+
+int WorstOfAll(int mine) {
+  int worst = mine;
+  MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, verdict);
+  return worst;
+}
+
+struct TogetherListener : Catch::TestEventListenerBase {
+  using TestEventListenerBase::TestEventListenerBase;
+
+  // Catch2 names only what failed, and a rank that hangs has not failed yet.
+  void testCaseStarting(const Catch::TestCaseInfo& info) override {
+    std::fprintf(stderr, "begin %s\n", info.name.c_str());
+  }
+  void testCaseEnded(const Catch::TestCaseStats& stats) override {
+    if (WorstOfAll(stats.totals.assertions.failed > 0 ? 1 : 0) == 0) return;
+    std::fflush(nullptr);
+    MPI_Finalize();
+    std::_Exit(1);
+  }
+};
+
+}  // namespace
+
+CATCH_REGISTER_LISTENER(TogetherListener)
+
+int main(int argc, char** argv) {
+  MPI_Init(&argc, &argv);
+  MPI_Comm_dup(MPI_COMM_WORLD, &verdict);
+  Catch::Session session;
+  int mine = session.applyCommandLine(argc, argv);
+  auto& config = session.configData();
+  config.warnings = Catch::WarnAbout::NoTests;  // a filter that matches nothing is a failure
+  const char* filter = std::getenv("TESTBRIDGE_TEST_ONLY");  // bazel test --test_filter=...
+  if (filter != nullptr) config.testsOrTags = {filter};
+  if (mine == 0) mine = session.run();
+  const int worst = WorstOfAll(mine == 0 ? 0 : 1);
+  MPI_Finalize();
+  return worst;
+}
