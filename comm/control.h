@@ -1,0 +1,65 @@
+// The control word: one small asynchronous reduction per step that tells every rank the same thing.
+// Do all ranks agree on plan, step and data? Does anybody want to stop, capture, or report failure?
+// Has everybody written its part of a capture?
+//
+//   Control::Mine mine{.agree = hash of (plan digest, launched buckets, cursor), .any = kStop, ...};
+//   Result<Verdict> verdict = control.EndStep(step, mine);     // step 0, 1, 2, ... once each
+//
+// EndStep posts the word of `step` and waits for that of `step - lag` (lag 1 by default): so a wish
+// raised in step s is known to all at the end of step s+1, at the same step on every rank, and never
+// earlier on some. Nobody acts on anything but a Verdict.
+//
+// One operator, bitwise OR over eight 64-bit words: an AND travels as the OR of inverses, and
+// OR(h) == ~OR(~h) exactly when all h are equal. (Max would tell unequal hashes apart as well, but it
+// loses flags: max(0b01, 0b10) drops one.)
+//
+// Thread: the training loop's, alone. Owned by the World.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/status.h"
+
+namespace stemma::comm {
+
+enum AnyFlag : uint32_t {      // raised when at least one rank raises it
+  kAnyStop = 1u << 0,          // a signal, a time limit, a STOP file
+  kAnyCapture = 1u << 1,       // a signal, a SAVE file
+  kAnyFailed = 1u << 2,        // this rank cannot go on; its text is fetched in a second round
+  kAnyNonFinite = 1u << 3,
+  kAnyCaptureFailed = 1u << 4,
+};
+enum AllFlag : uint32_t {      // set in the verdict only when every rank sets it
+  kAllCaptureWritten = 1u << 0,
+  kAllHasData = 1u << 1,
+};
+
+struct Mine {
+  uint64_t agree = 0;     // must be equal on all ranks, or the step fails on all of them
+  uint32_t any = 0;
+  uint32_t all = 0;
+  uint64_t audit = 0;     // compared like `agree`, but a difference is only reported
+  std::string text;       // why kAnyFailed, or what a disagreement should print: not sent otherwise
+};
+
+struct Verdict {
+  int64_t step = -1;      // the step this speaks about; -1: no word yet (the first step of lag 1)
+  uint32_t any = 0;
+  uint32_t all = 0;
+  bool audit_equal = true;
+  uint64_t raised_by = 0;  // bit (rank mod 64) of every rank that raised any flag
+};
+
+class Control {
+ public:
+  virtual ~Control() = default;
+  // On disagreement about `agree`, or when a rank failed, every rank gets the same error, which names
+  // ranks grouped by what they said ("step 1201: ranks {0,1,2} ..., rank {3} ...").
+  virtual Result<Verdict> EndStep(int64_t step, const Mine& mine) = 0;
+  // The words posted and not yet read, oldest first; nullopt when there is none. At the end of a run.
+  virtual Result<std::optional<Verdict>> Drain() = 0;
+};
+
+}  // namespace stemma::comm

@@ -1,0 +1,71 @@
+// The state record: the entry whose hash-valid, durable presence in a log makes a state exist. It
+// names its parents, its packs and everything needed to go on bit for bit. Nothing in it changes
+// later. FORMAT.md documents its bytes; record_codec encodes and decodes them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stemma::lineage {
+
+// Raw SHA-256 (32 bytes). Text form: lower-case hex; people use a prefix of at least 8 digits.
+using StateId = std::string;
+using ObjectId = std::string;
+
+// These numbers reach disk.
+enum class EdgeKind : uint8_t { kTrain = 1, kFork = 2, kReshape = 3, kImport = 4 };
+enum class Reason : uint8_t { kPeriodic = 1, kRequested = 2, kSignal = 3, kFinal = 4, kFork = 5 };
+
+struct Edge {
+  StateId parent;
+  EdgeKind kind = EdgeKind::kTrain;
+};
+
+struct PackRef {
+  uint32_t writer = 0, writers = 1;  // which of the disjoint ranges
+  ObjectId pack;
+  uint64_t bytes = 0;                // file length
+};
+
+// Plain data, independent of the number of ranks.
+struct CursorRecord {
+  uint64_t seed = 0, epoch = 0, sample = 0;
+};
+
+using AttributeValue = std::variant<bool, int64_t, double, std::string>;
+
+struct Timings {            // seconds; of the capture on rank 0
+  double stall_s = 0;       // the loop waited: eager copies and the fence
+  double copy_s = 0, write_s = 0, sync_s = 0;
+  double commit_lag_s = 0;  // from the last pack's rename to the append
+};
+
+struct Record {
+  StateId id;               // SHA-256 of the encoded record without the id; set by the codec
+  std::vector<Edge> parents;   // empty: the first state of a run from nothing
+  std::string run;          // the run's ulid, 26 characters
+  std::string run_name;
+  uint32_t incarnation = 0;
+  uint64_t capture = 0;     // counts captures of the incarnation
+  ObjectId layout;
+  std::vector<PackRef> packs;
+  uint64_t logical_bytes = 0;  // of the state's spans
+  int64_t step = 0;
+  uint64_t samples = 0;
+  double epoch = 0;
+  CursorRecord cursor;
+  ObjectId settings, environment;   // blobs
+  std::string plan_digest;
+  uint32_t world = 1;
+  Reason reason = Reason::kPeriodic;
+  std::map<std::string, double> metrics;             // at this step: "loss", "lr", "grad_norm"
+  std::map<std::string, AttributeValue> attributes;  // "optim.t", ...; fork: "fork.set" and such
+  Timings timings;
+  std::string audit;        // "", "ok", or "suspect: ..."
+  int64_t wall_ms = 0;      // unix time of the append; for display only
+};
+
+}  // namespace stemma::lineage

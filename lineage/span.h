@@ -1,0 +1,55 @@
+// What lineage/ captures: named spans of host bytes. A Span says what the bytes are and who holds
+// them; a Source hands them out; a Sink takes them back. lineage/ knows nothing of tensors, GPUs or
+// MPI: models/ binds those.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/status.h"
+
+namespace stemma::lineage {
+
+// Declared, never guessed. These numbers reach disk.
+enum class Role : uint8_t {
+  kReplicated = 1,  // equal on all ranks of the group: one copy, each rank writes a disjoint range
+  kPerRank = 2,     // each rank has its own; small
+  kSharded = 3,     // each rank owns a range of it (sharded optimizer state)
+  kFrozen = 4,      // replicated and never changing: written once, shared by name
+};
+
+// What a PerRank span means at another number of ranks. These numbers reach disk.
+enum class OnReshape : uint8_t { kTakeRank0 = 1, kReseed = 2, kRefuse = 3 };
+
+struct Span {
+  std::string name;             // unique; "block3.gate.weight". Names that begin "__stemma." are refused
+  std::string section;          // "params", "optim/m", "optim/v", "small": spans of a section lie together
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;   // {} is a scalar
+  Role role = Role::kReplicated;
+  OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
+  bool eager = false;           // copied inside Capture(); others until the fence
+  int64_t count() const;        // elements
+  int64_t bytes() const;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Copies `bytes` bytes of span `span` from `offset` to `out`. Called from a lineage thread, in any
+  // order, between Capture() and the end of the fence; the bytes do not change in that time.
+  virtual Status Read(size_t span, uint64_t offset, uint64_t bytes, char* out) = 0;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // The restoring thread, in any order, each byte once. Copies into existing memory.
+  virtual Status Write(size_t span, uint64_t offset, std::string_view bytes) = 0;
+};
+
+}  // namespace stemma::lineage

@@ -1,0 +1,51 @@
+// The one seam to the file system. POSIX in production; in tests a memory disk that loses what was
+// not synced, and a wrapper that makes the n-th call fail. Everything durable goes through it.
+//
+// Thread-safe. Failure: kIo with call, path and errno text ("fsync /s/x: No space left on device");
+// kNotFound where the path does not exist; kInvalidArgument "exists" from the exclusive makers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/status.h"
+
+namespace stemma::lineage {
+
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;               // closes without syncing
+  virtual Status Append(std::string_view bytes) = 0;
+  virtual Status Sync() = 0;                       // data and size; after a failure the file is lost
+  virtual Status Close() = 0;
+};
+
+struct WriteOptions {
+  uint64_t reserve = 0;      // bytes known to come: fallocate where the file system can
+  bool direct = false;       // O_DIRECT where it works (Append then wants multiples of 4096 from
+                             // 4096-aligned memory, but the last), with a buffered fallback
+};
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path,
+                                                       const WriteOptions& options) = 0;  // O_EXCL
+  virtual Result<std::string> ReadAll(const std::string& path) = 0;
+  virtual Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) = 0;
+  virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
+  virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
+  virtual Status MakeDir(const std::string& path) = 0;      // exclusive: the claim
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  virtual Status Remove(const std::string& path) = 0;       // a file or an empty directory
+  virtual Status SyncDir(const std::string& dir) = 0;
+  virtual bool Exists(const std::string& path) = 0;
+};
+
+// The process's POSIX file system; never destroyed.
+Storage& PosixStorage();
+
+}  // namespace stemma::lineage

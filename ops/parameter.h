@@ -1,0 +1,27 @@
+// A trainable (or frozen) tensor as the engine and the optimizers see it: a unique name, what it is
+// for, and the tensor. The role decides weight decay and LAMB's trust ratio; a shape never does.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+namespace stemma::ops {
+
+enum class ParameterRole { kWeight, kBias, kNormScale, kNormShift, kEmbedding };
+
+struct Parameter {
+  std::string name;  // "block3.gate.weight": torchvision's names where a model has a twin there
+  ParameterRole role = ParameterRole::kWeight;
+  at::Tensor tensor;  // shares storage and autograd identity with the module's
+};
+
+// A buffer of the model (running statistics). Averaged ones are reduced over the ranks in every step.
+struct Buffer {
+  std::string name;
+  at::Tensor tensor;
+  bool averaged = false;  // false: the same on all ranks by construction (counters)
+};
+
+}  // namespace stemma::ops

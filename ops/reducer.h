@@ -1,0 +1,84 @@
+// Data-parallel gradients: they are written by autograd straight into flat buckets, and each bucket is
+// reduced over the ranks while backward is still running.
+//
+//   STEMMA_ASSIGN_OR_RETURN(auto reducer, Reducer::Create(settings, world, parameters, buffers));
+//   for (...) {
+//     STEMMA_RETURN_IF_ERROR(reducer->BeginStep({.micro_batches = k, .divisor = samples}));
+//     for (int i = 0; i < k; ++i) loss(i).backward();       // loss is a SUM over local samples
+//     STEMMA_RETURN_IF_ERROR(reducer->Finish());
+//     STEMMA_RETURN_IF_ERROR(reducer->Wait());              // .grad() is now the mean over all samples
+//   }
+//
+// Create is collective: it makes the plan, compares its digest on all ranks (a difference names ranks
+// and parameters), moves parameters, gradients and averaged buffers into flat memory of the
+// communicator, and broadcasts parameters and buffers from rank 0. The module's tensors keep their
+// identity; only their storage changes. A hook on each parameter's gradient accumulator counts its
+// bucket down; full buckets are launched strictly in plan order on the autograd thread.
+//
+// Owner: the caller; `world` outlives it. Thread: the loop's; the hook runs inside backward(). Errors
+// raised in the hook come out of backward() as c10::Error and are also returned by Finish().
+// Destroying it gives the tensors memory of their own again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/world.h"
+#include "core/status.h"
+#include "ops/parameter.h"
+#include "ops/plan.h"
+
+namespace stemma::ops {
+
+struct StepShape {
+  int micro_batches = 1;   // backward() calls until Finish()
+  double divisor = 1;      // the summed gradient is divided by it: samples of the global batch
+};
+
+// One dtype's flat memory. The optimizer addresses gradient, parameter and its own state by the same
+// element offset.
+struct FlatSpace {
+  DType dtype = DType::kF32;
+  at::Tensor parameters;  // 1-D, padding included
+  at::Tensor gradients;   // 1-D
+};
+
+struct ReducerStats {
+  uint64_t buckets_launched = 0;   // since Create
+  uint64_t launched_before_finish = 0;   // overlapped with backward
+  uint64_t aliases_reattached = 0;       // the user's zero_grad(set_to_none) undone
+  uint64_t copied_bytes = 0;             // must stay 0
+  double wait_s = 0;                     // time spent in Wait(): exposed communication
+};
+
+class Reducer {
+ public:
+  static Result<std::unique_ptr<Reducer>> Create(const OpsSettings& settings, comm::World& world,
+                                                 std::vector<Parameter> parameters,
+                                                 std::vector<Buffer> buffers = {});
+  virtual ~Reducer() = default;
+
+  // Zeroes the buckets, re-attaches lost aliases, checks that the model is still the one of the plan
+  // (kInvalidArgument names the first parameter that is not: moved, converted, newly trainable).
+  virtual Status BeginStep(const StepShape& shape) = 0;
+  // Launches what was not launched: parameters without a gradient count as zero (settings.unused).
+  virtual Status Finish() = 0;
+  // On return every gradient holds the reduced value and averaged buffers hold their mean.
+  virtual Status Wait() = 0;
+  // After a failure of this rank inside a step: launches the rest of the buckets as they are, so that
+  // peers do not hang; the caller then raises kAnyFailed in the control word.
+  virtual void Abandon() = 0;
+
+  virtual const Plan& plan() const = 0;
+  virtual const std::vector<Parameter>& parameters() const = 0;  // registration order
+  virtual const std::vector<FlatSpace>& spaces() const = 0;      // same order as plan().segments
+  virtual uint64_t launched_digest() const = 0;   // of the buckets launched in this step, in order
+  virtual const ReducerStats& stats() const = 0;
+  // XXH3 over all parameters and buffers of this rank: equal on all ranks, or a replica diverged.
+  virtual uint64_t DigestParameters() const = 0;
+};
+
+}  // namespace stemma::ops

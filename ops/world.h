@@ -1,0 +1,15 @@
+// The world as the layers above see it: models/ may include ops/ but not comm/, and needs no more of
+// comm/ than these names.
+#pragma once
+
+#include "comm/world.h"
+
+namespace stemma::ops {
+
+using comm::Control;
+using comm::Identity;
+using comm::Mine;
+using comm::Verdict;
+using comm::World;
+
+}  // namespace stemma::ops
