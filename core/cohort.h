@@ -34,6 +34,22 @@ class Cohort {
 // The message names the rank. Fails with the cohort's own status when the ranks cannot be asked.
 Status Agree(Cohort& cohort, const Status& mine);
 
+// Facts that must be the same on every rank: {"LibTorch loaded", "2.11.0"}, ...
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+// OK when every rank gives the same facts. Otherwise the same kIncompatible on every rank, with the
+// values grouped by rank: "LibTorch loaded differs: ranks {0,1} 2.11.0, rank {2} 2.10.0". It names
+// kKeysNamedMax keys and counts the rest; a key that a rank lacks is "(absent)". Only a digest
+// travels while all is well, so facts may be long.
+//
+//   STEMMA_RETURN_IF_ERROR(AgreeOn(cohort, {{"plan", plan_digest}, {"settings", text}}));
+constexpr int kKeysNamedMax = 5;
+Status AgreeOn(Cohort& cohort, const Facts& facts);
+
+// What each rank said, in rank order, as people read it: "ranks {0,1} 2.11.0, rank {2} 2.10.0".
+// From four neighbours on a range is written: "ranks {0-7} yes, rank {8} no".
+std::string GroupByValue(const std::vector<std::string>& by_rank);
+
 // A cohort of one: every call answers at once.
 class SoloCohort final : public Cohort {
  public:

@@ -33,8 +33,8 @@ struct Span {
   Role role = Role::kReplicated;
   OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
   bool eager = false;           // copied inside Capture(); others until the fence
-  int64_t count() const;        // elements
-  int64_t bytes() const;
+  int64_t count() const;        // elements; -1 when a dimension is negative or the product overflows
+  int64_t bytes() const;        // the same in bytes
 };
 
 class Source {

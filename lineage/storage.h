@@ -2,7 +2,8 @@
 // not synced, and a wrapper that makes the n-th call fail. Everything durable goes through it.
 //
 // Thread-safe. Failure: kIo with call, path and errno text ("fsync /s/x: No space left on device");
-// kNotFound where the path does not exist; kInvalidArgument "exists" from the exclusive makers.
+// kNotFound where the path does not exist; kInvalidArgument "exists" from the exclusive makers. A full
+// disk is known by its text (IsNoSpace).
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@ struct WriteOptions {
   uint64_t reserve = 0;      // bytes known to come: fallocate where the file system can
   bool direct = false;       // O_DIRECT where it works (Append then wants multiples of 4096 from
                              // 4096-aligned memory, but the last), with a buffered fallback
+  bool direct_required = false;  // no fallback: kIo where O_DIRECT does not work
 };
 
 class Storage {
@@ -35,6 +37,7 @@ class Storage {
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path,
                                                        const WriteOptions& options) = 0;  // O_EXCL
   virtual Result<std::string> ReadAll(const std::string& path) = 0;
+  // Exactly `bytes` bytes; kCorruption when the file ends before them.
   virtual Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) = 0;
   virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
@@ -44,6 +47,15 @@ class Storage {
   virtual Status SyncDir(const std::string& dir) = 0;
   virtual bool Exists(const std::string& path) = 0;
 };
+
+// ReadAll for a file that somebody may have swapped: kCorruption when it has more than `max` bytes.
+Result<std::string> ReadBounded(Storage& storage, const std::string& path, uint64_t max);
+
+// The disk, the quota or one storage target is full: training can go on without this capture.
+bool IsNoSpace(const Status& status);
+
+// Creates `path` with `bytes`, syncs the file and then its folder. kInvalidArgument when it exists.
+Status WriteDurable(Storage& storage, const std::string& path, std::string_view bytes);
 
 // The process's POSIX file system; never destroyed.
 Storage& PosixStorage();

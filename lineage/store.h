@@ -68,7 +68,7 @@ class Store {
 
   virtual ~Store() = default;
   virtual const std::string& path() const = 0;
-  virtual Storage& storage() = 0;
+  virtual Storage& storage() const = 0;
 
   virtual Result<Graph> Load() const = 0;
 

@@ -1,5 +1,9 @@
 // A trainable (or frozen) tensor as the engine and the optimizers see it: a unique name, what it is
 // for, and the tensor. The role decides weight decay and LAMB's trust ratio; a shape never does.
+//
+//   parameters.push_back({"conv1.weight", ParameterRole::kWeight, conv1->weight});
+//
+// Plain values. The tensor is a handle to the module's own, not a copy.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +21,8 @@ struct Parameter {
   at::Tensor tensor;  // shares storage and autograd identity with the module's
 };
 
-// A buffer of the model (running statistics). Averaged ones are reduced over the ranks in every step.
+// A buffer of the model (running statistics). Averaged ones are reduced over the ranks in every step;
+// a buffer of an integer type is a counter and never averaged, whatever `averaged` says.
 struct Buffer {
   std::string name;
   at::Tensor tensor;

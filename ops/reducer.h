@@ -9,11 +9,18 @@
 //     STEMMA_RETURN_IF_ERROR(reducer->Wait());              // .grad() is now the mean over all samples
 //   }
 //
-// Create is collective: it makes the plan, compares its digest on all ranks (a difference names ranks
+// Create is collective: it makes the plan, compares the model on all ranks (a difference names ranks
 // and parameters), moves parameters, gradients and averaged buffers into flat memory of the
 // communicator, and broadcasts parameters and buffers from rank 0. The module's tensors keep their
 // identity; only their storage changes. A hook on each parameter's gradient accumulator counts its
-// bucket down; full buckets are launched strictly in plan order on the autograd thread.
+// bucket down; full buckets are launched strictly in plan order on the autograd thread. A parameter
+// counts when it has received `micro_batches` gradients; averaged buffers go first, with the first
+// parameter that counts: the last forward has ended then, and nothing changes them any more.
+//
+// What is not supported, and says so: gradients outside BeginStep .. Finish; zero_grad between
+// BeginStep and backward (BeginStep zeroes); backward(create_graph=true), which writes gradients
+// elsewhere; model->to(...) after Create. A tensor registered under two names is one parameter, under
+// its first name.
 //
 // Owner: the caller; `world` outlives it. Thread: the loop's; the hook runs inside backward(). Errors
 // raised in the hook come out of backward() as c10::Error and are also returned by Finish().
@@ -34,8 +41,9 @@
 namespace stemma::ops {
 
 struct StepShape {
-  int micro_batches = 1;   // backward() calls until Finish()
-  double divisor = 1;      // the summed gradient is divided by it: samples of the global batch
+  int micro_batches = 1;  // backward() calls of this rank until Finish()
+  double divisor = 1;     // the summed gradient is divided by it: samples of the global batch. The
+                          // same on all ranks
 };
 
 // One dtype's flat memory. The optimizer addresses gradient, parameter and its own state by the same
@@ -47,35 +55,42 @@ struct FlatSpace {
 };
 
 struct ReducerStats {
-  uint64_t buckets_launched = 0;   // since Create
-  uint64_t launched_before_finish = 0;   // overlapped with backward
-  uint64_t aliases_reattached = 0;       // the user's zero_grad(set_to_none) undone
-  uint64_t copied_bytes = 0;             // must stay 0
-  double wait_s = 0;                     // time spent in Wait(): exposed communication
+  uint64_t buckets_launched = 0;        // since Create
+  uint64_t launched_before_finish = 0;  // overlapped with backward
+  uint64_t aliases_reattached = 0;      // the user's zero_grad(set_to_none) undone
+  uint64_t copied_bytes = 0;            // must stay 0
+  double wait_s = 0;                    // time spent in Wait(): exposed communication
 };
 
 class Reducer {
  public:
+  // All ranks return the same error: kInvalidArgument (of one rank's arguments, which it names),
+  // kIncompatible where ranks differ, or the world's own failure.
   static Result<std::unique_ptr<Reducer>> Create(const OpsSettings& settings, comm::World& world,
                                                  std::vector<Parameter> parameters,
                                                  std::vector<Buffer> buffers = {});
   virtual ~Reducer() = default;
 
   // Zeroes the buckets, re-attaches lost aliases, checks that the model is still the one of the plan
-  // (kInvalidArgument names the first parameter that is not: moved, converted, newly trainable).
+  // (kInvalidArgument names the first parameter that is not: moved, converted, newly trainable). A
+  // planned parameter whose requires_grad is off counts as arrived, with gradient zero.
   virtual Status BeginStep(const StepShape& shape) = 0;
-  // Launches what was not launched: parameters without a gradient count as zero (settings.unused).
+  // Launches what was not launched: parameters without a gradient count as zero (settings.unused). All
+  // buckets are under way on return, also when it returns an error of this rank's hooks.
   virtual Status Finish() = 0;
-  // On return every gradient holds the reduced value and averaged buffers hold their mean.
+  // On return every gradient holds the reduced value and averaged buffers hold their mean. On a GPU the
+  // current stream waits, not the host.
   virtual Status Wait() = 0;
-  // After a failure of this rank inside a step: launches the rest of the buckets as they are, so that
-  // peers do not hang; the caller then raises kAnyFailed in the control word.
+  // After a failure of this rank in a step, before its Wait(): launches the rest of the step's buckets
+  // as they are (all, as zeros, when BeginStep was not reached) and waits for them, so that peers do
+  // not hang; the caller then raises kAnyFailed in the control word, and calls Abandon in place of
+  // every later step until a verdict says that all stop.
   virtual void Abandon() = 0;
 
   virtual const Plan& plan() const = 0;
   virtual const std::vector<Parameter>& parameters() const = 0;  // registration order
   virtual const std::vector<FlatSpace>& spaces() const = 0;      // same order as plan().segments
-  virtual uint64_t launched_digest() const = 0;   // of the buckets launched in this step, in order
+  virtual uint64_t launched_digest() const = 0;  // of the buckets launched in this step, in order
   virtual const ReducerStats& stats() const = 0;
   // XXH3 over all parameters and buffers of this rank: equal on all ranks, or a replica diverged.
   virtual uint64_t DigestParameters() const = 0;

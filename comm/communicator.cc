@@ -1,0 +1,35 @@
+#include "comm/communicator.h"
+
+namespace stemma::comm {
+
+std::string_view NameOf(Op op) {
+  switch (op) {
+    case Op::kSum: return "sum";
+    case Op::kAverage: return "average";
+    case Op::kMin: return "min";
+    case Op::kMax: return "max";
+    case Op::kProduct: return "product";
+  }
+  return "?";
+}
+
+Work& Work::operator=(Work&& other) noexcept {
+  if (this != &other) {
+    Wait().ok();  // what this one covered may be freed once it is replaced
+    impl_ = std::move(other.impl_);
+    result_ = std::move(other.result_);
+  }
+  return *this;
+}
+
+Work::~Work() { Wait().ok(); }
+
+Status Work::Wait() {
+  if (impl_ != nullptr) {
+    result_ = impl_->Wait();
+    impl_.reset();
+  }
+  return result_;
+}
+
+}  // namespace stemma::comm

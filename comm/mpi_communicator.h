@@ -1,0 +1,64 @@
+// Host bytes between processes, over MPI. MPI only moves them: sums are made by comm/reduce_kernels
+// in rank order, so their bits are those of every other CPU backend, and f16 and bf16, which MPI
+// lacks, are no special case.
+//
+//   all_reduce   every rank sends slice j to rank j; rank j sums its slice over all ranks, in rank
+//                order; the sums are gathered. 2 (N-1)/N of the bytes travel, which is the least.
+//                Up to kSmallBytesMax all ranks gather everything and sum it themselves: one
+//                exchange instead of two, same order, same bits.
+//   all_gather, broadcast, barrier   MPI's own
+//
+// Calls return at once; a thread of the communicator carries them out in the order of the calls
+// (comm/progress_thread.h says why). A large all_reduce first meets at a barrier: a rank that is
+// still computing is waited for asleep, bytes on the move are looked after closely.
+//
+// The interface and its contract: comm/communicator.h.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "comm/communicator.h"
+#include "comm/mpi_group.h"
+#include "comm/progress_thread.h"
+
+namespace stemma::comm {
+
+class MpiCommunicator final : public Communicator {
+ public:
+  static constexpr int64_t kSmallBytesMax = 16 << 10;     // over all ranks together
+  static constexpr int64_t kSegmentBytesMax = 256 << 20;  // what is exchanged at once: bounds scratch
+
+  MpiCommunicator(std::unique_ptr<MpiGroup> group, std::chrono::milliseconds deadline);
+  ~MpiCommunicator() override;
+
+  int rank() const override { return group_->rank(); }
+  int ranks() const override { return group_->ranks(); }
+  std::string_view name() const override { return "mpi"; }
+
+  Result<Work> AllReduce(Span inout, const CallOptions& options) override;
+  Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
+                         const CallOptions& options) override;
+  Result<Work> Broadcast(Span inout, int root, const CallOptions& options) override;
+  Result<Work> Barrier(const CallOptions& options) override;
+  Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
+  void Abort(const Status& cause) override;
+  Status Health() const override;
+
+  // Collective, after a run that went well.
+  Status Close();
+
+ private:
+  Waiting WaitingFor(std::string_view call, const Span& span, const CallOptions& options) const;
+  Status ReduceSmall(const Span& span, const CallOptions& options, const Waiting& waiting);
+  Status ReduceLarge(const Span& span, const CallOptions& options, const Waiting& waiting);
+  Status ReduceSegment(const Span& span, const CallOptions& options, const Waiting& waiting);
+  char* Scratch(int64_t bytes);
+
+  const std::unique_ptr<MpiGroup> group_;
+  const std::chrono::milliseconds deadline_;
+  std::unique_ptr<std::vector<char>> scratch_;  // the thread's; grows to the largest need and stays
+  std::unique_ptr<ProgressThread> thread_;
+};
+
+}  // namespace stemma::comm

@@ -1,0 +1,134 @@
+#include "comm/thread_calls.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "comm/arguments.h"
+#include "comm/reduce_kernels.h"
+#include "core/cohort.h"
+
+namespace stemma::comm {
+namespace {
+
+void ReduceAll(const std::vector<ThreadCall>& calls) {
+  std::vector<const void*> in;
+  for (const ThreadCall& call : calls) in.push_back(call.inout.data);
+  const Span& out = calls[0].inout;
+  const double factor = FactorOf(calls[0].options, static_cast<int>(calls.size()));
+  Reduce(calls[0].options.op, out.dtype, in, out.count, factor, out.data);
+  for (size_t r = 1; r < calls.size(); ++r) {
+    std::memcpy(calls[r].inout.data, out.data, out.bytes());
+  }
+}
+
+void GatherAll(const std::vector<ThreadCall>& calls) {
+  const size_t size = SizeOf(calls[0].inout.dtype);
+  for (const ThreadCall& call : calls) {
+    char* at = static_cast<char*>(call.inout.data);
+    for (size_t r = 0; r < calls.size(); ++r) {
+      const size_t bytes = static_cast<size_t>(call.counts[r]) * size;
+      if (bytes > 0 && at != calls[r].mine.data) std::memmove(at, calls[r].mine.data, bytes);
+      at += bytes;
+    }
+  }
+}
+
+void BroadcastAll(const std::vector<ThreadCall>& calls) {
+  const Span& from = calls[calls[0].root].inout;
+  for (const ThreadCall& call : calls) {
+    if (call.inout.data != from.data) std::memcpy(call.inout.data, from.data, from.bytes());
+  }
+}
+
+// OK when all ranks ask for the same.
+Status Match(int64_t number, const std::vector<ThreadCall>& calls) {
+  std::vector<std::string> described;
+  for (const ThreadCall& call : calls) {
+    std::string text = call.described;
+    for (int64_t count : call.counts) text += " " + std::to_string(count);
+    if (call.kind == ThreadCall::kBroadcast) text += " from " + std::to_string(call.root);
+    if (call.options.scale != 1) text += " scaled by " + std::to_string(call.options.scale);
+    described.push_back(std::move(text));
+  }
+  const auto same = std::count(described.begin(), described.end(), described[0]);
+  if (same == static_cast<std::ptrdiff_t>(described.size())) return {};
+  return {Code::kIncompatible, "call " + std::to_string(number) + ": " + GroupByValue(described)};
+}
+
+void Execute(const std::vector<ThreadCall>& calls) {
+  switch (calls[0].kind) {
+    case ThreadCall::kReduce: return ReduceAll(calls);
+    case ThreadCall::kGather: return GatherAll(calls);
+    case ThreadCall::kBroadcast: return BroadcastAll(calls);
+    case ThreadCall::kBarrier: return;
+  }
+}
+
+}  // namespace
+
+ThreadCalls::ThreadCalls(std::shared_ptr<ThreadGroup> group)
+    : group_(std::move(group)), arrivals_(group_->ranks(), 0) {}
+
+Result<int64_t> ThreadCalls::Arrive(int rank, ThreadCall call) {
+  MutexLock lock(group_->mutex);
+  STEMMA_RETURN_IF_ERROR(group_->failure);
+  const int64_t number = arrivals_[rank]++;
+  const auto at = static_cast<size_t>(number - first_);
+  if (at == open_.size()) {
+    open_.push_back({std::vector<ThreadCall>(group_->ranks()),
+                     std::vector<bool>(group_->ranks()), group_->ranks()});
+  }
+  open_[at].calls[rank] = std::move(call);
+  open_[at].came[rank] = true;
+  --open_[at].left;
+  if (!running_) CarryOut();
+  return number;
+}
+
+void ThreadCalls::CarryOut() {
+  while (group_->failure.ok() && !open_.empty() && open_.front().left == 0) {
+    Meeting& meeting = open_.front();  // stays where it is: others only append
+    Status matched = Match(first_, meeting.calls);
+    if (matched.ok()) {
+      running_ = true;
+      group_->mutex.unlock();
+      Execute(meeting.calls);
+      group_->mutex.lock();
+      running_ = false;
+      open_.pop_front();
+      ++first_;
+    } else if (group_->failure.ok()) {
+      group_->failure = std::move(matched);
+    }
+    group_->changed.notify_all();
+  }
+}
+
+Status ThreadCalls::Wait(int64_t number, std::chrono::milliseconds deadline) {
+  const auto until = std::chrono::steady_clock::now() + deadline;
+  MutexLock lock(group_->mutex);
+  while (!Finished(number)) {
+    const bool touched = running_ && number == first_;
+    if (!group_->failure.ok() && !touched) return group_->failure;
+    if (touched) {
+      group_->changed.wait(group_->mutex);  // memory is being added up: that ends
+      continue;
+    }
+    if (group_->changed.wait_until(group_->mutex, until) != std::cv_status::timeout) continue;
+    if (Finished(number) || running_ || !group_->failure.ok()) continue;
+    const Meeting& late = open_.front();
+    const auto one = std::find(late.came.begin(), late.came.end(), true) - late.came.begin();
+    group_->failure = {Code::kTimeout, late.calls[one].described + ": " + Missing(late.came) +
+                                           " within " + std::to_string(deadline.count()) + " ms"};
+    group_->changed.notify_all();
+  }
+  return {};
+}
+
+bool ThreadCalls::Done(int64_t number) {
+  MutexLock lock(group_->mutex);
+  return Finished(number) || !group_->failure.ok();
+}
+
+}  // namespace stemma::comm

@@ -1,0 +1,104 @@
+// A pack holds one writer's part of a state: an immutable, valid safetensors file whose name is its
+// content. All sizes are known before the first byte, so it is written in one sequential pass and
+// nothing is patched. FORMAT.md has the bytes.
+//
+//   header | params high | params low | other sections high | low | other dtypes | per rank | chunk table
+//
+//   STEMMA_ASSIGN_OR_RETURN(PackPlan plan, PlanPack(layout, identity));
+//   STEMMA_ASSIGN_OR_RETURN(auto file, storage.Create(tmp, {plan.file_bytes, true}));
+//   STEMMA_ASSIGN_OR_RETURN(ObjectId id, WritePack(plan, layout, staged, *file));  // then rename
+//
+// f32 spans are stored as two planes (planes.h), everything else and PerRank spans as they are. Every
+// 1 MiB of data has an XXH3-128; the pack's id is the SHA-256 of header and table, so the record that
+// names the pack binds every byte of it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/status.h"
+#include "lineage/layout.h"
+#include "lineage/record.h"
+#include "lineage/storage.h"
+
+namespace stemma::lineage {
+
+constexpr uint64_t kPackAlign = 4096;               // of every part and of the file
+constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
+
+enum class Plane : uint8_t { kWhole, kHigh, kLow };  // not on disk
+
+// Consecutive elements of one span, one plane, at one place of the file. Plain data.
+struct PackPiece {
+  uint32_t span = 0;             // index into Layout::spans()
+  Plane plane = Plane::kWhole;
+  uint64_t first = 0, count = 0;  // elements
+  uint32_t rank = 0;             // PerRank: whose; otherwise 0
+  uint64_t file_offset = 0, file_bytes = 0;
+};
+
+// What the header says beside the pieces. Run and incarnation make packs of two incarnations differ
+// even where their bytes are the same.
+struct PackIdentity {
+  std::string run;                 // ulid
+  uint32_t incarnation = 0;
+  uint64_t capture = 0;
+  uint32_t writer = 0, writers = 1;
+  std::vector<uint32_t> ranks;     // whose PerRank spans lie in this pack, ascending; may be empty
+};
+
+struct PackPlan {
+  std::string header;              // the file's first bytes; a multiple of 4096
+  std::vector<PackPiece> pieces;   // in file order; empty spans have count 0 (writer 0 has them)
+  uint64_t chunked_bytes = 0;      // data before the table, a multiple of 4096
+  uint64_t chunks = 0;
+  uint64_t file_bytes = 0;         // a multiple of 4096
+};
+
+// A pure function. kInvalidArgument: writer or ranks make no sense, or the header passes its limit.
+Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity);
+
+// Where WritePack finds bytes: in a staged copy, which does not change until it returns.
+class PieceSource {
+ public:
+  virtual ~PieceSource() = default;
+  // Copies `bytes` bytes from `offset` of span `span` (of `rank`'s, for PerRank) to `out`: the
+  // element's own bytes, both planes. f32 is asked for twice, once for each plane.
+  virtual Status Read(uint32_t span, uint32_t rank, uint64_t offset, uint64_t bytes, char* out) = 0;
+};
+
+struct PackWriteOptions {
+  uint64_t write_bytes = 8 << 20;  // of one Append; a multiple of 4096. Buffers are 4096-aligned
+};
+
+// Appends the whole pack to `file`, which is new and empty; neither syncs nor closes it. Returns the
+// pack's id. On failure the file is worthless.
+Result<ObjectId> WritePack(const PackPlan& plan, const Layout& layout, PieceSource& source,
+                           WritableFile& file, const PackWriteOptions& options = {});
+
+// Reads a pack and believes nothing of it: the header is checked before use and against the id, each
+// chunk against its digest before any byte of it is handed out. One thread at a time per PackReader
+// (it keeps the last chunks); `storage` and `layout` outlive it. Failure: kCorruption that names file,
+// span and byte range; kIncompatible for a newer version or another layout.
+class PackReader {
+ public:
+  static Result<std::unique_ptr<PackReader>> Open(Storage& storage, const std::string& path,
+                                                  const ObjectId& id, const Layout& layout);
+  virtual ~PackReader() = default;
+
+  virtual const PackIdentity& identity() const = 0;
+  // What the pack holds, sorted by (span, rank, first); `plane` is kWhole for two-plane spans too,
+  // and file_offset that of the high plane. Never overlapping.
+  virtual const std::vector<PackPiece>& pieces() const = 0;
+  // Elements [first, first + count) of a span, which lie in one of pieces(), as the span's own bytes.
+  // `out` has room for count elements. `rank` as in the piece.
+  virtual Status Read(uint32_t span, uint32_t rank, uint64_t first, uint64_t count, char* out) = 0;
+  // Every byte against its digest, for fsck.
+  virtual Status Verify() = 0;
+};
+
+}  // namespace stemma::lineage

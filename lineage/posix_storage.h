@@ -1,0 +1,37 @@
+// The file system, through a table of the system calls that tests like to break. Production uses
+// PosixStorage() (storage.h), which calls the kernel.
+//
+//   PosixCalls calls;                        // the kernel's
+//   calls.write = RefuseDirect;              // EINVAL as an old tmpfs gives it
+//   auto storage = NewPosixStorage(calls);
+//
+// Direct writes: the file is made buffered, then O_DIRECT is switched on by fcntl. (open() with
+// O_CREAT | O_DIRECT may create the file and still answer EINVAL, after which O_EXCL finds it taken.)
+// EINVAL there or at a write switches it off again, and the rest is written buffered.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <sys/types.h>
+
+#include "core/status.h"
+#include "lineage/storage.h"
+
+namespace stemma::lineage {
+
+struct PosixCalls {
+  ssize_t (*write)(int fd, const void* bytes, size_t count);
+  int (*set_flags)(int fd, int flags);                                   // fcntl F_SETFL
+  int (*fallocate)(int fd, int mode, off_t offset, off_t bytes);
+  int (*sync)(int fd);                                                   // fdatasync
+  PosixCalls();
+};
+
+std::unique_ptr<Storage> NewPosixStorage(const PosixCalls& calls);
+
+// "write /s/x: No space left on device": kNotFound for ENOENT and ENOTDIR, kInvalidArgument with
+// "exists" for EEXIST, kIo otherwise.
+Status FromErrno(const char* call, const std::string& path, int error);
+
+}  // namespace stemma::lineage

@@ -1,0 +1,294 @@
+#include "lineage/record_codec.h"
+
+#include <algorithm>
+
+#include "core/bytes.h"
+#include "core/digest.h"
+#include "lineage/fields.h"
+#include "lineage/names.h"
+
+namespace stemma::lineage {
+namespace {
+
+// Tags of a state record. They reach disk: never reuse one, only append.
+enum RecordTag : uint16_t {
+  kParents = 1, kRun = 2, kRunName = 3, kIncarnation = 4, kCapture = 5, kLayout = 6, kPacks = 7,
+  kLogicalBytes = 8, kStep = 9, kSamples = 10, kEpoch = 11, kCursor = 12, kSettings = 13,
+  kEnvironment = 14, kPlanDigest = 15, kWorld = 16, kReason = 17, kMetrics = 18, kAttributes = 19,
+  kTimings = 20, kAudit = 21, kWallMs = 22,
+};
+
+Status Bad(const std::string& what) { return Status(Code::kInvalidArgument, "record: " + what); }
+Status Corrupt(const std::string& what) { return Status(Code::kCorruption, "record: " + what); }
+
+bool IsId(std::string_view id) { return id.size() == kSha256Bytes; }
+bool IsIdOrNone(std::string_view id) { return id.empty() || IsId(id); }
+bool IsEdge(EdgeKind kind) { return kind >= EdgeKind::kTrain && kind <= EdgeKind::kImport; }
+bool IsReason(Reason reason) { return reason >= Reason::kPeriodic && reason <= Reason::kFork; }
+
+// The one list of rules, for what is written and for what was read; "" when all hold.
+std::string Fault(const Record& record) {
+  if (record.parents.size() > kParentsMax) return "too many parents";
+  for (const Edge& edge : record.parents) {
+    if (!IsId(edge.parent) || !IsEdge(edge.kind)) return "a parent is no state id and kind";
+  }
+  if (!IsUlid(record.run)) return "run is no ulid";
+  if (!IsName(record.run_name)) return "run_name is no name";
+  if (!IsId(record.layout)) return "layout is no id";
+  if (record.packs.empty() || record.packs.size() > kPacksMax) return "no packs, or too many";
+  for (const PackRef& ref : record.packs) {
+    if (!IsId(ref.pack) || ref.writer >= ref.writers || ref.bytes == 0) {
+      return "a pack has no id, no bytes or an impossible writer";
+    }
+  }
+  if (!IsIdOrNone(record.settings) || !IsIdOrNone(record.environment)) {
+    return "settings or environment is no id";
+  }
+  if (record.plan_digest.size() > kTextMax || record.audit.size() > kTextMax) {
+    return "plan_digest or audit is too long";
+  }
+  if (record.world == 0) return "world is 0";
+  if (!IsReason(record.reason)) return "unknown reason";
+  if (record.metrics.size() > kAttributesMax || record.attributes.size() > kAttributesMax) {
+    return "too many metrics or attributes";
+  }
+  for (const auto& [key, value] : record.metrics) {
+    if (key.empty() || key.size() > kTextMax) return "a metric has no name, or a long one";
+  }
+  for (const auto& [key, value] : record.attributes) {
+    const std::string* const text = std::get_if<std::string>(&value);
+    if (key.empty() || key.size() > kTextMax || (text != nullptr && text->size() > kTextMax)) {
+      return "an attribute has no name or is too long";
+    }
+  }
+  return "";
+}
+
+void PutValue(Encoder& out, const AttributeValue& value) {
+  out.U8(static_cast<uint8_t>(value.index() + 1));  // 1 bool, 2 int, 3 float, 4 text
+  if (const bool* flag = std::get_if<bool>(&value)) out.U8(*flag ? 1 : 0);
+  if (const int64_t* number = std::get_if<int64_t>(&value)) out.I64(*number);
+  if (const double* number = std::get_if<double>(&value)) out.F64(*number);
+  if (const std::string* text = std::get_if<std::string>(&value)) out.String(*text);
+}
+
+// False: unknown kind, or a flag that is neither 0 nor 1.
+bool GetValue(Decoder& in, AttributeValue* value) {
+  switch (in.U8()) {
+    case 1: {
+      const uint8_t flag = in.U8();
+      *value = flag == 1;
+      return flag <= 1;
+    }
+    case 2: *value = in.I64(); return true;
+    case 3: *value = in.F64(); return true;
+    case 4: *value = in.String(); return true;
+    default: return false;
+  }
+}
+
+void PutParents(FieldWriter& out, const Record& record) {
+  Encoder list;
+  for (const Edge& edge : record.parents) {
+    list.Raw(edge.parent);
+    list.U8(static_cast<uint8_t>(edge.kind));
+  }
+  out.Bytes(kParents, list.bytes());
+}
+
+void PutPacks(FieldWriter& out, const Record& record) {
+  Encoder list;
+  for (const PackRef& ref : record.packs) {
+    list.U32(ref.writer);
+    list.U32(ref.writers);
+    list.Raw(ref.pack);
+    list.U64(ref.bytes);
+  }
+  out.Bytes(kPacks, list.bytes());
+}
+
+void PutMaps(FieldWriter& out, const Record& record) {
+  Encoder metrics, attributes;
+  for (const auto& [key, value] : record.metrics) {
+    metrics.String(key);
+    metrics.F64(value);
+  }
+  for (const auto& [key, value] : record.attributes) {
+    attributes.String(key);
+    PutValue(attributes, value);
+  }
+  out.Bytes(kMetrics, metrics.bytes());
+  out.Bytes(kAttributes, attributes.bytes());
+}
+
+std::string EncodeFields(const Record& record) {
+  FieldWriter out;
+  PutParents(out, record);
+  out.Text(kRun, record.run);
+  out.Text(kRunName, record.run_name);
+  out.U32(kIncarnation, record.incarnation);
+  out.U64(kCapture, record.capture);
+  out.Bytes(kLayout, record.layout);
+  PutPacks(out, record);
+  out.U64(kLogicalBytes, record.logical_bytes);
+  out.I64(kStep, record.step);
+  out.U64(kSamples, record.samples);
+  out.F64(kEpoch, record.epoch);
+  Encoder cursor;
+  cursor.U64(record.cursor.seed);
+  cursor.U64(record.cursor.epoch);
+  cursor.U64(record.cursor.sample);
+  out.Bytes(kCursor, cursor.bytes());
+  out.Bytes(kSettings, record.settings);
+  out.Bytes(kEnvironment, record.environment);
+  out.Bytes(kPlanDigest, record.plan_digest);
+  out.U32(kWorld, record.world);
+  out.U8(kReason, static_cast<uint8_t>(record.reason));
+  PutMaps(out, record);
+  Encoder timings;
+  for (const double seconds : {record.timings.stall_s, record.timings.copy_s,
+                               record.timings.write_s, record.timings.sync_s,
+                               record.timings.commit_lag_s}) {
+    timings.F64(seconds);
+  }
+  out.Bytes(kTimings, timings.bytes());
+  out.Text(kAudit, record.audit);
+  out.I64(kWallMs, record.wall_ms);
+  return out.Take();
+}
+
+Status GetParents(std::string_view bytes, Record* record) {
+  Decoder in(bytes);
+  while (in.ok() && in.remaining() > 0 && record->parents.size() <= kParentsMax) {
+    Edge edge;
+    edge.parent = std::string(in.Raw(kSha256Bytes));
+    edge.kind = static_cast<EdgeKind>(in.U8());
+    record->parents.push_back(std::move(edge));
+  }
+  return in.ok() ? Status() : Corrupt("the parents are cut short");
+}
+
+Status GetPacks(std::string_view bytes, Record* record) {
+  Decoder in(bytes);
+  while (in.ok() && in.remaining() > 0 && record->packs.size() <= kPacksMax) {
+    PackRef ref;
+    ref.writer = in.U32();
+    ref.writers = in.U32();
+    ref.pack = std::string(in.Raw(kSha256Bytes));
+    ref.bytes = in.U64();
+    record->packs.push_back(std::move(ref));
+  }
+  return in.ok() ? Status() : Corrupt("the packs are cut short");
+}
+
+// Keys ascend, so that one content has one encoding.
+Status GetMetrics(std::string_view bytes, Record* record) {
+  Decoder in(bytes);
+  while (in.ok() && in.remaining() > 0 && record->metrics.size() <= kAttributesMax) {
+    std::string key = in.String();
+    const double value = in.F64();
+    if (!record->metrics.empty() && record->metrics.rbegin()->first >= key) {
+      return Corrupt("metrics are out of order");
+    }
+    record->metrics.emplace_hint(record->metrics.end(), std::move(key), value);
+  }
+  return in.ok() ? Status() : Corrupt("the metrics are cut short");
+}
+
+Status GetAttributes(std::string_view bytes, Record* record) {
+  Decoder in(bytes);
+  while (in.ok() && in.remaining() > 0 && record->attributes.size() <= kAttributesMax) {
+    std::string key = in.String();
+    AttributeValue value;
+    if (!GetValue(in, &value)) return Corrupt("attribute '" + key + "' has an unknown kind");
+    if (!record->attributes.empty() && record->attributes.rbegin()->first >= key) {
+      return Corrupt("attributes are out of order");
+    }
+    record->attributes.emplace_hint(record->attributes.end(), std::move(key), std::move(value));
+  }
+  return in.ok() ? Status() : Corrupt("the attributes are cut short");
+}
+
+Status GetCursor(std::string_view bytes, Record* record) {
+  Decoder in(bytes);
+  record->cursor.seed = in.U64();
+  record->cursor.epoch = in.U64();
+  record->cursor.sample = in.U64();
+  return in.ok() ? Status() : Corrupt("the cursor is cut short");
+}
+
+// Timings are for display: a shorter list leaves zeros, a longer one is a later version's.
+void GetTimings(std::string_view bytes, Record* record) {
+  Decoder in(bytes);
+  for (double* seconds : {&record->timings.stall_s, &record->timings.copy_s,
+                          &record->timings.write_s, &record->timings.sync_s,
+                          &record->timings.commit_lag_s}) {
+    *seconds = in.F64();
+  }
+}
+
+Result<Record> DecodeFields(std::string_view bytes) {
+  FieldReader in(bytes);
+  Record record;
+  STEMMA_RETURN_IF_ERROR(GetParents(in.Bytes(kParents), &record));
+  record.run = in.Text(kRun);
+  record.run_name = in.Text(kRunName);
+  record.incarnation = in.U32(kIncarnation);
+  record.capture = in.U64(kCapture);
+  record.layout = in.Text(kLayout);
+  STEMMA_RETURN_IF_ERROR(GetPacks(in.Bytes(kPacks), &record));
+  record.logical_bytes = in.U64(kLogicalBytes);
+  record.step = in.I64(kStep);
+  record.samples = in.U64(kSamples);
+  record.epoch = in.F64(kEpoch);
+  STEMMA_RETURN_IF_ERROR(GetCursor(in.Bytes(kCursor), &record));
+  record.settings = in.Text(kSettings);
+  record.environment = in.Text(kEnvironment);
+  record.plan_digest = in.Text(kPlanDigest);
+  record.world = in.U32(kWorld);
+  record.reason = static_cast<Reason>(in.U8(kReason));
+  STEMMA_RETURN_IF_ERROR(GetMetrics(in.Bytes(kMetrics), &record));
+  STEMMA_RETURN_IF_ERROR(GetAttributes(in.Bytes(kAttributes), &record));
+  GetTimings(in.Bytes(kTimings), &record);
+  record.audit = in.Text(kAudit);
+  record.wall_ms = in.I64(kWallMs);
+  STEMMA_RETURN_IF_ERROR(in.Finish("record"));
+  return record;
+}
+
+}  // namespace
+
+std::string EncodeValue(const AttributeValue& value) {
+  Encoder out;
+  PutValue(out, value);
+  return out.Take();
+}
+
+Result<AttributeValue> DecodeValue(std::string_view bytes) {
+  Decoder in(bytes);
+  AttributeValue value;
+  if (GetValue(in, &value) && in.ok() && in.remaining() == 0) return value;
+  return Status(Code::kCorruption, "value: unknown kind or wrong length");
+}
+
+Result<std::string> EncodeRecord(Record* record) {
+  const std::string fault = Fault(*record);
+  if (!fault.empty()) return Bad(fault);
+  const std::string fields = EncodeFields(*record);
+  record->id = Sha256(fields);
+  return record->id + fields;
+}
+
+Result<Record> DecodeRecord(std::string_view payload) {
+  const std::string_view id = payload.substr(0, kSha256Bytes);
+  const std::string_view fields = payload.substr(id.size());
+  if (!IsId(id)) return Corrupt("shorter than its id");
+  if (Sha256(fields) != id) return Corrupt("its bytes do not have its id");
+  STEMMA_ASSIGN_OR_RETURN(Record record, DecodeFields(fields));
+  const std::string fault = Fault(record);
+  if (!fault.empty()) return Corrupt(fault);
+  record.id = std::string(id);
+  return record;
+}
+
+}  // namespace stemma::lineage

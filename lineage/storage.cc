@@ -1,0 +1,34 @@
+#include "lineage/storage.h"
+
+#include <cstring>
+
+#include "lineage/names.h"
+
+namespace stemma::lineage {
+
+Result<std::string> ReadBounded(Storage& storage, const std::string& path, uint64_t max) {
+  STEMMA_ASSIGN_OR_RETURN(const uint64_t bytes, storage.SizeOf(path));
+  if (bytes > max) {
+    return Status(Code::kCorruption, path + " has " + std::to_string(bytes) + " bytes, at most " +
+                                         std::to_string(max) + " make sense");
+  }
+  return storage.ReadAll(path);
+}
+
+bool IsNoSpace(const Status& status) {
+  if (status.code() != Code::kIo) return false;
+  const std::string& text = status.message();
+  return text.find("No space left on device") != std::string::npos ||
+         text.find("Disk quota exceeded") != std::string::npos ||
+         text.find("File too large") != std::string::npos;
+}
+
+Status WriteDurable(Storage& storage, const std::string& path, std::string_view bytes) {
+  STEMMA_ASSIGN_OR_RETURN(const auto file, storage.Create(path, {}));
+  STEMMA_RETURN_IF_ERROR(file->Append(bytes));
+  STEMMA_RETURN_IF_ERROR(file->Sync());
+  STEMMA_RETURN_IF_ERROR(file->Close());
+  return storage.SyncDir(ParentOf(path));
+}
+
+}  // namespace stemma::lineage

@@ -1,0 +1,107 @@
+// The one Store there is, split over store_open, store_load, store_objects, store_runs, store_fork and
+// store_tags. Not for users.
+//
+// How a name is claimed: a folder with its content already inside is made durable in tmp/ and then
+// renamed to its final name. POSIX refuses to replace a folder that is not empty, so exactly one
+// claimant wins, nobody ever sees a claim without content, and a crash leaves the name free.
+// Incarnations are claimed by mkdir instead: there the number itself is the fence, and a number that
+// was taken in vain is only a gap.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/mutex.h"
+#include "core/status.h"
+#include "lineage/log.h"
+#include "lineage/names.h"
+#include "lineage/store.h"
+
+namespace stemma::lineage::internal {
+
+constexpr uint64_t kSmallFileMax = 1 << 16;       // names, formats, tag targets
+constexpr uint64_t kObjectMax = uint64_t{1} << 30;  // blobs and layouts
+constexpr int kClaimsMax = 1000;                  // numbers tried before giving up
+
+int64_t WallMs();              // unix time, for display only
+std::string HostName();
+// "exists" from MakeDir is what the caller wants as well.
+Status MakeDirIfMissing(Storage& storage, const std::string& path);
+// Publishes `folder` holding one file `file` = `bytes`, or says kInvalidArgument "exists" when the
+// name is taken. A rename that was done and reported as failed counts as done.
+Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& folder,
+                   const std::string& file, std::string_view bytes);
+// Removes the files in `folder` and it; what cannot be removed stays.
+void RemoveFolderQuietly(Storage& storage, const std::string& folder);
+
+// A run's folder with one incarnation claimed and its log begun.
+struct Begun {
+  std::string run, name;
+  uint32_t incarnation = 0;
+  std::unique_ptr<LogWriter> log;
+};
+
+class StoreImpl final : public Store {
+ public:
+  StoreImpl(std::string path, Storage& storage) : paths_(std::move(path)), storage_(storage) {}
+
+  const std::string& path() const override { return paths_.root(); }
+  Storage& storage() const override { return storage_; }
+  Result<Graph> Load() const override;
+  Result<std::unique_ptr<RunWriter>> StartRun(const std::string& name) override;
+  Result<std::unique_ptr<RunWriter>> NextIncarnation(const std::string& name) override;
+  Result<StateId> Fork(const Graph& graph, const StateId& parent, const std::string& name,
+                       const Record& change) override;
+  Result<ObjectId> PutBlob(std::string_view bytes) override;
+  Result<std::string> GetBlob(const ObjectId& id) const override;
+  Result<ObjectId> PutLayout(std::string_view bytes) override;
+  Result<std::string> GetLayout(const ObjectId& id) const override;
+  std::string PackPath(const ObjectId& id) const override {
+    return paths_.Object(ObjectKind::kPack, id);
+  }
+  Status SetTag(const std::string& name, const StateId& target, const std::string& why,
+                const std::optional<StateId>& expect) override;
+  Result<std::vector<TagEntry>> TagHistory(const std::string& name) const override;
+  Status Annotate(const StateId& target, const std::string& key,
+                  const AttributeValue& value) override;
+
+ private:
+  Status CheckNameFree(const std::string& name) const;
+  Result<Begun> BeginRun(const std::string& name);          // not visible until ClaimName
+  Status ClaimName(const Begun& begun);
+  Result<ObjectId> PutObject(ObjectKind kind, std::string_view bytes);
+  Result<std::string> GetObject(ObjectKind kind, const ObjectId& id) const;
+
+  const Paths paths_;
+  Storage& storage_;
+  mutable Mutex mutex_;
+  mutable uint64_t clock_ STEMMA_GUARDED_BY(mutex_) = 0;    // largest note clock seen
+  std::string notes_writer_ STEMMA_GUARDED_BY(mutex_);
+  std::unique_ptr<LogWriter> notes_ STEMMA_GUARDED_BY(mutex_);
+};
+
+// The packs (with their sizes), layout and blobs that `record` names are there. kCorruption for a
+// wrong size, kNotFound for what is missing.
+Status CheckObjects(Storage& storage, const Paths& paths, const Record& record);
+// Creates the incarnation's log and its `open` frame; the folder exists and is durable.
+Result<std::unique_ptr<LogWriter>> BeginLog(Storage& storage, const Paths& paths,
+                                            const std::string& run, const std::string& name,
+                                            uint32_t incarnation);
+// The ulid behind a run's name.
+Result<std::string> ReadRunOf(Storage& storage, const Paths& paths, const std::string& name);
+// The largest incarnation folder; 0 when there is none.
+Result<uint32_t> NewestIncarnation(Storage& storage, const Paths& paths, const std::string& run);
+// Existing versions of a tag, ascending; those without a valid target are left out of `valid`.
+struct TagVersions {
+  std::vector<TagEntry> valid;
+  uint32_t highest = 0;
+};
+Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::string& name,
+                            bool newest_only);
+
+}  // namespace stemma::lineage::internal

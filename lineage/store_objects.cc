@@ -1,0 +1,82 @@
+#include "core/bytes.h"
+#include "core/digest.h"
+#include "lineage/store_impl.h"
+
+namespace stemma::lineage::internal {
+namespace {
+
+const char* KindName(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kPack: return "pack";
+    case ObjectKind::kLayout: return "layout";
+    case ObjectKind::kBlob: return "blob";
+  }
+  return "object";
+}
+
+Status CheckSize(Storage& storage, const std::string& path, uint64_t bytes) {
+  STEMMA_ASSIGN_OR_RETURN(const uint64_t size, storage.SizeOf(path));
+  if (size == bytes) return {};
+  return {Code::kCorruption, path + ": " + std::to_string(size) + " bytes, expected " +
+                                 std::to_string(bytes) + "; run fsck"};
+}
+
+Status CheckPresent(Storage& storage, const Paths& paths, ObjectKind kind, const ObjectId& id) {
+  if (id.empty() || storage.Exists(paths.Object(kind, id))) return {};
+  return {Code::kNotFound, std::string(KindName(kind)) + " " + paths.Object(kind, id) +
+                               " is not there"};
+}
+
+}  // namespace
+
+// The bytes are durable when this returns, whoever wrote them: an object that is there already may be
+// a dead process's, renamed and not yet synced.
+Result<ObjectId> StoreImpl::PutObject(ObjectKind kind, std::string_view bytes) {
+  const ObjectId id = Sha256(bytes);
+  const std::string path = paths_.Object(kind, id);
+  if (!storage_.Exists(path)) {
+    const std::string temporary = paths_.TmpDir() + "/object-" + NewUlid();
+    Status put = WriteDurable(storage_, temporary, bytes);
+    if (put.ok()) put = storage_.Rename(temporary, path);
+    if (!put.ok()) {
+      (void)storage_.Remove(temporary);
+      return put;
+    }
+  }
+  STEMMA_RETURN_IF_ERROR(CheckSize(storage_, path, bytes.size()));
+  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(ParentOf(path)));
+  return id;
+}
+
+Result<std::string> StoreImpl::GetObject(ObjectKind kind, const ObjectId& id) const {
+  if (id.size() != kSha256Bytes) return Status(Code::kInvalidArgument, "an object id has 32 bytes");
+  const std::string path = paths_.Object(kind, id);
+  STEMMA_ASSIGN_OR_RETURN(std::string bytes, ReadBounded(storage_, path, kObjectMax));
+  if (Sha256(bytes) == id) return bytes;
+  return Status(Code::kCorruption, path + ": its content is not what its name says");
+}
+
+Result<ObjectId> StoreImpl::PutBlob(std::string_view bytes) {
+  return PutObject(ObjectKind::kBlob, bytes);
+}
+Result<std::string> StoreImpl::GetBlob(const ObjectId& id) const {
+  return GetObject(ObjectKind::kBlob, id);
+}
+Result<ObjectId> StoreImpl::PutLayout(std::string_view bytes) {
+  return PutObject(ObjectKind::kLayout, bytes);
+}
+Result<std::string> StoreImpl::GetLayout(const ObjectId& id) const {
+  return GetObject(ObjectKind::kLayout, id);
+}
+
+Status CheckObjects(Storage& storage, const Paths& paths, const Record& record) {
+  for (const PackRef& pack : record.packs) {
+    STEMMA_RETURN_IF_ERROR(
+        CheckSize(storage, paths.Object(ObjectKind::kPack, pack.pack), pack.bytes));
+  }
+  STEMMA_RETURN_IF_ERROR(CheckPresent(storage, paths, ObjectKind::kLayout, record.layout));
+  STEMMA_RETURN_IF_ERROR(CheckPresent(storage, paths, ObjectKind::kBlob, record.settings));
+  return CheckPresent(storage, paths, ObjectKind::kBlob, record.environment);
+}
+
+}  // namespace stemma::lineage::internal

@@ -1,0 +1,103 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/bytes.h"
+#include "lineage/record_codec.h"
+#include "lineage/store_impl.h"
+
+namespace stemma::lineage::internal {
+namespace {
+
+std::string Who() {
+  const char* user = std::getenv("USER");
+  return std::string(user && *user ? user : "uid" + std::to_string(getuid())) + "@" + HostName();
+}
+
+Status CheckExpected(const std::string& name, const std::optional<StateId>& expect,
+                     const TagVersions& versions) {
+  if (!expect) return {};
+  if (versions.valid.empty()) {
+    return {Code::kInvalidArgument, "tag '" + name + "' does not exist, so it cannot name " +
+                                        Hex(*expect).substr(0, 16)};
+  }
+  const StateId& now = versions.valid.back().target;
+  if (now == *expect) return {};
+  return {Code::kInvalidArgument, "tag '" + name + "' names " + Hex(now).substr(0, 16) +
+                                      " and not " + Hex(*expect).substr(0, 16) +
+                                      ": somebody moved it; look again"};
+}
+
+}  // namespace
+
+Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::string& name,
+                            bool newest_only) {
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files, storage.List(paths.TagDir(name)));
+  std::vector<uint32_t> numbers;
+  for (const std::string& file : files) {
+    if (const std::optional<uint32_t> number = ParseTagVersion(file)) numbers.push_back(*number);
+  }
+  std::sort(numbers.rbegin(), numbers.rend());
+  TagVersions versions;
+  versions.highest = numbers.empty() ? 0 : numbers.front();
+  for (const uint32_t number : numbers) {
+    Result<std::string> file = ReadBounded(storage, paths.TagTarget(name, number), kSmallFileMax);
+    if (!file.ok()) continue;
+    Result<TagTarget> target = DecodeTagTarget(*file);
+    if (!target.ok()) continue;
+    versions.valid.push_back(
+        {name, number, target->target, target->who, target->why, target->wall_ms});
+    if (newest_only) break;
+  }
+  std::reverse(versions.valid.begin(), versions.valid.end());
+  return versions;
+}
+
+// A version is published whole, so two movers cannot both believe that they were first.
+Status StoreImpl::SetTag(const std::string& name, const StateId& target, const std::string& why,
+                         const std::optional<StateId>& expect) {
+  STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
+                          EncodeTagTarget({target, Who(), why, WallMs()}));
+  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TagDir(name)));
+  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.TagsDir()));
+  for (int i = 0; i < kClaimsMax; ++i) {
+    STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
+    STEMMA_RETURN_IF_ERROR(CheckExpected(name, expect, versions));
+    const uint32_t next = versions.highest + 1;
+    Status claimed = ClaimFolder(storage_, paths_, paths_.TagVersionDir(name, next),
+                                 BaseOf(paths_.TagTarget(name, next)), bytes);
+    if (claimed.code() != Code::kInvalidArgument) return claimed;
+  }
+  return {Code::kIo, "tag '" + name + "': others were faster " + std::to_string(kClaimsMax) +
+                         " times in a row"};
+}
+
+Result<std::vector<TagEntry>> StoreImpl::TagHistory(const std::string& name) const {
+  STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
+  if (!storage_.Exists(paths_.TagDir(name))) {
+    return Status(Code::kNotFound, "no tag is called '" + name + "'");
+  }
+  STEMMA_ASSIGN_OR_RETURN(TagVersions versions, ReadTag(storage_, paths_, name, false));
+  return std::move(versions.valid);
+}
+
+Status StoreImpl::Annotate(const StateId& target, const std::string& key,
+                           const AttributeValue& value) {
+  if (key.empty()) return {Code::kInvalidArgument, "a note needs a key, as in 'verdict=good'"};
+  MutexLock lock(mutex_);
+  if (!notes_) {
+    notes_writer_ = NewUlid();
+    auto path_of = [this, writer = notes_writer_](uint32_t segment) {
+      return paths_.NotesSegment(writer, segment);
+    };
+    STEMMA_ASSIGN_OR_RETURN(notes_, LogWriter::Create(storage_, SegmentKind::kNotes, path_of));
+  }
+  clock_ = std::max(static_cast<uint64_t>(WallMs()), clock_ + 1);
+  STEMMA_ASSIGN_OR_RETURN(const std::string payload,
+                          EncodeNote({target, key, value, clock_, notes_writer_, Who()}));
+  return notes_->Append(FrameType::kNote, payload);
+}
+
+}  // namespace stemma::lineage::internal

@@ -1,0 +1,32 @@
+// [aigw]: the window of the waveform that the network sees, and which waveforms there are. Plain
+// data, no LibTorch. The defaults are the published network: 101,300 samples, the heads on the last
+// 10,000. Times are in units of the total mass, 0 is the peak of |h22|.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/status.h"
+
+namespace stemma::models {
+
+struct AigwSettings {
+  double t_from = -10000;           // first sample of the window
+  double t_to = 130;                // end of the window, not in it
+  double dt = 0.1;                  // (t_to - t_from) / dt is the number of samples
+  int64_t last = 10000;             // samples at the window's end that the two heads see
+  std::string target_q = "q";       // q | inverse: what the first output means, q or 1/q
+  int64_t train_size = 1500000;     // waveforms in an epoch
+  int64_t validation_size = 15000;  // waveforms of the validation set, disjoint by construction
+  int64_t data_seed = 1;            // another seed is another set of binaries
+};
+
+// Samples of the window; 1 <= last <= samples is what Check ensures.
+inline int64_t SamplesOf(const AigwSettings& settings) {
+  return static_cast<int64_t>((settings.t_to - settings.t_from) / settings.dt + 0.5);
+}
+
+// kInvalidArgument names the first setting that makes no sense, its value and what is allowed.
+Status Check(const AigwSettings& settings);
+
+}  // namespace stemma::models

@@ -1,0 +1,293 @@
+#include "models/data/loader.h"
+
+#include <ATen/Functions.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/check.h"
+#include "models/data/order.h"
+
+namespace stemma::models {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// One local batch on its way. Workers write disjoint rows of x and y without a lock; everything
+// else is guarded by the loader's mutex.
+struct RingSlot {
+  at::Tensor x, y;
+  float* x_bytes = nullptr;  // of x and y, so that a worker never touches a tensor
+  float* y_bytes = nullptr;
+  Cursor begin, end;
+  int64_t rows_left = 0;
+  int64_t failed_row = -1;  // the first row, in order, that could not be read
+  Status failure;
+};
+
+struct Work {  // one sample to read
+  RingSlot* slot;
+  int64_t row;
+  Cursor key;
+  float* x;
+  float* y;
+};
+
+class ThreadedLoader final : public Loader {
+ public:
+  ThreadedLoader(std::shared_ptr<const Dataset> data, const LoaderSettings& settings, Shard shard,
+                 Cursor from)
+      : data_(std::move(data)),
+        settings_(settings),
+        shard_(shard),
+        shape_(data_->Shape()),
+        order_(from.seed, data_->Size()),
+        local_(settings.global_batch / shard.ranks),
+        slots_(static_cast<size_t>(settings.prefetch)),
+        next_begin_(from),
+        consumed_(from) {
+    for (RingSlot& slot : slots_) Prepare(&slot);
+    ready_ = settings.prefetch;
+    for (int64_t i = 0; i < settings.threads; ++i) workers_.emplace_back([this] { Run(); });
+  }
+
+  ~ThreadedLoader() override {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  Result<Batch> Next() override;
+  Cursor consumed() const override { return consumed_; }
+  double wait_s() const override { return wait_s_; }
+
+ private:
+  // The next global batch goes into `slot`: fresh memory, because the old one belongs to the
+  // caller.
+  void Prepare(RingSlot* slot);
+  // Where the global batch after the one that ends at `cursor` begins.
+  Cursor Normalised(Cursor cursor) const;
+  std::optional<Work> Claim();
+  Status Read(const Work& work) const;
+  void Run();
+  Status WaitFor(const RingSlot& slot, std::unique_lock<std::mutex>* lock);
+
+  // Constant after construction.
+  const std::shared_ptr<const Dataset> data_;
+  const LoaderSettings settings_;
+  const Shard shard_;
+  const SampleShape shape_;
+  const SampleOrder order_;
+  const int64_t local_;  // rows of a local batch
+
+  std::mutex mutex_;
+  std::condition_variable work_;  // a slot was prepared, or the end
+  std::condition_variable done_;  // a sample was finished
+  // Guarded by mutex_: slots_ (without the bytes of x and y), and the counters. Batch k of this
+  // loader lies in slot k mod prefetch; batches [taken_, ready_) are in the ring.
+  std::vector<RingSlot> slots_;
+  int64_t taken_ = 0, ready_ = 0;
+  int64_t claimed_batch_ = 0, claimed_row_ = 0;  // the next sample to claim
+  int64_t samples_done_ = 0;
+  bool stopping_ = false;
+
+  // The loop's thread only.
+  Cursor next_begin_, consumed_;
+  double wait_s_ = 0;
+  std::vector<std::thread> workers_;  // last: they see everything above
+};
+
+Cursor ThreadedLoader::Normalised(Cursor cursor) const {
+  const auto size = static_cast<uint64_t>(data_->Size());
+  if (cursor.sample + static_cast<uint64_t>(settings_.global_batch) > size) {
+    ++cursor.epoch;
+    cursor.sample = 0;
+  }
+  return cursor;
+}
+
+void ThreadedLoader::Prepare(RingSlot* slot) {
+  std::vector<int64_t> shape = {local_};
+  shape.insert(shape.end(), shape_.x.begin(), shape_.x.end());
+  slot->x = at::empty(shape, at::kFloat);
+  slot->y = at::empty({local_, shape_.y}, at::kFloat);
+  slot->x_bytes = slot->x.mutable_data_ptr<float>();
+  slot->y_bytes = slot->y.mutable_data_ptr<float>();
+  slot->begin = Normalised(next_begin_);
+  slot->end = slot->begin;
+  slot->end.sample += static_cast<uint64_t>(settings_.global_batch);
+  slot->end = Normalised(slot->end);
+  next_begin_ = slot->end;
+  slot->rows_left = local_;
+  slot->failed_row = -1;
+  slot->failure = Status();
+}
+
+std::optional<Work> ThreadedLoader::Claim() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  work_.wait(lock, [this] { return stopping_ || claimed_batch_ < ready_; });
+  if (stopping_) return std::nullopt;
+  RingSlot* slot = &slots_[static_cast<size_t>(claimed_batch_ % settings_.prefetch)];
+  const int64_t row = claimed_row_++;
+  if (claimed_row_ == local_) {
+    claimed_row_ = 0;
+    ++claimed_batch_;
+  }
+  Cursor key = slot->begin;
+  key.sample += static_cast<uint64_t>(shard_.rank * local_ + row);
+  return Work{slot, row, key, slot->x_bytes + row * shape_.XCount(),
+              slot->y_bytes + row * shape_.y};
+}
+
+Status ThreadedLoader::Read(const Work& work) const {
+  const int64_t id = order_.At(work.key.epoch, static_cast<int64_t>(work.key.sample));
+  Status status;
+  try {
+    status = data_->Read(id, work.key, work.x, work.y);
+  } catch (const std::exception& e) {
+    status = Status(Code::kInternal, e.what());
+  } catch (...) {
+    status = Status(Code::kInternal, "an exception that is no std::exception");
+  }
+  return std::move(status).Within("sample " + std::to_string(id) + " (epoch " +
+                                  std::to_string(work.key.epoch) + ", position " +
+                                  std::to_string(work.key.sample) + ")");
+}
+
+void ThreadedLoader::Run() {
+  for (;;) {
+    const std::optional<Work> work = Claim();
+    if (!work) return;
+    Status status = Read(*work);
+    std::lock_guard<std::mutex> lock(mutex_);
+    RingSlot& slot = *work->slot;
+    if (!status.ok() && (slot.failed_row < 0 || work->row < slot.failed_row)) {
+      slot.failed_row = work->row;
+      slot.failure = std::move(status);
+    }
+    --slot.rows_left;
+    ++samples_done_;
+    done_.notify_all();
+  }
+}
+
+Status ThreadedLoader::WaitFor(const RingSlot& slot, std::unique_lock<std::mutex>* lock) {
+  while (slot.rows_left > 0) {
+    const int64_t before = samples_done_;
+    const bool moved = done_.wait_for(*lock, std::chrono::duration<double>(settings_.stall_s),
+                                      [&] { return samples_done_ != before; });
+    if (!moved) {
+      return {Code::kTimeout,
+              "no sample was read for " + std::to_string(settings_.stall_s) +
+                  " s; a reader hangs (file system?), " + std::to_string(slot.rows_left) +
+                  " samples of the batch at epoch " + std::to_string(slot.begin.epoch) +
+                  ", position " + std::to_string(slot.begin.sample) + " are missing"};
+    }
+  }
+  return slot.failure;
+}
+
+Result<Batch> ThreadedLoader::Next() {
+  const Clock::time_point start = Clock::now();
+  Batch batch;
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    RingSlot& slot = slots_[static_cast<size_t>(taken_ % settings_.prefetch)];
+    const Status status = WaitFor(slot, &lock);
+    batch.wait_s = SecondsSince(start);
+    wait_s_ += batch.wait_s;
+    if (!status.ok()) return status;
+    batch.x = std::move(slot.x);
+    batch.y = std::move(slot.y);
+    batch.begin = slot.begin;
+    batch.end = slot.end;
+    Prepare(&slot);
+    ++taken_;
+    ++ready_;
+  }
+  work_.notify_all();
+  consumed_ = batch.end;
+  return batch;
+}
+
+Status Illegal(const LoaderSettings& settings, int64_t ranks) {
+  const int64_t unit = ranks * settings.micro_batches;
+  const int64_t below = settings.global_batch / unit * unit;
+  std::string text = "the global batch of " + std::to_string(settings.global_batch) +
+                     " samples cannot be divided by " + std::to_string(ranks) + " ranks";
+  if (settings.micro_batches != 1) {
+    text += " with " + std::to_string(settings.micro_batches) + " micro-batches each";
+  }
+  text += "; the nearest that can: ";
+  if (below > 0) text += std::to_string(below) + " and ";
+  return {Code::kInvalidArgument, text + std::to_string(below + unit) + " (train.global_batch)"};
+}
+
+}  // namespace
+
+Batch MicroBatch(const Batch& batch, int64_t i, int64_t parts) {
+  const int64_t rows = batch.x.size(0) / parts;
+  STEMMA_CHECK(rows * parts == batch.x.size(0), "a batch that cannot be cut into equal parts");
+  Batch part = batch;
+  part.x = batch.x.narrow(0, i * rows, rows);
+  part.y = batch.y.narrow(0, i * rows, rows);
+  return part;
+}
+
+Status CheckBatch(const LoaderSettings& settings, int64_t ranks, int64_t dataset_size) {
+  const auto least_one = [](const char* name, int64_t value) -> Status {
+    if (value >= 1) return {};
+    return {Code::kInvalidArgument,
+            std::string(name) + " = " + std::to_string(value) + ": expected at least 1"};
+  };
+  STEMMA_RETURN_IF_ERROR(least_one("train.global_batch", settings.global_batch));
+  STEMMA_RETURN_IF_ERROR(least_one("train.micro_batches", settings.micro_batches));
+  STEMMA_RETURN_IF_ERROR(least_one("train.loader_threads", settings.threads));
+  STEMMA_RETURN_IF_ERROR(least_one("train.prefetch", settings.prefetch));
+  STEMMA_RETURN_IF_ERROR(least_one("ranks", ranks));
+  if (settings.global_batch % (ranks * settings.micro_batches) != 0) {
+    return Illegal(settings, ranks);
+  }
+  if (dataset_size < settings.global_batch) {
+    return {Code::kInvalidArgument, "the data set has " + std::to_string(dataset_size) +
+                                        " samples, fewer than one global batch of " +
+                                        std::to_string(settings.global_batch)};
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Loader>> Loader::Start(std::shared_ptr<const Dataset> data,
+                                              const LoaderSettings& settings, Shard shard,
+                                              Cursor from) {
+  STEMMA_RETURN_IF_ERROR(CheckBatch(settings, shard.ranks, data->Size()));
+  if (shard.rank < 0 || shard.rank >= shard.ranks) {
+    return Status(Code::kInvalidArgument, "rank " + std::to_string(shard.rank) + " of " +
+                                              std::to_string(shard.ranks) + " does not exist");
+  }
+  if (from.sample > static_cast<uint64_t>(data->Size())) {
+    return Status(Code::kInvalidArgument, "the cursor is at sample " + std::to_string(from.sample) +
+                                              " of a data set with " +
+                                              std::to_string(data->Size()) +
+                                              ": it belongs to other data");
+  }
+  return std::unique_ptr<Loader>(
+      std::make_unique<ThreadedLoader>(std::move(data), settings, shard, from));
+}
+
+}  // namespace stemma::models

@@ -1,0 +1,80 @@
+// Reads ahead: threads fill this rank's part of the coming global batches while the step runs.
+//
+//   STEMMA_ASSIGN_OR_RETURN(auto loader, Loader::Start(data, settings, {rank, ranks}, cursor));
+//   for (...) {
+//     STEMMA_ASSIGN_OR_RETURN(Batch batch, loader->Next());
+//     ... train on batch.x, batch.y; the next state's cursor is batch.end
+//   }
+//
+// A global batch at cursor c is the positions [c, c + B) of the epoch's order; rank r of n holds
+// the contiguous part [c + r*B/n, c + (r+1)*B/n). So the bytes of a global batch, its parts laid
+// side by side, do not depend on the number of ranks, nor on threads or prefetch. An epoch ends
+// when fewer than B samples are left of it: the rest of that permutation is not used.
+//
+// The cursor counts what Next() has handed out, never what was read ahead: a stop throws prefetched
+// batches away and loses nothing.
+//
+// Owner: the caller. Thread: Start, Next and the destructor belong to the loop's thread; the
+// workers only write into their own spans of a slot and report. The workers never draw random
+// numbers and never call LibTorch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "core/status.h"
+#include "models/data/cursor.h"
+#include "models/data/dataset.h"
+
+namespace stemma::models {
+
+struct Batch {
+  at::Tensor x;       // [b, shape of one sample...] float32, on the CPU
+  at::Tensor y;       // [b, targets] float32, on the CPU
+  Cursor begin, end;  // of the *global* batch; `end` is where the next one begins
+  double wait_s = 0;  // Next() waited this long for data
+};
+
+// Part `i` of `parts` of a local batch, for gradient accumulation; shares memory with it.
+// REQUIRES: the batch's rows are divisible by `parts`
+Batch MicroBatch(const Batch& batch, int64_t i, int64_t parts);
+
+struct Shard {
+  int64_t rank = 0, ranks = 1;
+};
+
+struct LoaderSettings {
+  int64_t global_batch = 32;  // samples over all ranks
+  int64_t micro_batches = 1;  // only checked for divisibility: see MicroBatch
+  int64_t threads = 1;
+  int64_t prefetch = 2;  // local batches read ahead, at least 1
+  double stall_s = 60;   // no sample finished for so long: Next() gives up
+};
+
+// OK when every rank gets the same, whole number of samples per micro-batch and an epoch has at
+// least one batch; else kInvalidArgument with the nearest legal batch sizes. Start calls it; a
+// program may call it before anything is set up.
+Status CheckBatch(const LoaderSettings& settings, int64_t ranks, int64_t dataset_size);
+
+class Loader {
+ public:
+  // Begins to read at `from`. kInvalidArgument: see CheckBatch, and a cursor beyond the data.
+  static Result<std::unique_ptr<Loader>> Start(std::shared_ptr<const Dataset> data,
+                                               const LoaderSettings& settings, Shard shard,
+                                               Cursor from);
+  virtual ~Loader() = default;  // stops the workers; waits for the samples they are in
+
+  // The next batch. An error belongs to the batch that would have been next: all batches before it
+  // were delivered. It names sample and cause, and every later call returns it again. kTimeout: no
+  // worker finished a sample for settings.stall_s.
+  virtual Result<Batch> Next() = 0;
+
+  // Of the batches handed out so far; the start cursor before the first.
+  virtual Cursor consumed() const = 0;
+  // Seconds that Next() has spent waiting, all together.
+  virtual double wait_s() const = 0;
+};
+
+}  // namespace stemma::models

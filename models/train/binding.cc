@@ -1,0 +1,126 @@
+#include "models/train/binding.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+
+#include "core/bytes.h"
+#include "core/check.h"
+
+namespace stemma::models {
+namespace {
+
+DType DTypeOf(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kByte: return DType::kU8;
+    case at::kChar: return DType::kI8;
+    case at::kInt: return DType::kI32;
+    case at::kLong: return DType::kI64;
+    case at::kHalf: return DType::kF16;
+    case at::kBFloat16: return DType::kBF16;
+    case at::kFloat: return DType::kF32;
+    case at::kDouble: return DType::kF64;
+    case at::kBool: return DType::kBool;
+    default: break;
+  }
+  STEMMA_CHECK(false, std::string("a state tensor of type ") + c10::toString(tensor.scalar_type()));
+  return DType::kU8;
+}
+
+lineage::Span Named(const std::string& name, const std::string& section, bool eager) {
+  lineage::Span span;
+  span.name = name;
+  span.section = section;
+  span.eager = eager;
+  return span;
+}
+
+}  // namespace
+
+std::string EncodeSmall(const SmallState& small) {
+  Encoder out;
+  out.U16(1);  // version
+  out.I64(small.step);
+  out.U64(small.cursor.seed);
+  out.U64(small.cursor.epoch);
+  out.U64(small.cursor.sample);
+  out.String(small.optimizer);
+  std::string bytes = out.Take();
+  STEMMA_CHECK(bytes.size() <= kSmallBytes, std::to_string(bytes.size()) + " bytes of small state");
+  bytes.resize(kSmallBytes, '\0');
+  return bytes;
+}
+
+Result<SmallState> DecodeSmall(std::string_view bytes) {
+  Decoder in(bytes);
+  const uint16_t version = in.U16();
+  SmallState small;
+  small.step = in.I64();
+  small.cursor.seed = in.U64();
+  small.cursor.epoch = in.U64();
+  small.cursor.sample = in.U64();
+  small.optimizer = in.String();
+  if (!in.ok() || version != 1 || small.step < 0) {
+    return Status(Code::kCorruption, "the small record of the state cannot be read (version " +
+                                         std::to_string(version) + ")");
+  }
+  return small;
+}
+
+Binding::Binding(const std::vector<ops::Parameter>& parameters,
+                 const std::vector<ops::Buffer>& buffers,
+                 const std::vector<optim::NamedState>& slots) {
+  for (const auto& p : parameters) Add(Named(p.name, "params", false), p.tensor);
+  for (const auto& s : slots) Add(Named(s.slot + "/" + s.parameter, s.slot, false), s.tensor);
+  for (const auto& b : buffers) Add(Named(b.name, "buffers", true), b.tensor);
+  lineage::Span small = Named("train", "small", true);
+  small.dtype = DType::kU8;
+  small.shape = {static_cast<int64_t>(kSmallBytes)};
+  spans_.push_back(small);
+  small_.assign(kSmallBytes, '\0');
+  memory_.push_back(small_.data());
+}
+
+void Binding::Add(lineage::Span span, const at::Tensor& tensor) {
+  STEMMA_CHECK(tensor.is_contiguous(), span.name + " is not contiguous: its bytes have no C order");
+  span.dtype = DTypeOf(tensor);
+  span.shape = tensor.sizes().vec();
+  spans_.push_back(std::move(span));
+  tensors_.push_back(tensor);
+  memory_.push_back(tensor.is_cpu() ? static_cast<char*>(tensor.data_ptr()) : nullptr);
+}
+
+at::Tensor Binding::DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const {
+  return tensors_.at(span).detach().view(-1).view(at::kByte).narrow(
+      0, static_cast<int64_t>(offset), static_cast<int64_t>(bytes));
+}
+
+void Binding::SetSmall(const SmallState& small) {
+  const std::string bytes = EncodeSmall(small);
+  std::memcpy(small_.data(), bytes.data(), kSmallBytes);
+}
+
+Result<SmallState> Binding::TakeSmall() const { return DecodeSmall(small_); }
+
+Status Binding::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
+  if (memory_.at(span) != nullptr) {
+    std::memcpy(out, memory_[span] + offset, bytes);
+  } else {
+    at::from_blob(out, {static_cast<int64_t>(bytes)}, at::kByte)
+        .copy_(DeviceBytes(span, offset, bytes));
+  }
+  return {};
+}
+
+Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
+  if (memory_.at(span) != nullptr) {
+    std::memcpy(memory_[span] + offset, bytes.data(), bytes.size());
+  } else {
+    DeviceBytes(span, offset, bytes.size())
+        .copy_(at::from_blob(const_cast<char*>(bytes.data()),
+                             {static_cast<int64_t>(bytes.size())}, at::kByte));
+  }
+  return {};
+}
+
+}  // namespace stemma::models

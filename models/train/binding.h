@@ -1,0 +1,60 @@
+// The whole state of a training as named spans, for capture and restore: parameters, every slot of
+// the optimizer, buffers, and one small record with the step, the cursor and the optimizer's
+// scalars. Anything that the training needs to go on bit for bit is here; there are no random
+// streams, because every draw is keyed by (seed, step, sample).
+//
+//   params     Replicated, copied in the background until the fence
+//   optim/...  Replicated, likewise
+//   buffers    Replicated (averaged over ranks in every step), copied at once: forward changes them
+//   small      Replicated, copied at once
+//
+// Restore copies into existing memory, so aliases into buckets stay. Owner: the Trainer; the tensors
+// it is given outlive it. Read() runs on a lineage thread, everything else on the loop's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lineage/span.h"
+#include "models/data/cursor.h"
+#include "ops/reducer.h"
+#include "optim/optimizer.h"
+
+namespace stemma::models {
+
+// What is neither a tensor of the model nor of the optimizer.
+struct SmallState {
+  int64_t step = 0;        // completed steps
+  Cursor cursor;           // next global sample
+  std::string optimizer;   // Optimizer::EncodeSmall
+};
+
+constexpr size_t kSmallBytes = 4096;  // the span's fixed size; the content carries its own length
+
+std::string EncodeSmall(const SmallState& small);          // exactly kSmallBytes
+Result<SmallState> DecodeSmall(std::string_view bytes);    // kCorruption when it is none
+
+class Binding final : public lineage::Source, public lineage::Sink {
+ public:
+  Binding(const std::vector<ops::Parameter>& parameters, const std::vector<ops::Buffer>& buffers,
+          const std::vector<optim::NamedState>& slots);
+
+  const std::vector<lineage::Span>& spans() const { return spans_; }
+  // The small record of the next capture; after a restore, what came back.
+  void SetSmall(const SmallState& small);
+  Result<SmallState> TakeSmall() const;
+
+  Status Read(size_t span, uint64_t offset, uint64_t bytes, char* out) override;
+  Status Write(size_t span, uint64_t offset, std::string_view bytes) override;
+
+ private:
+  void Add(lineage::Span span, const at::Tensor& tensor);
+  at::Tensor DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const;
+  std::vector<lineage::Span> spans_;
+  std::vector<at::Tensor> tensors_;   // one per span but the last
+  std::vector<char*> memory_;         // null: on a device
+  std::string small_;
+};
+
+}  // namespace stemma::models

@@ -1,0 +1,317 @@
+#include "models/train/loop.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "core/bytes.h"
+#include "core/cohort.h"
+#include "core/digest.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "models/train/signals.h"
+
+namespace stemma::models {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double Since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The optimizer waits here until the capture has copied what it is about to change.
+class CaptureFence final : public ops::Fence {
+ public:
+  explicit CaptureFence(lineage::Capturer* capturer) : capturer_(capturer) {}
+  Status Wait() override { return capturer_ == nullptr ? Status() : capturer_->WaitCopied(); }
+
+ private:
+  lineage::Capturer* capturer_;
+};
+
+std::string StateName(const lineage::Record& record, const lineage::StateId& id) {
+  return record.run_name + "@" + std::to_string(record.step) + " (" + Hex(id).substr(0, 8) + ")";
+}
+
+}  // namespace
+
+Loop::Loop(LoopParts parts, int64_t first_step)
+    : parts_(std::move(parts)), cursor_(parts_.loader.consumed()), step_(first_step) {
+  const auto& from = parts_.session.from;
+  if (!from) return;
+  parent_ = from->id;
+  last_state_ = StateName(*from, from->id);
+  captured_step_ = from->step;
+  if (from->world != static_cast<uint32_t>(parts_.world.ranks())) {
+    edge_ = lineage::EdgeKind::kReshape;
+  }
+}
+
+double Loop::capture_stall_s() const {
+  return parts_.capturer == nullptr ? 0 : parts_.capturer->stats().stall_s;
+}
+
+Status Loop::Run() {
+  const auto start = Clock::now();
+  while (step_ < parts_.total_steps && !stopping_) {
+    STEMMA_RETURN_IF_ERROR(OneStep());
+  }
+  run_s_ = Since(start);
+  return Finish();
+}
+
+Status Loop::OneStep() {
+  const auto start = Clock::now();
+  const double stall_before = capture_stall_s();
+  times_ = {};
+  if (const Status mine = Gradients(); !mine.ok()) {
+    FailAlone(mine);
+    parts_.reducer.Abandon();
+  }
+  const auto waiting = Clock::now();
+  STEMMA_RETURN_IF_ERROR(parts_.reducer.Wait());
+  STEMMA_RETURN_IF_ERROR(ReduceLoss());
+  times_.wait = Since(waiting);
+  const auto updating = Clock::now();
+  CaptureFence fence(parts_.capturer);
+  STEMMA_RETURN_IF_ERROR(parts_.optimizer.Step(step_, fence).Within(
+      "step " + std::to_string(step_ + 1)));
+  times_.optim = Since(updating);
+  ++step_;
+  STEMMA_RETURN_IF_ERROR(EndStep());
+  times_.capture = capture_stall_s() - stall_before;
+  times_.total = Since(start);
+  if (const Status told = Tell(times_); !told.ok()) FailAlone(told);
+  return {};
+}
+
+// Everything of a step that needs no other rank, but the buckets that backward launches.
+Status Loop::Gradients() {
+  const auto& train = parts_.settings.train;
+  const auto start = Clock::now();
+  STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(
+      {static_cast<int>(train.micro_batches), static_cast<double>(train.global_batch)}));
+  STEMMA_RETURN_IF_ERROR(failure_);  // waits for the boundary and contributes nothing
+  STEMMA_ASSIGN_OR_RETURN(const Batch batch, parts_.loader.Next());
+  times_.data = Since(start);
+  cursor_ = batch.end;
+  loss_ = 0;
+  loss_parts_.clear();
+  try {
+    for (int64_t i = 0; i < train.micro_batches; ++i) {
+      at::manual_seed(Key({static_cast<uint64_t>(train.seed), static_cast<uint64_t>(step_),
+                           static_cast<uint64_t>(parts_.world.rank()),
+                           static_cast<uint64_t>(i)}));
+      STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, train.micro_batches)));
+    }
+  } catch (const std::exception& error) {
+    return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + error.what()};
+  }
+  return parts_.reducer.Finish();
+}
+
+Status Loop::MicroStep(const Batch& batch) {
+  const auto forward = Clock::now();
+  LossParts parts;
+  const at::Tensor loss = parts_.workload.Loss(batch, &parts);
+  loss_ += loss.item<double>();
+  times_.forward += Since(forward);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (loss_parts_.size() <= i) loss_parts_.emplace_back(parts[i].first, 0);
+    loss_parts_[i].second += parts[i].second;
+  }
+  const auto backward = Clock::now();
+  loss.backward();
+  times_.backward += Since(backward);
+  return {};
+}
+
+// Sums over ranks in rank order, in double: the same bits on every rank, so every rank draws the same
+// conclusions from them. Few bytes, and host memory on any device: the cohort carries them.
+Status Loop::ReduceLoss() {
+  Encoder mine;
+  mine.F64(failure_.ok() ? loss_ : 0);
+  for (const auto& part : loss_parts_) mine.F64(failure_.ok() ? part.second : 0);
+  STEMMA_ASSIGN_OR_RETURN(const auto all, parts_.world.cohort().AllGather(mine.Take()));
+  std::vector<double> sums(1 + loss_parts_.size(), 0);
+  for (const std::string& bytes : all) {
+    Decoder in(bytes);
+    for (double& sum : sums) sum += in.F64();
+  }
+  if (!std::isfinite(sums[0])) return NonFiniteLoss();
+  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  loss_ = sums[0] / samples;
+  for (size_t i = 0; i < loss_parts_.size(); ++i) loss_parts_[i].second = sums[1 + i] / samples;
+  return {};
+}
+
+Status Loop::NonFiniteLoss() {
+  STEMMA_ASSIGN_OR_RETURN(const auto all, parts_.world.cohort().AllGather(
+                                              std::isfinite(loss_) ? "" : "x"));
+  std::string ranks;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    if (!all[rank].empty()) ranks += (ranks.empty() ? "" : ",") + std::to_string(rank);
+  }
+  return {Code::kInternal,
+          "step " + std::to_string(step_ + 1) + ": the loss is not finite on ranks {" + ranks +
+              "}. Nothing of this step is kept; last state: " +
+              (last_state_.empty() ? "none" : last_state_) +
+              ". Fork it with a lower optim.lr, or look at the data of that rank"};
+}
+
+Status Loop::EndStep() {
+  ops::Mine mine;
+  Encoder agree;
+  agree.Raw(parts_.reducer.plan().digest);
+  agree.U64(parts_.reducer.launched_digest());
+  // A rank that failed reads no data; its cursor is that of the step it failed in.
+  if (failure_.ok()) agree.U64(cursor_.sample);
+  mine.agree = failure_.ok() ? Xxh64(agree.bytes()) : 0;
+  mine.text = failure_.ok() ? "cursor " + std::to_string(cursor_.epoch) + ":" +
+                                  std::to_string(cursor_.sample)
+                            : failure_.message();
+  if (!failure_.ok()) mine.any |= ops::kAnyFailed;
+  if (const Status looked = Wishes(&mine); !looked.ok()) FailAlone(looked);
+  lineage::CaptureBits bits;
+  if (parts_.capturer != nullptr) bits = parts_.capturer->Poll();
+  if (bits.written) mine.all |= ops::kAllCaptureWritten;
+  if (bits.failed) mine.any |= ops::kAnyCaptureFailed;
+  mine.audit = bits.audit;
+  STEMMA_ASSIGN_OR_RETURN(const ops::Verdict verdict,
+                          parts_.world.control().EndStep(step_ - 1, mine));
+  STEMMA_RETURN_IF_ERROR(Advance(verdict));
+  return MaybeCapture(verdict);
+}
+
+// Signals on any rank; STOP and SAVE files are looked for by rank 0, now and then.
+Status Loop::Wishes(ops::Mine* mine) {
+  const SignalWishes wishes = TakeSignalWishes();
+  if (wishes.stop) {
+    mine->any |= ops::kAnyStop;
+    wish_name_ = wishes.name;
+  }
+  if (wishes.capture) mine->any |= ops::kAnyCapture;
+  if (parts_.world.rank() != 0) return {};
+  if (Since(last_look_) < parts_.settings.train.stop_check_s) return {};
+  last_look_ = Clock::now();
+  if (parts_.folder.StopAsked()) {
+    mine->any |= ops::kAnyStop;
+    wish_name_ = "the file STOP";
+  }
+  if (parts_.folder.TakeSave()) mine->any |= ops::kAnyCapture;
+  return {};
+}
+
+// Words that were posted before the last commit speak about the capture that is no longer in flight.
+Status Loop::Advance(const ops::Verdict& verdict) {
+  if (!in_flight_ || verdict.step <= ignore_verdicts_to_) return {};
+  const bool written = (verdict.all & ops::kAllCaptureWritten) != 0;
+  const bool failed = (verdict.any & ops::kAnyCaptureFailed) != 0;
+  if (!written && !failed) return {};
+  ignore_verdicts_to_ = step_ - 1;
+  in_flight_ = false;
+  STEMMA_ASSIGN_OR_RETURN(const auto durable,
+                          parts_.capturer->Advance(written, failed, verdict.audit_equal,
+                                                   parts_.world.cohort()));
+  if (durable) Acknowledge(*durable);
+  return {};
+}
+
+Status Loop::MaybeCapture(const ops::Verdict& verdict) {
+  const int64_t every = parts_.settings.lineage.every;
+  const bool last = step_ == parts_.total_steps;
+  stopping_ = (verdict.any & ops::kAnyStop) != 0;
+  if (stopping_) {
+    stopped_by_ = wish_name_.empty() ? "a signal on another rank" : wish_name_;
+    return Capture(lineage::Reason::kSignal);
+  }
+  if (last) return Capture(lineage::Reason::kFinal);
+  if ((verdict.any & ops::kAnyCapture) != 0) return Capture(lineage::Reason::kRequested);
+  if (every > 0 && step_ % every == 0) return Capture(lineage::Reason::kPeriodic);
+  return {};
+}
+
+Status Loop::Capture(lineage::Reason reason) {
+  if (parts_.capturer == nullptr || captured_step_ == step_) return {};
+  if (in_flight_) {  // one at a time: the one before becomes durable first
+    STEMMA_ASSIGN_OR_RETURN(const auto before, parts_.capturer->Finish(parts_.world.cohort()));
+    for (const auto& durable : before) Acknowledge(durable);
+    in_flight_ = false;
+  }
+  ignore_verdicts_to_ = step_ - 1;
+  parts_.binding.SetSmall({step_, cursor_, parts_.optimizer.EncodeSmall()});
+  lineage::CaptureRequest request{parts_.record};
+  lineage::Record& record = request.record;
+  if (!parent_.empty()) record.parents = {{parent_, edge_}};
+  record.step = step_;
+  record.samples = static_cast<uint64_t>(step_) *
+                   static_cast<uint64_t>(parts_.settings.train.global_batch);
+  record.epoch = static_cast<double>(record.samples) / static_cast<double>(parts_.dataset_size);
+  record.cursor = {cursor_.seed, cursor_.epoch, cursor_.sample};
+  record.reason = reason;
+  record.metrics = {{"loss", loss_}, {"lr", parts_.optimizer.report().lr},
+                    {"grad_norm", parts_.optimizer.report().grad_norm}};
+  for (const auto& [name, value] : loss_parts_) record.metrics[name] = value;
+  captured_step_ = step_;
+  if (const Status begun = parts_.capturer->Capture(std::move(request)); !begun.ok()) {
+    FailAlone(begun);
+    return {};
+  }
+  in_flight_ = true;
+  return {};
+}
+
+void Loop::Acknowledge(const lineage::Durable& durable) {
+  parent_ = durable.id;
+  edge_ = lineage::EdgeKind::kTrain;
+  last_state_ = StateName(durable.record, durable.id);
+  if (parts_.world.rank() != 0) return;
+  parts_.progress.Event("saved " + last_state_ + ", " + HumanBytes(durable.record.logical_bytes) +
+                        ", durable after " + HumanDuration(durable.age_s));
+  if (const Status synced = parts_.metrics.Sync(); !synced.ok()) FailAlone(synced);
+}
+
+void Loop::FailAlone(const Status& status) {
+  if (failure_.ok()) failure_ = status;
+}
+
+Status Loop::Tell(const StepTimes& times) {
+  if (parts_.world.rank() != 0) return {};
+  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  const auto& report = parts_.optimizer.report();
+  const double total = times.total > 0 ? times.total : 1e-9;
+  const double epoch = static_cast<double>(step_) * samples /
+                       static_cast<double>(parts_.dataset_size);
+  MetricRow row = {{"inc", parts_.session.incarnation}, {"step", static_cast<double>(step_)},
+                   {"samples", static_cast<double>(step_) * samples}, {"epoch", epoch},
+                   {"loss", loss_}};
+  for (const auto& part : loss_parts_) row.push_back(part);
+  row.insert(row.end(), {{"lr", report.lr}, {"grad_norm", report.grad_norm},
+                         {"skipped", report.skipped ? 1.0 : 0.0},
+                         {"samples_per_s", samples / total}, {"step_s", times.total},
+                         {"data_wait", times.data / total}, {"comm_wait", times.wait / total},
+                         {"forward_s", times.forward}, {"backward_s", times.backward},
+                         {"optim_s", times.optim}, {"capture_stall_s", times.capture},
+                         {"world", static_cast<double>(parts_.world.ranks())}});
+  STEMMA_RETURN_IF_ERROR(parts_.metrics.Row(row));
+  parts_.progress.Step({step_, parts_.total_steps, epoch, loss_, report.lr, report.grad_norm,
+                        samples / total, times.data / total, times.wait / total,
+                        times.capture / total});
+  return {};
+}
+
+// The last words are read before the last state is committed: no state of a step that the ranks
+// disagree about is ever recorded.
+Status Loop::Finish() {
+  for (;;) {
+    STEMMA_ASSIGN_OR_RETURN(const auto word, parts_.world.control().Drain());
+    if (!word) break;
+  }
+  STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
+  if (parts_.capturer == nullptr) return {};
+  STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Finish(parts_.world.cohort()));
+  for (const auto& one : durable) Acknowledge(one);
+  return {};
+}
+
+}  // namespace stemma::models

@@ -1,0 +1,106 @@
+// The training loop: one step after the other until the end, a stop that all ranks agreed on, or a
+// failure. Straight-line code; the only callback in it is autograd's hook inside backward().
+//
+//   batch     loader.Next()
+//   gradient  loss.backward(): buckets are reduced while it runs
+//   update    optimizer.Step(): waits for the capture that still copies (the fence), then changes
+//   agree     control word: step, plan, cursor equal? stop? capture? everybody's part written?
+//   remember  capture if due; append the record of one that has become durable
+//   tell      one line of metrics
+//
+// Owned and called by Train (trainer.h); everything it is given outlives it. The loop's thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "lineage/capturer.h"
+#include "models/data/loader.h"
+#include "models/train/binding.h"
+#include "models/train/metrics.h"
+#include "models/train/progress.h"
+#include "models/train/run_folder.h"
+#include "models/train/session.h"
+#include "models/train/settings.h"
+#include "models/train/workload.h"
+#include "ops/reducer.h"
+#include "ops/world.h"
+#include "optim/optimizer.h"
+
+namespace stemma::models {
+
+struct LoopParts {
+  const RunSettings& settings;
+  ops::World& world;
+  Workload& workload;
+  ops::Reducer& reducer;
+  optim::Optimizer& optimizer;
+  Loader& loader;
+  Binding& binding;
+  lineage::Capturer* capturer;     // null: no captures
+  Session& session;
+  RunFolder& folder;               // rank 0 writes
+  MetricsFile& metrics;            // rank 0
+  Progress& progress;              // rank 0
+  lineage::Record record;          // what does not change from capture to capture
+  int64_t dataset_size;
+  int64_t total_steps;
+};
+
+class Loop {
+ public:
+  Loop(LoopParts parts, int64_t first_step);
+
+  // OK: the end was reached or a stop was agreed on, and what was captured is durable.
+  Status Run();
+
+  int64_t step() const { return step_; }              // completed steps
+  const std::string& stopped_by() const { return stopped_by_; }  // "" when the end was reached
+  const std::string& last_state() const { return last_state_; }  // "laptop@400 (5be1c07d)"
+  double capture_stall_s() const;
+  double run_s() const { return run_s_; }
+
+ private:
+  struct StepTimes {
+    double data = 0, forward = 0, backward = 0, wait = 0, optim = 0, capture = 0, total = 0;
+  };
+
+  Status OneStep();
+  Status Gradients();                       // may fail on this rank alone
+  Status MicroStep(const Batch& batch);
+  Status ReduceLoss();
+  Status NonFiniteLoss();
+  Status Tell(const StepTimes& times);
+  Status EndStep();
+  Status Wishes(ops::Mine* mine);
+  Status Advance(const ops::Verdict& verdict);
+  Status MaybeCapture(const ops::Verdict& verdict);
+  Status Capture(lineage::Reason reason);
+  Status Finish();
+  void Acknowledge(const lineage::Durable& durable);
+  void FailAlone(const Status& status);     // told to all ranks by the next control word
+
+  LoopParts parts_;
+  Cursor cursor_;
+  int64_t step_;
+  int64_t ignore_verdicts_to_ = -1;         // they were posted before a capture was committed
+  bool in_flight_ = false;
+  bool stopping_ = false;
+  int64_t captured_step_ = -1;
+  Status failure_;                          // of this rank alone, not yet agreed on
+  std::string stopped_by_, wish_name_, last_state_;
+  lineage::StateId parent_;
+  lineage::EdgeKind edge_ = lineage::EdgeKind::kTrain;
+  LossParts loss_parts_;                    // local sums of this step; after ReduceLoss global means
+  double loss_ = 0;
+  StepTimes times_;
+  double run_s_ = 0;
+  std::chrono::steady_clock::time_point last_look_{};
+};
+
+}  // namespace stemma::models

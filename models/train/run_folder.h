@@ -1,0 +1,66 @@
+// The run's folder: files for people. It may be deleted without losing a state; states live in the
+// store.
+//
+//   DIR/settings.toml          resolved settings, re-runnable as a recipe
+//   DIR/settings.origin.json   key -> default | file:line | --set
+//   DIR/metrics.jsonl          one object per step, all incarnations
+//   DIR/STOP  DIR/SAVE         made by people: save and stop, save and go on
+//   DIR/inc-0001/outcome.json  how that incarnation ended
+//   DIR/inc-0001/error.json    the first failure, if any
+//   DIR/inc-0001/env.json      what it ran on
+//
+// Rank 0 only, the loop's thread, except WriteError (any rank). Failure: kIo with path and cause.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/status.h"
+
+namespace stemma::models {
+
+struct Outcome {
+  int exit_code = 0;
+  std::string cause;        // "done", "stopped by SIGUSR1", the error's text
+  std::string last_state;   // "laptop@400 (5be1c07d)", "" when none
+  int64_t step = 0;
+  double wall_s = 0;
+};
+
+class RunFolder {
+ public:
+  RunFolder() = default;
+  // Makes the folder and those above it; checks that it can be written.
+  static Result<RunFolder> Open(const std::string& dir);
+
+  const std::string& dir() const { return dir_; }
+  std::string File(const std::string& name) const { return dir_ + "/" + name; }
+  // Makes inc-<n>/ (a number may be taken by an incarnation that died at once: that is no error).
+  Status EnterIncarnation(uint32_t incarnation);
+  std::string IncarnationFile(const std::string& name) const;
+
+  // Whole or not at all: temporary, then rename.
+  Status Write(const std::string& path, const std::string& text) const;
+  Status WriteOutcome(const Outcome& outcome) const;
+
+  bool StopAsked() const;   // DIR/STOP is there; people remove it
+  bool TakeSave() const;    // DIR/SAVE was there; removed before the capture
+
+ private:
+  std::string dir_;
+  uint32_t incarnation_ = 0;
+};
+
+struct ErrorReport {
+  int rank = 0;
+  std::string host;
+  int64_t step = 0;
+  std::string phase;        // "start", "step", "capture", ...
+  Status status;
+};
+
+// Writes DIR/inc-<n>/error.json with O_EXCL: the first rank wins, others get error.rank-<r>.json.
+// Best effort: an error report must not hide the error.
+void WriteError(const std::string& dir, uint32_t incarnation, const ErrorReport& report);
+
+}  // namespace stemma::models

@@ -1,0 +1,205 @@
+#include "models/train/session.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/bytes.h"
+#include "lineage/posix_storage.h"
+#include "lineage/record_codec.h"
+
+namespace stemma::models {
+namespace {
+
+using lineage::Graph;
+using lineage::Record;
+
+std::string StateName(const Record& record) {
+  return record.run_name + "@" + std::to_string(record.step);
+}
+
+// The shared settings that changed and matter. The run's length matters only to a schedule that
+// looks at the end of the run.
+std::vector<SettingChange> Matter(std::vector<SettingChange> changes, const SettingsList& list,
+                                  const std::string& schedule) {
+  std::vector<SettingChange> matter;
+  const bool open_ended = schedule == "constant" || schedule == "steps";
+  for (auto& change : changes) {
+    const Setting* setting = list.Find(change.key);
+    if (setting != nullptr && setting->help.kind == Kind::kLocal) continue;
+    if (change.key == "train.length" && open_ended) continue;
+    matter.push_back(std::move(change));
+  }
+  return matter;
+}
+
+std::string ChangeText(const SettingChange& change) {
+  return change.key + " " + (change.from.empty() ? "(absent)" : change.from) + " -> " +
+         (change.to.empty() ? "(absent)" : change.to);
+}
+
+Status RefuseChanges(const Record& head, const std::vector<SettingChange>& changes) {
+  std::string text = "the settings are not those of run " + head.run_name + ":";
+  std::string sets;
+  for (const auto& change : changes) {
+    text += "\n  " + ChangeText(change);
+    sets += " --set " + change.key + "=" + change.to;
+  }
+  text += "\nto branch off with them: stemma fork " + StateName(head) + " --name NEWNAME" + sets +
+          "\nto go on as before: leave them out, or start another run with --set run.name=NEWNAME";
+  return {Code::kInvalidArgument, text};
+}
+
+// Decides on rank 0; fills everything but `store`.
+class Decision {
+ public:
+  Decision(const RunSettings& settings, const SettingsList& list, const SessionOptions& options,
+           Session* session)
+      : settings_(settings), list_(list), options_(options), session_(*session) {}
+
+  Status Make() {
+    STEMMA_ASSIGN_OR_RETURN(graph_, session_.store->Load());
+    const auto run = graph_.runs.find(settings_.run.name);
+    if (run == graph_.runs.end()) return StartNew();
+    if (run->second.states.empty()) {
+      session_.notes.push_back("an earlier incarnation of " + settings_.run.name +
+                               " left no state");
+      session_.headline = "starting " + settings_.run.name + " at step 0";
+      return Claim(session_.store->NextIncarnation(settings_.run.name));
+    }
+    return GoOn();
+  }
+
+ private:
+  Status StartNew() {
+    session_.headline = "starting " + settings_.run.name + " at step 0";
+    return Claim(session_.store->StartRun(settings_.run.name));
+  }
+
+  Status GoOn() {
+    std::vector<std::string> skipped;
+    STEMMA_ASSIGN_OR_RETURN(
+        const lineage::StateId id,
+        ResumePoint(*session_.store, graph_, settings_.run.name, &skipped));
+    for (const auto& damaged : skipped) session_.notes.push_back("skipped " + damaged);
+    const Record& head = graph_.states.at(id);
+    if (options_.fresh) {
+      return {Code::kInvalidArgument,
+              "run " + settings_.run.name + " has states up to " + StateName(head) +
+                  " and --fresh forbids to continue it: start another with --set run.name=NEWNAME"};
+    }
+    STEMMA_RETURN_IF_ERROR(CompareSettings(head));
+    session_.from = head;
+    if (head.step >= options_.total_steps) {
+      session_.kind = StartKind::kComplete;
+      session_.headline = settings_.run.name + " is complete: " + StateName(head) + " (" +
+                          Hex(head.id).substr(0, 8) + ")";
+      return {};
+    }
+    STEMMA_RETURN_IF_ERROR(Headline(head));
+    return Claim(session_.store->NextIncarnation(settings_.run.name));
+  }
+
+  Status CompareSettings(const Record& head) {
+    STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.settings));
+    STEMMA_ASSIGN_OR_RETURN(auto changes, DiffSettings(before, list_.ToToml()));
+    changes = Matter(std::move(changes), list_, settings_.optim.schedule);
+    return changes.empty() ? Status() : RefuseChanges(head, changes);
+  }
+
+  Status Headline(const Record& head) {
+    session_.kind = head.reason == lineage::Reason::kFork ? StartKind::kFork : StartKind::kContinue;
+    if (session_.kind == StartKind::kContinue) {
+      session_.headline = "continuing " + settings_.run.name + " from " + StateName(head) +
+                          " (" + Hex(head.id).substr(0, 8) + "), exact";
+      return {};
+    }
+    const auto parent = graph_.states.find(head.parents.empty() ? "" : head.parents[0].parent);
+    session_.headline = "starting " + settings_.run.name + " from " +
+                        (parent == graph_.states.end() ? "a fork" : StateName(parent->second)) +
+                        ", forked";
+    if (parent == graph_.states.end()) return {};
+    STEMMA_ASSIGN_OR_RETURN(const std::string before,
+                            session_.store->GetBlob(parent->second.settings));
+    STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffSettings(before, list_.ToToml()));
+    std::string text;
+    for (const auto& change : changes) {
+      if (change.key != "run.name") text += (text.empty() ? ": " : ", ") + ChangeText(change);
+    }
+    session_.headline += text;
+    return {};
+  }
+
+  Status Claim(Result<std::unique_ptr<lineage::RunWriter>> writer) {
+    STEMMA_ASSIGN_OR_RETURN(session_.writer, std::move(writer));
+    session_.run = session_.writer->run();
+    session_.incarnation = session_.writer->incarnation();
+    session_.tmp_dir = session_.writer->tmp_dir();
+    return {};
+  }
+
+  const RunSettings& settings_;
+  const SettingsList& list_;
+  const SessionOptions& options_;
+  Session& session_;
+  Graph graph_;
+};
+
+Result<std::string> Pack(Session* session) {
+  Encoder out;
+  out.U8(static_cast<uint8_t>(session->kind));
+  out.String(session->run);
+  out.String(session->tmp_dir);
+  out.U32(session->incarnation);
+  out.String(session->headline);
+  std::string record;
+  if (session->from) {
+    STEMMA_ASSIGN_OR_RETURN(record, lineage::EncodeRecord(&*session->from));
+  }
+  out.String(record);
+  return out.Take();
+}
+
+Status Unpack(std::string_view bytes, Session* session) {
+  Decoder in(bytes);
+  session->kind = static_cast<StartKind>(in.U8());
+  session->run = in.String();
+  session->tmp_dir = in.String();
+  session->incarnation = in.U32();
+  session->headline = in.String();
+  const std::string record = in.String();
+  if (!in.ok()) return {Code::kInternal, "the session of rank 0 cannot be read"};
+  if (!record.empty()) {
+    STEMMA_ASSIGN_OR_RETURN(session->from, lineage::DecodeRecord(record));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Session> OpenSession(const RunSettings& settings, const SettingsList& list,
+                            const SessionOptions& options, Cohort& cohort) {
+  Session session;
+  session.headline = "starting " + settings.run.name + " at step 0; no store, no captures";
+  if (settings.lineage.store.empty()) return session;
+  Status mine;
+  if (cohort.rank() == 0) {
+    auto store = lineage::Store::Open(settings.lineage.store, true, lineage::PosixStorage());
+    mine = store.status();
+    if (store.ok()) {
+      session.store = *std::move(store);
+      mine = Decision(settings, list, options, &session).Make();
+    }
+  }
+  auto pack = mine.ok() ? Pack(&session) : Result<std::string>(mine);
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, pack.status()));
+  STEMMA_ASSIGN_OR_RETURN(const std::string packed, cohort.Broadcast(*std::move(pack), 0));
+  if (cohort.rank() != 0) {
+    mine = Unpack(packed, &session);
+    auto store = lineage::Store::Open(settings.lineage.store, false, lineage::PosixStorage());
+    if (mine.ok()) mine = store.status();
+    if (store.ok()) session.store = *std::move(store);
+  }
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, mine));
+  return session;
+}
+
+}  // namespace stemma::models

@@ -1,0 +1,50 @@
+// Where a training begins, and under which name it is remembered. Rank 0 looks into the store and
+// decides; all ranks learn the decision and open the store for reading.
+//
+//   start      no state of this run: from nothing, at step 0
+//   continue   the run's newest whole state, bit for bit, as a new incarnation
+//   fork       the run's only state is a fork record: the first steps of a branch
+//   complete   the newest state is the end of the run: nothing to do
+//
+// Collective; the loop's thread. Failure, the same on every rank: settings that differ from those the
+// run was made with (kInvalidArgument, with the keys and the `stemma fork` line that was probably
+// meant), --fresh where something would be continued, a store that cannot be written, states that
+// are all damaged.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cohort.h"
+#include "core/settings.h"
+#include "core/status.h"
+#include "lineage/store.h"
+#include "models/train/settings.h"
+
+namespace stemma::models {
+
+enum class StartKind { kStart, kContinue, kFork, kComplete };
+
+struct Session {
+  StartKind kind = StartKind::kStart;
+  std::unique_ptr<lineage::Store> store;           // null: lineage.store is "", no captures
+  std::unique_ptr<lineage::RunWriter> writer;      // rank 0 only
+  std::string run, tmp_dir;                        // the run's ulid; where its packs are written
+  uint32_t incarnation = 1;
+  std::optional<lineage::Record> from;             // the state to restore
+  std::string headline;                            // "continuing r50 from r50@12000, exact"
+  std::vector<std::string> notes;                  // worth a line each at start
+};
+
+struct SessionOptions {
+  bool fresh = false;      // refuse to continue
+  int64_t total_steps = 0;
+};
+
+Result<Session> OpenSession(const RunSettings& settings, const SettingsList& list,
+                            const SessionOptions& options, Cohort& cohort);
+
+}  // namespace stemma::models

@@ -1,0 +1,175 @@
+#include "models/train/settings.h"
+
+#include <cmath>
+#include <cstdlib>
+
+namespace stemma::models {
+namespace {
+
+template <typename V>
+void VisitRun(RunSection& s, V&& field) {
+  field("run.name", s.name, Help{"names the run in the store: letters, digits, '.', '_', '-'"});
+  field("run.workload", s.workload, Help{"what is trained", "aigw"});
+}
+
+template <typename V>
+void VisitTrain(TrainSection& s, V&& field) {
+  field("train.length", s.length, Help{"how long to train: \"400step\", \"3ep\", \"12800samples\""});
+  field("train.global_batch", s.global_batch,
+        Help{"samples per step over all ranks; divisible by ranks x micro_batches", "[1, 1000000000]"});
+  field("train.micro_batches", s.micro_batches,
+        Help{"backward passes per step and rank (gradient accumulation)", "[1, 65536]"});
+  field("train.seed", s.seed, Help{"of initialisation, order and dropout", "[0, inf)"});
+  field("train.log_every", s.log_every,
+        Help{"steps between progress lines; metrics.jsonl has every step", "[1, inf)", Kind::kLocal});
+  field("train.loader_threads", s.loader_threads,
+        Help{"threads that prepare data on each rank; never changes the data", "[1, 256]",
+             Kind::kLocal});
+  field("train.prefetch", s.prefetch,
+        Help{"batches prepared ahead on each rank", "[1, 1024]", Kind::kLocal});
+  field("train.stop_check_s", s.stop_check_s,
+        Help{"seconds between looks for the files STOP and SAVE", "[0, 3600]", Kind::kLocal});
+}
+
+template <typename V>
+void VisitDevice(DeviceSection& s, V&& field) {
+  field("device.kind", s.kind, Help{"where the model computes", "cpu | cuda"});
+  field("device.threads", s.threads,
+        Help{"LibTorch threads per rank; 0: cores of the host / its ranks. Another number may give "
+             "other bits", "[0, 1024]"});
+}
+
+template <typename V>
+void VisitComm(ops::CommSettings& s, V&& field) {
+  field("comm.backend", s.backend,
+        Help{"what moves gradients; auto: nccl on GPUs, mpi on CPUs, threads for one rank",
+             "auto | mpi | threads | nccl"});
+  field("comm.deadline_s", s.deadline_s,
+        Help{"longest wait for other ranks in any collective call", "(0, 86400]", Kind::kLocal});
+  field("comm.init_timeout_s", s.init_timeout_s,
+        Help{"longest wait for all ranks to arrive at the start", "(0, 86400]", Kind::kLocal});
+  field("comm.control_lag", s.control_lag,
+        Help{"steps between posting a control word and acting on it", "[0, 1]"});
+}
+
+template <typename V>
+void VisitOps(ops::OpsSettings& s, V&& field) {
+  field("ops.bucket_mb", s.bucket_mb, Help{"largest gradient bucket, MiB", "(0, 4096]"});
+  field("ops.first_mb", s.first_mb, Help{"first bucket: communication starts early", "(0, 4096]"});
+  field("ops.last_mb", s.last_mb, Help{"last bucket: the exposed tail is short", "(0, 4096]"});
+  field("ops.unused", s.unused,
+        Help{"a parameter without gradient: counts as zero, or is an error", "zero | error"});
+}
+
+template <typename V>
+void VisitOptim(optim::OptimSettings& s, V&& field) {
+  field("optim.name", s.name, Help{"which optimizer", "lamb | sgd | adamw | adam"});
+  field("optim.lr", s.lr, Help{"learning rate at the top of the schedule", "[0, inf)"});
+  field("optim.weight_decay", s.weight_decay, Help{"of weights, not of excluded roles", "[0, inf)"});
+  field("optim.beta1", s.beta1, Help{"first moment (lamb, adam, adamw)", "[0, 1)"});
+  field("optim.beta2", s.beta2, Help{"second moment (lamb, adam, adamw)", "[0, 1)"});
+  field("optim.eps", s.eps, Help{"added to the root of the second moment", "(0, inf)"});
+  field("optim.momentum", s.momentum, Help{"sgd", "[0, 1)"});
+  field("optim.nesterov", s.nesterov, Help{"sgd: look ahead"});
+  field("optim.max_grad_norm", s.max_grad_norm,
+        Help{"clip the reduced gradient to this global norm; 0: off", "[0, inf)"});
+  field("optim.adapt", s.adapt,
+        Help{"lamb: which tensors get a trust ratio", "decayed | all"});
+  field("optim.bias_correction", s.bias_correction,
+        Help{"lamb: of the moments (Algorithm 2), none, or in the step size",
+             "moments | none | step_size"});
+  field("optim.exclude", s.exclude,
+        Help{"roles without decay, and without ratio when adapt = decayed: any of bias, norm_scale, "
+             "norm_shift, embedding, weight"});
+  field("optim.phi_min", s.phi_min, Help{"lamb: lower clamp of a parameter's norm", "[0, inf)"});
+  field("optim.phi_max", s.phi_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
+  field("optim.ratio_min", s.ratio_min, Help{"lamb: lower clamp of the ratio", "[0, inf)"});
+  field("optim.ratio_max", s.ratio_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
+  field("optim.schedule", s.schedule,
+        Help{"learning rate over the steps",
+             "constant | warmup_linear | warmup_poly | warmup_cosine | steps"});
+  field("optim.warmup_steps", s.warmup_steps, Help{"linear warm-up", "[0, inf)"});
+  field("optim.warmup_origin", s.warmup_origin,
+        Help{"0: the first step has rate 0; 1: it has lr / warmup_steps", "[0, 1]"});
+  field("optim.poly_power", s.poly_power, Help{"warmup_poly", "(0, inf)"});
+  field("optim.lr_min", s.lr_min, Help{"where the cosine ends", "[0, inf)"});
+  field("optim.step_factors", s.step_factors,
+        Help{"steps: \"300:0.1,600:0.01\": factor from that step on"});
+  field("optim.on_nonfinite", s.on_nonfinite,
+        Help{"a gradient that is not finite: stop, or skip the update", "stop | skip"});
+}
+
+template <typename V>
+void VisitLineage(lineage::LineageSettings& s, V&& field) {
+  field("lineage.store", s.store,
+        Help{"directory of the family tree; \"\": no state is captured", "", Kind::kLocal});
+  field("lineage.every", s.every,
+        Help{"steps between captures; 0: only at the end and on request", "[0, inf)", Kind::kLocal});
+  field("lineage.on_failure", s.on_failure,
+        Help{"a capture that fails: stop, or go on", "stop | continue", Kind::kLocal});
+  field("lineage.missed_captures_max", s.missed_captures_max,
+        Help{"continue: failures in a row until it stops all the same", "[1, inf)", Kind::kLocal});
+  field("lineage.direct_io", s.direct_io,
+        Help{"O_DIRECT for packs; on: an error where impossible", "auto | on | off", Kind::kLocal});
+  field("lineage.writer_bytes_min", s.writer_bytes_min,
+        Help{"small states use fewer writers, of at least so many bytes", "[4096, inf)",
+             Kind::kLocal});
+  field("lineage.verify_fence", s.verify_fence,
+        Help{"hash the state again before the optimizer changes it (debugging)", "", Kind::kLocal});
+}
+
+template <typename V>
+void VisitAigw(AigwSettings& s, V&& field) {
+  field("aigw.t_from", s.t_from, Help{"first sample of the window, in M; 0 is the peak"});
+  field("aigw.t_to", s.t_to, Help{"end of the window, in M; not in it"});
+  field("aigw.dt", s.dt, Help{"time between samples, in M", "(0, inf)"});
+  field("aigw.last", s.last, Help{"samples at the window's end that the heads see", "[1, inf)"});
+  field("aigw.target_q", s.target_q, Help{"first output: q or 1/q", "q | inverse"});
+  field("aigw.train_size", s.train_size, Help{"waveforms in an epoch", "[1, inf)"});
+  field("aigw.validation_size", s.validation_size,
+        Help{"waveforms of the validation set", "[0, inf)"});
+  field("aigw.data_seed", s.data_seed, Help{"another seed is another set of binaries", "[0, inf)"});
+}
+
+}  // namespace
+
+SettingsList FieldsOf(RunSettings& s) {
+  SettingsList list;
+  VisitRun(s.run, list);
+  VisitTrain(s.train, list);
+  VisitDevice(s.device, list);
+  VisitComm(s.comm, list);
+  VisitOps(s.ops, list);
+  VisitOptim(s.optim, list);
+  VisitLineage(s.lineage, list);
+  VisitAigw(s.aigw, list);
+  return list;
+}
+
+Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {
+  const auto bad = [&](const std::string& why) {
+    return Status(Code::kInvalidArgument, "train.length = \"" + train.length + "\": " + why +
+                                              "; write \"400step\", \"3ep\" or \"12800samples\"");
+  };
+  char* unit = nullptr;
+  const double count = std::strtod(train.length.c_str(), &unit);
+  if (unit == train.length.c_str()) return bad("no number");
+  if (!(count > 0) || count > 1e15) return bad("the number must be positive");
+  const std::string name = unit;
+  const auto batch = static_cast<double>(train.global_batch);
+  const double epoch = std::floor(static_cast<double>(dataset_size) / batch);
+  double steps = 0;
+  if (name == "step" || name == "steps") {
+    steps = count;
+  } else if (name == "ep" || name == "epoch" || name == "epochs") {
+    steps = std::ceil(count * epoch);
+  } else if (name == "samples") {
+    steps = std::ceil(count / batch);
+  } else {
+    return bad("'" + name + "' is no unit");
+  }
+  if (steps < 1 || steps != std::floor(steps)) return bad("that is no whole number of steps");
+  return static_cast<int64_t>(steps);
+}
+
+}  // namespace stemma::models

@@ -1,0 +1,56 @@
+// All settings of a run, section by section. Each section is a plain struct that stands beside the
+// code it steers; this file only puts them together, and settings.cc holds the one list of their
+// fields that feeds the TOML reader, --set, --help, the saved settings and the diff. No LibTorch:
+// `stemma train --help` and `stemma fork --set` read the same list.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/settings.h"
+#include "lineage/settings.h"
+#include "models/aigw/settings.h"
+#include "ops/settings.h"
+#include "optim/settings.h"
+
+namespace stemma::models {
+
+struct RunSection {
+  std::string name;              // names the run in the store; letters, digits, '.', '_', '-'
+  std::string workload = "aigw";
+};
+
+struct TrainSection {
+  std::string length = "400step";  // "400step", "3ep", "12800samples"
+  int64_t global_batch = 32;       // samples per step over all ranks
+  int64_t micro_batches = 1;       // backward passes per step and rank
+  int64_t seed = 1;
+  int64_t log_every = 10;          // steps between progress lines; metrics.jsonl has every step
+  int64_t loader_threads = 1;      // per rank; does not change the data
+  int64_t prefetch = 2;            // batches read ahead per rank
+  double stop_check_s = 5;         // between looks for the files STOP and SAVE
+};
+
+struct DeviceSection {
+  std::string kind = "cpu";        // cpu | cuda
+  int64_t threads = 0;             // LibTorch threads per rank; 0: cores of the rank / its ranks
+};
+
+struct RunSettings {
+  RunSection run;
+  TrainSection train;
+  DeviceSection device;
+  ops::CommSettings comm;            // its device is device.kind
+  ops::OpsSettings ops;
+  optim::OptimSettings optim;
+  lineage::LineageSettings lineage;
+  AigwSettings aigw;
+};
+
+// The list: every field of every section with name, help, range and kind.
+SettingsList FieldsOf(RunSettings& settings);
+
+// Steps of the whole run from train.length, the batch and the size of the data set.
+Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size);
+
+}  // namespace stemma::models

@@ -1,0 +1,80 @@
+#include "models/train/signals.h"
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "core/exit_code.h"
+
+namespace stemma::models {
+namespace {
+
+std::atomic<int> stop_signal{0};
+std::atomic<int> capture_wished{0};
+std::atomic<long> first_interrupt_s{-1};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<long>::is_always_lock_free);
+
+long NowSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);  // async-signal-safe
+  return static_cast<long>(now.tv_sec);
+}
+
+void OnInterrupt() {
+  long none = -1;
+  const long now = NowSeconds();
+  if (first_interrupt_s.compare_exchange_strong(none, now) || now - none > 10) return;
+  static const char kText[] = "\nsecond interrupt: leaving now, not saved\n";
+  const ssize_t ignored = write(STDERR_FILENO, kText, sizeof kText - 1);
+  static_cast<void>(ignored);
+  _exit(kExitTryAgain);
+}
+
+void Handle(int signal_number) {
+  if (signal_number == SIGUSR2) {
+    capture_wished = 1;
+    return;
+  }
+  int none = 0;
+  stop_signal.compare_exchange_strong(none, signal_number);
+  if (signal_number == SIGINT) OnInterrupt();
+}
+
+const char* NameOf(int signal_number) {
+  switch (signal_number) {
+    case SIGUSR1: return "SIGUSR1";
+    case SIGTERM: return "SIGTERM";
+    case SIGINT: return "SIGINT";
+    default: return "a signal";
+  }
+}
+
+}  // namespace
+
+void InstallSignalHandlers() {
+  struct sigaction action;
+  std::memset(&action, 0, sizeof action);
+  action.sa_handler = Handle;
+  action.sa_flags = SA_RESTART;  // a capture's write must not fail because somebody asked to stop
+  for (const int number : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) sigaction(number, &action, nullptr);
+}
+
+SignalWishes TakeSignalWishes() {
+  SignalWishes wishes;
+  const int number = stop_signal.load();
+  wishes.stop = number != 0;
+  wishes.capture = capture_wished.exchange(0) != 0;
+  if (wishes.stop) wishes.name = NameOf(number);
+  return wishes;
+}
+
+void ResetSignals() {
+  stop_signal = 0;
+  capture_wished = 0;
+  first_interrupt_s = -1;
+}
+
+}  // namespace stemma::models

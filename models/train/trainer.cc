@@ -1,0 +1,332 @@
+#include "models/train/trainer.h"
+
+#include <ATen/Parallel.h>
+#include <sched.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "core/bytes.h"
+#include "core/cohort.h"
+#include "core/exit_code.h"
+#include "core/text.h"
+#include "lineage/restore.h"
+#include "models/train/loop.h"
+#include "models/train/signals.h"
+#include "optim/schedule.h"
+
+namespace stemma::models {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+int CoresOfThisProcess() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+}
+
+std::vector<std::pair<std::string, std::string>> SharedFacts(const SettingsList& list) {
+  std::vector<std::pair<std::string, std::string>> facts;
+  for (const Setting& setting : list.all()) {
+    if (setting.help.kind == Kind::kShared) facts.emplace_back(setting.key, setting.Text());
+  }
+  return facts;
+}
+
+// Everything a run needs, in the order it is made; the loop borrows it.
+class Training {
+ public:
+  Training(const RunSettings& settings, const SettingsList& list, const TrainOptions& options,
+           ops::World& world)
+      : settings_(settings), list_(list), options_(options), world_(world) {}
+
+  Status Prepare(const WorkloadFactory& make);
+  Status Run();
+  bool complete() const { return session_.kind == StartKind::kComplete; }
+  const std::string& headline() const { return session_.headline; }
+  bool stopped_before_start() const { return stopped_before_start_; }
+  Outcome Report(const Status& status, double wall_s);
+
+ private:
+  Status Threads();
+  Status OpenFolder();
+  Status Build();
+  Status RestoreState();
+  Status StartCapturer();
+  Status BeginFiles();
+  Status FirstRecord();
+  void PrintTable();
+  std::string Dir() const {
+    return options_.dir.empty() ? "stemma-runs/" + settings_.run.name : options_.dir;
+  }
+  bool root() const { return world_.rank() == 0; }
+
+  const RunSettings& settings_;
+  const SettingsList& list_;
+  const TrainOptions& options_;
+  ops::World& world_;
+  std::unique_ptr<Workload> workload_;
+  int64_t dataset_size_ = 0, total_steps_ = 0;
+  RunFolder folder_;
+  Session session_;
+  std::unique_ptr<ops::Reducer> reducer_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<Binding> binding_;
+  SmallState start_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<lineage::Capturer> capturer_;
+  lineage::Record record_;
+  MetricsFile metrics_;
+  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<Loop> loop_;
+  bool stopped_before_start_ = false;
+};
+
+Status Training::Prepare(const WorkloadFactory& make) {
+  STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
+  STEMMA_RETURN_IF_ERROR(Threads());
+  auto workload = make(settings_);
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), workload.status()));
+  workload_ = *std::move(workload);
+  dataset_size_ = workload_->TrainData()->Size();
+  STEMMA_ASSIGN_OR_RETURN(total_steps_, TotalSteps(settings_.train, dataset_size_));
+  STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(settings_.optim, total_steps_));
+  STEMMA_RETURN_IF_ERROR(CheckBatch({settings_.train.global_batch, settings_.train.micro_batches},
+                                    world_.ranks(), dataset_size_));
+  STEMMA_RETURN_IF_ERROR(OpenFolder());
+  if (stopped_before_start_) return {};
+  STEMMA_ASSIGN_OR_RETURN(
+      session_, OpenSession(settings_, list_, {options_.fresh, total_steps_}, world_.cohort()));
+  if (complete()) return {};
+  STEMMA_RETURN_IF_ERROR(Build());
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), root() ? BeginFiles() : Status()));
+  STEMMA_RETURN_IF_ERROR(StartCapturer());
+  progress_ = std::make_unique<Progress>(
+      root() ? ChooseProgress(options_.progress) : ProgressStyle::kOff, settings_.train.log_every);
+  if (root()) PrintTable();
+  return {};
+}
+
+Status Training::Threads() {
+  const int cores = CoresOfThisProcess();
+  const int share = cores >= world_.node_ranks() ? cores / world_.node_ranks() : 1;
+  const int wanted = settings_.device.threads > 0 ? static_cast<int>(settings_.device.threads)
+                                                  : share;
+  at::set_num_threads(wanted);
+  if (wanted > cores) {
+    std::fprintf(stderr,
+                 "rank %d on %s: %d threads wanted, %d cores allowed; start with "
+                 "mpirun --bind-to none, or set device.threads=%d\n",
+                 world_.rank(), world_.host().c_str(), wanted, cores, cores);
+  }
+  return AgreeOn(world_.cohort(), {{"LibTorch threads per rank", std::to_string(wanted)}});
+}
+
+Status Training::OpenFolder() {
+  Status mine;
+  if (root()) {
+    auto folder = RunFolder::Open(Dir());
+    mine = folder.status();
+    if (folder.ok()) folder_ = *std::move(folder);
+  }
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), mine));
+  const bool stop = root() && folder_.StopAsked();
+  STEMMA_ASSIGN_OR_RETURN(const int first, world_.cohort().Min(stop ? 0 : 1));
+  stopped_before_start_ = first == 0;
+  return {};
+}
+
+Status Training::Build() {
+  STEMMA_ASSIGN_OR_RETURN(reducer_, ops::Reducer::Create(settings_.ops, world_,
+                                                         workload_->Parameters(),
+                                                         workload_->Buffers()));
+  STEMMA_ASSIGN_OR_RETURN(optimizer_, optim::Make(settings_.optim, total_steps_, *reducer_));
+  binding_ = std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(),
+                                       optimizer_->State());
+  start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
+  if (session_.from) STEMMA_RETURN_IF_ERROR(RestoreState());
+  auto loader = Loader::Start(
+      workload_->TrainData(),
+      {settings_.train.global_batch, settings_.train.micro_batches, settings_.train.loader_threads,
+       settings_.train.prefetch},
+      {world_.rank(), world_.ranks()}, start_.cursor);
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
+  loader_ = *std::move(loader);
+  return {};
+}
+
+// Every rank reads everything, then all compare what they hold: replicas are proved equal before the
+// first step, because from then on they are only assumed to be.
+Status Training::RestoreState() {
+  const lineage::Record& from = *session_.from;
+  const std::string name = from.run_name + "@" + std::to_string(from.step);
+  STEMMA_RETURN_IF_ERROR(lineage::Restore(*session_.store, from, binding_->spans(), *binding_,
+                                          world_.cohort())
+                             .Within("restore " + name));
+  auto small = binding_->TakeSmall();
+  Status mine = small.status();
+  if (small.ok()) {
+    start_ = *std::move(small);
+    mine = optimizer_->DecodeSmall(start_.optimizer);
+    if (from.reason == lineage::Reason::kFork) {
+      start_.cursor = {from.cursor.seed, from.cursor.epoch, from.cursor.sample};
+    }
+  }
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), mine));
+  return AgreeOn(world_.cohort(), {{"digest of the restored parameters",
+                                    std::to_string(reducer_->DigestParameters())}});
+}
+
+Status Training::BeginFiles() {
+  STEMMA_RETURN_IF_ERROR(folder_.EnterIncarnation(session_.incarnation));
+  STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.toml"), list_.ToToml()));
+  STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.origin.json"), list_.OriginJson()));
+  STEMMA_RETURN_IF_ERROR(
+      folder_.Write(folder_.IncarnationFile("env.json"), options_.environment_json + "\n"));
+  STEMMA_RETURN_IF_ERROR(metrics_.Open(folder_.File("metrics.jsonl")));
+  const MetricRow where = {{"inc", static_cast<double>(session_.incarnation)},
+                           {"from_step", static_cast<double>(start_.step)}};
+  switch (session_.kind) {
+    case StartKind::kContinue: return metrics_.Event("continue", {}, where);
+    case StartKind::kFork: {
+      const auto& parents = session_.from->parents;
+      return metrics_.Event(
+          "fork", {{"parent", parents.empty() ? "" : Hex(parents[0].parent)}}, where);
+    }
+    default: return metrics_.Event("continue", {}, where);
+  }
+}
+
+Status Training::FirstRecord() {
+  record_.run = session_.run;
+  record_.run_name = settings_.run.name;
+  record_.incarnation = session_.incarnation;
+  record_.plan_digest = reducer_->plan().digest;
+  record_.world = static_cast<uint32_t>(world_.ranks());
+  if (!root()) return {};
+  STEMMA_ASSIGN_OR_RETURN(record_.settings, session_.store->PutBlob(list_.ToToml()));
+  STEMMA_ASSIGN_OR_RETURN(record_.environment,
+                          session_.store->PutBlob(options_.environment_json));
+  return {};
+}
+
+Status Training::StartCapturer() {
+  if (session_.store == nullptr) return {};
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), FirstRecord()));
+  auto capturer = lineage::Capturer::Create(
+      settings_.lineage, *session_.store, session_.writer.get(), session_.tmp_dir,
+      binding_->spans(), *binding_, world_.rank(), world_.ranks());
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), capturer.status()));
+  capturer_ = *std::move(capturer);
+  return {};
+}
+
+void Training::PrintTable() {
+  progress_->Event(session_.headline);
+  for (const auto& note : session_.notes) progress_->Event("note: " + note);
+  int64_t elements = 0;
+  for (const auto& parameter : reducer_->parameters()) elements += parameter.tensor.numel();
+  progress_->Event("  world      " + world_.description() + ", " +
+                   std::to_string(at::get_num_threads()) + " LibTorch threads each");
+  progress_->Event("  model      " + workload_->name() + ", " + std::to_string(elements) +
+                   " parameters in " + std::to_string(reducer_->parameters().size()) +
+                   " tensors, " + std::to_string(reducer_->plan().buckets.size()) + " buckets");
+  progress_->Event("  optimizer  " + optimizer_->Describe());
+  progress_->Event("  data       " + std::to_string(dataset_size_) + " samples, global batch " +
+                   std::to_string(settings_.train.global_batch) + ", " +
+                   std::to_string(total_steps_) + " steps");
+  int64_t bytes = 0;
+  for (const auto& span : binding_->spans()) bytes += span.bytes();
+  progress_->Event(session_.store == nullptr
+                       ? std::string("  states     none: lineage.store is \"\"")
+                       : "  states     " + HumanBytes(static_cast<uint64_t>(bytes)) + " every " +
+                             std::to_string(settings_.lineage.every) + " steps into " +
+                             session_.store->path());
+  progress_->Event("  files      " + folder_.dir());
+}
+
+Status Training::Run() {
+  InstallSignalHandlers();
+  loop_ = std::make_unique<Loop>(
+      LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
+                capturer_.get(), session_, folder_, metrics_, *progress_, record_, dataset_size_,
+                total_steps_},
+      start_.step);
+  const Status status = loop_->Run();
+  progress_->Finish();
+  if (!status.ok() || session_.writer == nullptr) return Agree(world_.cohort(), status);
+  return Agree(world_.cohort(), session_.writer->Close());
+}
+
+Outcome Training::Report(const Status& status, double wall_s) {
+  Outcome outcome;
+  outcome.wall_s = wall_s;
+  outcome.exit_code = ExitCodeFor(status);
+  outcome.cause = status.ok() ? "done" : status.message();
+  if (loop_ != nullptr) {
+    outcome.step = loop_->step();
+    outcome.last_state = loop_->last_state();
+    if (status.ok() && !loop_->stopped_by().empty()) {
+      outcome.exit_code = kExitTryAgain;
+      outcome.cause = "stopped by " + loop_->stopped_by();
+    }
+  }
+  if (!status.ok()) {
+    if (root()) {
+      WriteError(Dir(), session_.incarnation,
+                 {world_.rank(), world_.host(), outcome.step,
+                  loop_ == nullptr ? "start" : "step", status});
+    }
+  } else if (loop_ != nullptr && root()) {
+    std::string line = outcome.exit_code == 0
+                           ? settings_.run.name + " is complete at step " +
+                                 std::to_string(outcome.step)
+                           : outcome.cause + " at step " + std::to_string(outcome.step);
+    line += outcome.last_state.empty() ? "; nothing saved" : "; saved " + outcome.last_state;
+    char costs[120];
+    std::snprintf(costs, sizeof costs, "; %.1f s of steps, captures held them up for %.2f %%",
+                  loop_->run_s(), 100 * loop_->capture_stall_s() / (loop_->run_s() + 1e-9));
+    line += costs;
+    if (outcome.exit_code != 0) line += "; exit 75: run the same command again";
+    progress_->Event(line);
+  }
+  if (loop_ != nullptr && root()) {
+    const Status written = folder_.WriteOutcome(outcome);
+    if (!written.ok()) std::fprintf(stderr, "%s\n", written.message().c_str());
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Outcome Train(const RunSettings& settings, const SettingsList& list, const TrainOptions& options,
+              ops::World& world, const WorkloadFactory& make) {
+  const auto start = Clock::now();
+  Training training(settings, list, options, world);
+  Status status;
+  try {
+    status = training.Prepare(make);
+    if (status.ok() && training.stopped_before_start()) {
+      if (world.rank() == 0) std::puts("STOP found in the run folder; remove it to train");
+      return {};
+    }
+    if (status.ok() && training.complete()) {
+      if (world.rank() == 0) std::puts(training.headline().c_str());
+      return {};
+    }
+    if (status.ok()) status = training.Run();
+  } catch (const std::exception& error) {
+    status = {Code::kInternal, error.what()};
+    world.Abort(status, kExitFailed);  // alone: the others may be anywhere
+  }
+  const Outcome outcome =
+      training.Report(status, std::chrono::duration<double>(Clock::now() - start).count());
+  if (status.code() == Code::kPeerLost || status.code() == Code::kTimeout) {
+    world.Abort(status, kExitTryAgain);
+  }
+  if (!status.ok() && world.rank() == 0) std::fprintf(stderr, "stemma: %s\n", outcome.cause.c_str());
+  return outcome;
+}
+
+}  // namespace stemma::models

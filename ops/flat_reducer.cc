@@ -1,0 +1,242 @@
+#include "ops/flat_reducer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "ops/guard.h"
+#include "ops/tensor_bytes.h"
+
+namespace stemma::ops {
+namespace {
+
+constexpr size_t kNamesShown = 5;
+
+Status Invalid(const std::string& text) { return {Code::kInvalidArgument, text}; }
+
+std::string Times(int n) { return std::to_string(n) + (n == 1 ? " time" : " times"); }
+
+comm::Span PartOf(const at::Tensor& flat, DType dtype, int64_t offset, int64_t count) {
+  auto* bytes = static_cast<char*>(flat.data_ptr());
+  return {bytes + offset * static_cast<int64_t>(SizeOf(dtype)), count, dtype};
+}
+
+std::vector<Call> CallsOf(const FlatModel& model) {
+  std::vector<Call> calls;
+  for (const at::Tensor& flat : model.averaged()) {
+    calls.push_back({*SpanOf(flat, "averaged buffers"), comm::Op::kAverage, "averaged buffers"});
+  }
+  const Plan& plan = model.plan();
+  for (size_t b = 0; b < plan.buckets.size(); ++b) {
+    const BucketInfo& bucket = plan.buckets[b];
+    const at::Tensor& flat = model.spaces()[bucket.segment].gradients;
+    calls.push_back({PartOf(flat, bucket.dtype, bucket.offset, bucket.count), comm::Op::kSum,
+                     "bucket " + std::to_string(b) + " (" +
+                         model.parameter(bucket.slots.front()).name + " .. " +
+                         model.parameter(bucket.slots.back()).name + ")"});
+  }
+  return calls;
+}
+
+}  // namespace
+
+FlatReducer::FlatReducer(bool unused_is_error, comm::World& world,
+                         std::unique_ptr<FlatModel> model)
+    : unused_is_error_(unused_is_error),
+      model_(std::move(model)),
+      device_(DeviceOf(world)),
+      averaged_calls_(model_->averaged().size()),
+      queue_(world.data(), CallsOf(*model_)) {}
+
+FlatReducer::~FlatReducer() {
+  const MutexLock lock(mutex_);
+  const Status ignored = queue_.Wait();  // nobody may write to memory that is about to go
+  static_cast<void>(ignored);
+}
+
+void FlatReducer::AddHooks() {
+  for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
+    hooks_.Add(model_->parameter(slot).tensor, [this](size_t s) { OnGradient(s); });
+  }
+}
+
+Status FlatReducer::CheckModel() const {
+  STEMMA_RETURN_IF_ERROR(model_->CheckUnchanged());
+  for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
+    const Parameter& p = model_->parameter(slot);
+    if (hooks_.IsCurrent(slot, p.tensor)) continue;
+    return Invalid("\"" + p.name +
+                   "\" has a new gradient accumulator, so its gradients would be missed: convert or "
+                   "move the model before Reducer::Create");
+  }
+  return {};
+}
+
+void FlatReducer::Open(const StepShape& shape) {
+  stats_.aliases_reattached += model_->ReattachGradients();
+  model_->ZeroGradients();
+  queue_.Start(1 / shape.divisor);
+  shape_ = shape;
+  armed_ = false;
+  failure_ = {};
+  arrived_.assign(plan().slots.size(), 0);
+  missing_.clear();
+  for (const BucketInfo& bucket : plan().buckets) {
+    missing_.push_back(static_cast<size_t>(
+        std::count_if(bucket.slots.begin(), bucket.slots.end(), [&](size_t slot) {
+          return model_->parameter(slot).tensor.requires_grad();
+        })));
+  }
+  window_ = Window::kOpen;
+}
+
+Status FlatReducer::BeginStep(const StepShape& shape) {
+  const MutexLock lock(mutex_);
+  if (window_ == Window::kOpen || window_ == Window::kLaunched) {
+    return Invalid(std::string("BeginStep: the step before has not ended: call ") +
+                   (window_ == Window::kOpen ? "Finish() and " : "") +
+                   "Wait() after its last backward()");
+  }
+  if (shape.micro_batches < 1) {
+    return Invalid("BeginStep: micro_batches is " + std::to_string(shape.micro_batches) +
+                   ", at least 1 is needed");
+  }
+  if (!(shape.divisor > 0) || !std::isfinite(shape.divisor)) {
+    return Invalid("BeginStep: divisor is " + std::to_string(shape.divisor) +
+                   ": give the number of samples of the global batch");
+  }
+  return Guard("BeginStep", [&]() STEMMA_REQUIRES(mutex_) -> Status {
+    STEMMA_RETURN_IF_ERROR(CheckModel());
+    Open(shape);
+    return {};
+  });
+}
+
+void FlatReducer::OnGradient(size_t slot) {
+  Status status;
+  {
+    const MutexLock lock(mutex_);
+    status = Count(slot);
+    if (status.ok()) status = LaunchReady();
+    status = Remember(std::move(status));
+  }
+  TORCH_CHECK(status.ok(), status.message());
+}
+
+Status FlatReducer::Count(size_t slot) {
+  const std::string& name = model_->parameter(slot).name;
+  const int announced = shape_.micro_batches;
+  const bool open = window_ == Window::kOpen;
+  if (!open && arrived_.empty()) {
+    return Invalid("\"" + name + "\": a gradient arrived before the first BeginStep");
+  }
+  const int arrived = ++arrived_[slot];
+  if (arrived > announced) {
+    return Invalid("\"" + name + "\": its gradient arrived " + Times(arrived) +
+                   " since BeginStep, which announced micro_batches = " +
+                   std::to_string(announced) + ": announce every backward() of the step");
+  }
+  if (!open) {
+    return Invalid("\"" + name + "\": a gradient arrived after Finish(): call backward() between "
+                   "BeginStep and Finish");
+  }
+  if (!model_->GradientIsAlias(slot)) {
+    return Invalid("\"" + name + "\": its .grad is not in the bucket any more: BeginStep zeroes "
+                   "gradients, so leave out zero_grad() after it, and create_graph");
+  }
+  if (arrived < announced) return {};
+  armed_ = true;
+  --missing_[plan().slots[slot].bucket];
+  return {};
+}
+
+Status FlatReducer::LaunchReady() {
+  if (!armed_) return {};
+  void* const stream = StreamOf(device_);
+  while (!queue_.done()) {
+    const size_t next = queue_.next();
+    const bool is_bucket = next >= averaged_calls_;
+    if (is_bucket && missing_[next - averaged_calls_] > 0) break;
+    STEMMA_RETURN_IF_ERROR(queue_.Launch(stream));
+    if (!is_bucket) continue;
+    ++stats_.buckets_launched;
+    if (window_ == Window::kOpen) ++stats_.launched_before_finish;
+  }
+  return {};
+}
+
+Status FlatReducer::LaunchAll() {
+  window_ = Window::kLaunched;
+  armed_ = true;
+  std::fill(missing_.begin(), missing_.end(), 0);
+  return LaunchReady();
+}
+
+Status FlatReducer::CheckArrivals() const {
+  const int most = *std::max_element(arrived_.begin(), arrived_.end());
+  if (most > 0 && most < shape_.micro_batches) {
+    return Invalid("Finish: backward() ran " + Times(most) +
+                   " since BeginStep, which announced micro_batches = " +
+                   std::to_string(shape_.micro_batches));
+  }
+  if (!unused_is_error_) return {};
+  std::string names;
+  size_t unused = 0;
+  for (size_t slot = 0; slot < arrived_.size(); ++slot) {
+    const Parameter& p = model_->parameter(slot);
+    if (arrived_[slot] > 0 || !p.tensor.requires_grad() || ++unused > kNamesShown) continue;
+    names += (names.empty() ? "\"" : ", \"") + p.name + "\"";
+  }
+  if (unused == 0) return {};
+  return Invalid("Finish: " + std::to_string(unused) + " of " + std::to_string(arrived_.size()) +
+                 " parameters got no gradient (" + names + (unused > kNamesShown ? ", ..." : "") +
+                 "): freeze them, or set ops.unused=zero to count them as zero");
+}
+
+Status FlatReducer::Remember(Status status) {
+  if (failure_.ok()) failure_ = status;
+  return status;
+}
+
+Status FlatReducer::Finish() {
+  const MutexLock lock(mutex_);
+  if (window_ != Window::kOpen) return Invalid("Finish: there was no BeginStep");
+  return Guard("Finish", [&]() STEMMA_REQUIRES(mutex_) -> Status {
+    if (failure_.ok()) failure_ = CheckArrivals();
+    const Status launched = Remember(LaunchAll());  // also after a failure: peers wait for us
+    return failure_.ok() ? launched : failure_;
+  });
+}
+
+Status FlatReducer::Wait() {
+  const MutexLock lock(mutex_);
+  if (window_ != Window::kLaunched) return Invalid("Wait: there was no Finish");
+  const auto begin = std::chrono::steady_clock::now();
+  const Status waited = queue_.Wait();
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  stats_.wait_s += spent.count();
+  if (failure_.ok()) failure_ = waited;
+  window_ = failure_.ok() ? Window::kIdle : Window::kFailed;
+  return failure_;
+}
+
+void FlatReducer::Abandon() {
+  const MutexLock lock(mutex_);
+  const Status ignored = Guard("Abandon", [&]() STEMMA_REQUIRES(mutex_) -> Status {
+    // The same scale as last time: it is no secret of this rank, and the gradients are lost anyway.
+    if (window_ == Window::kIdle) Open(shape_);
+    if (window_ == Window::kOpen) return LaunchAll();
+    return {};
+  });
+  const Status waited = queue_.Wait();
+  static_cast<void>(ignored), static_cast<void>(waited);  // the caller reports what came first
+  window_ = Window::kIdle;
+}
+
+uint64_t FlatReducer::launched_digest() const {
+  const MutexLock lock(mutex_);
+  return queue_.digest();
+}
+
+}  // namespace stemma::ops

@@ -1,0 +1,59 @@
+#include "ops/reducer.h"
+
+#include <utility>
+
+#include "core/cohort.h"
+#include "core/digest.h"
+#include "ops/flat_model.h"
+#include "ops/flat_reducer.h"
+#include "ops/guard.h"
+#include "ops/handshake.h"
+#include "ops/model.h"
+
+namespace stemma::ops {
+namespace {
+
+// What this rank can do alone; the ranks agree on the outcome.
+Status Prepare(const OpsSettings& settings, const comm::World& world,
+               std::vector<Parameter> parameters, std::vector<Buffer> buffers, Model* model,
+               Plan* plan) {
+  return Guard("Reducer::Create", [&]() -> Status {
+    STEMMA_ASSIGN_OR_RETURN(*model, CheckModel(world, std::move(parameters), std::move(buffers)));
+    STEMMA_ASSIGN_OR_RETURN(*plan, MakePlan(InfosOf(model->parameters), settings));
+    return {};
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, comm::World& world,
+                                                 std::vector<Parameter> parameters,
+                                                 std::vector<Buffer> buffers) {
+  Cohort& cohort = world.cohort();
+  Model model;
+  Plan plan;
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, Prepare(settings, world, std::move(parameters),
+                                               std::move(buffers), &model, &plan)));
+  STEMMA_RETURN_IF_ERROR(CompareModels(cohort, DescriptionOf(settings, model)));
+  STEMMA_RETURN_IF_ERROR(CompareDigests(cohort, Xxh64(plan.digest), "plans"));
+
+  auto flat = std::make_unique<FlatModel>(world, std::move(plan), std::move(model));
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, flat->Move()));
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, flat->Broadcast()));
+  uint64_t digest = 0;
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, Guard("digest", [&]() -> Status {
+    digest = flat->Digest();
+    return {};
+  })));
+  STEMMA_RETURN_IF_ERROR(
+      CompareDigests(cohort, digest, "parameters and buffers after the broadcast"));
+
+  auto reducer = std::make_unique<FlatReducer>(settings.unused == "error", world, std::move(flat));
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, Guard("gradient hooks", [&]() -> Status {
+    reducer->AddHooks();
+    return {};
+  })));
+  return std::unique_ptr<Reducer>(std::move(reducer));
+}
+
+}  // namespace stemma::ops

@@ -1,0 +1,74 @@
+#include "tools/cli/train_options.h"
+
+#include <memory>
+
+#include "lineage/storage.h"
+#include "lineage/store.h"
+
+namespace stemma::cli {
+namespace {
+
+// What the run was made with, from its newest state.
+Status ReadStored(const std::string& run, const std::string& store_path, SettingsList* list) {
+  STEMMA_ASSIGN_OR_RETURN(
+      const std::unique_ptr<lineage::Store> store,
+      lineage::Store::Open(store_path, /*create=*/false, lineage::PosixStorage()));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, store->Load());
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId head, lineage::Resolve(graph, run + "@"));
+  STEMMA_ASSIGN_OR_RETURN(const std::string text, store->GetBlob(graph.states.at(head).settings));
+  return list->ReadText(text, "settings of " + run + "@");
+}
+
+}  // namespace
+
+Flags TrainFlagList(TrainFlags* v) {
+  Flags flags(
+      "train",
+      "Trains until the run is complete. A run that has states is continued from the newest "
+      "one,\nbit for bit; a run without any starts at step 0; a fork starts from its "
+      "parent's state.");
+  flags.Word("RECIPE", &v->recipe, "TOML file with settings; may be left out with --run", true);
+  flags.Text("run", &v->run, "NAME", "a run of the store, with the settings stored with it");
+  flags.Text("store", &v->store, "DIR", "the store; the same as --set lineage.store=DIR");
+  flags.Text("dir", &v->dir, "DIR", "run folder for people (default stemma-runs/NAME)");
+  flags.List("set", &v->set, "KEY=VALUE", "change one setting, after the recipe; repeatable");
+  flags.Switch("fresh", &v->fresh, "refuse to continue: an error when the run has states");
+  flags.Choice("progress", &v->progress, {"auto", "bar", "lines", "off"},
+               "how to show what happens");
+  flags.Notes(
+      "Examples\n"
+      "  stemma train models/aigw/recipes/laptop.toml          one rank, no MPI\n"
+      "  mpirun -n 2 stemma train models/aigw/recipes/laptop.toml --set optim.lr=0.002\n"
+      "  mpirun -n 2 stemma train --run t2                     a fork, or a run to go on with\n"
+      "\n"
+      "Exit codes: 0 the run is complete; 1 failed, error.json says why; 2 the command is wrong;\n"
+      "75 not complete, run the same command again. Ctrl-C, SIGTERM, SIGUSR1 and a file STOP in "
+      "the\n"
+      "run folder save the state and stop; a file SAVE saves and goes on.\n");
+  return flags;
+}
+
+Status ReadTrainSettings(const TrainFlags& flags, models::RunSettings* settings,
+                         SettingsList* list) {
+  if (flags.recipe.empty() && flags.run.empty()) {
+    return {Code::kInvalidArgument,
+            "a recipe or --run=NAME is missing; `stemma train --help` shows both"};
+  }
+  const bool stored = flags.recipe.empty();
+  if (stored) {
+    const std::string store = flags.store.empty() ? settings->lineage.store : flags.store;
+    STEMMA_RETURN_IF_ERROR(ReadStored(flags.run, store, list));
+    // Where the store was when the run was made says nothing about where it is now.
+    STEMMA_RETURN_IF_ERROR(list->Set("lineage.store=" + store, "--store"));
+  } else {
+    STEMMA_RETURN_IF_ERROR(list->ReadFile(flags.recipe));
+    if (!flags.run.empty()) STEMMA_RETURN_IF_ERROR(list->Set("run.name=" + flags.run, "--run"));
+    if (!flags.store.empty()) {
+      STEMMA_RETURN_IF_ERROR(list->Set("lineage.store=" + flags.store, "--store"));
+    }
+  }
+  for (const std::string& assignment : flags.set) STEMMA_RETURN_IF_ERROR(list->Set(assignment));
+  return {};
+}
+
+}  // namespace stemma::cli

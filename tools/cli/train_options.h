@@ -1,0 +1,33 @@
+// The flags of `stemma train`, in one place: `stemma` prints their help and checks them before it
+// starts the engine; the engine reads the same words again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+#include "models/train/settings.h"
+#include "tools/cli/flags.h"
+
+namespace stemma::cli {
+
+struct TrainFlags {
+  std::string recipe;             // TOML file; "": --run names a run that exists
+  std::string run;                // continue that run with its stored settings, then --set
+  std::string store;              // short for --set lineage.store=DIR
+  std::string dir;                // run folder; "": stemma-runs/<run.name>
+  std::vector<std::string> set;   // "key=value", from left to right
+  bool fresh = false;             // refuse to continue
+  std::string progress = "auto";  // auto | bar | lines | off
+};
+
+// `values` outlives the result.
+Flags TrainFlagList(TrainFlags* values);
+
+// Reads everything that the command line says into `list` (the list of `settings`): for --run the
+// settings stored with the run's newest state, else the recipe; then --store and --set. Checks no
+// more than that; torch-free, no MPI. kInvalidArgument names flag, file and line.
+Status ReadTrainSettings(const TrainFlags& flags, models::RunSettings* settings,
+                         SettingsList* list);
+
+}  // namespace stemma::cli
