@@ -16,10 +16,14 @@
 // Thread: the training loop's, alone. Owned by the World.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "core/cohort.h"
 #include "core/status.h"
 
 namespace stemma::comm {
@@ -42,6 +46,7 @@ struct Mine {
   uint32_t all = 0;
   uint64_t audit = 0;     // compared like `agree`, but a difference is only reported
   std::string text;       // why kAnyFailed, or what a disagreement should print: not sent otherwise
+  Code code = Code::kInternal;  // of `text`, with kAnyFailed: the job's verdict and exit code
 };
 
 struct Verdict {
@@ -61,5 +66,20 @@ class Control {
   // The words posted and not yet read, oldest first; nullopt when there is none. At the end of a run.
   virtual Result<std::optional<Verdict>> Drain() = 0;
 };
+
+// What carries the words: all ranks post, and later collect their bitwise OR, in the same order.
+// comm/words.h has one over MPI and one over threads.
+class WordExchange {
+ public:
+  using Words = std::array<uint64_t, 8>;
+  virtual ~WordExchange() = default;
+  virtual Status Post(const Words& words) = 0;  // returns at once
+  virtual Result<Words> Collect(std::string_view what) = 0;  // the oldest that was posted
+};
+
+// `lag` is 0 or 1. `texts` serves the second round, in which ranks that disagree say why; it is used
+// by nobody else.
+std::unique_ptr<Control> MakeControl(std::unique_ptr<WordExchange> words,
+                                     std::unique_ptr<Cohort> texts, int64_t lag);
 
 }  // namespace stemma::comm

@@ -41,19 +41,27 @@ void BroadcastAll(const std::vector<ThreadCall>& calls) {
   }
 }
 
-// OK when all ranks ask for the same.
+// What must be the same on all ranks; with `what`, as people should read it.
+std::string Fingerprint(const ThreadCall& call, bool with_what) {
+  CallOptions options = call.options;
+  if (!with_what) options.what.clear();
+  std::string text = Describe(call.name, call.inout, options);
+  for (int64_t count : call.counts) text += " " + std::to_string(count);
+  if (call.kind == ThreadCall::kBroadcast) text += " from " + std::to_string(call.root);
+  if (options.scale != 1) text += " scaled by " + std::to_string(options.scale);
+  return text;
+}
+
 Status Match(int64_t number, const std::vector<ThreadCall>& calls) {
-  std::vector<std::string> described;
+  const std::string first = Fingerprint(calls[0], false);
+  bool same = true;
+  std::vector<std::string> texts;
   for (const ThreadCall& call : calls) {
-    std::string text = call.described;
-    for (int64_t count : call.counts) text += " " + std::to_string(count);
-    if (call.kind == ThreadCall::kBroadcast) text += " from " + std::to_string(call.root);
-    if (call.options.scale != 1) text += " scaled by " + std::to_string(call.options.scale);
-    described.push_back(std::move(text));
+    same = same && Fingerprint(call, false) == first;
+    texts.push_back(Fingerprint(call, true));
   }
-  const auto same = std::count(described.begin(), described.end(), described[0]);
-  if (same == static_cast<std::ptrdiff_t>(described.size())) return {};
-  return {Code::kIncompatible, "call " + std::to_string(number) + ": " + GroupByValue(described)};
+  if (same) return {};
+  return {Code::kIncompatible, "call " + std::to_string(number) + ": " + GroupByValue(texts)};
 }
 
 void Execute(const std::vector<ThreadCall>& calls) {
@@ -89,7 +97,7 @@ Result<int64_t> ThreadCalls::Arrive(int rank, ThreadCall call) {
 void ThreadCalls::CarryOut() {
   while (group_->failure.ok() && !open_.empty() && open_.front().left == 0) {
     Meeting& meeting = open_.front();  // stays where it is: others only append
-    Status matched = Match(first_, meeting.calls);
+    Status matched = group_->ranks() == 1 ? Status() : Match(first_, meeting.calls);
     if (matched.ok()) {
       running_ = true;
       group_->mutex.unlock();
@@ -119,8 +127,9 @@ Status ThreadCalls::Wait(int64_t number, std::chrono::milliseconds deadline) {
     if (Finished(number) || running_ || !group_->failure.ok()) continue;
     const Meeting& late = open_.front();
     const auto one = std::find(late.came.begin(), late.came.end(), true) - late.came.begin();
-    group_->failure = {Code::kTimeout, late.calls[one].described + ": " + Missing(late.came) +
-                                           " within " + std::to_string(deadline.count()) + " ms"};
+    group_->failure = {Code::kTimeout, Fingerprint(late.calls[one], true) + ": " +
+                                           Missing(late.came) + " within " +
+                                           std::to_string(deadline.count()) + " ms"};
     group_->changed.notify_all();
   }
   return {};

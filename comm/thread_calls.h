@@ -21,7 +21,7 @@ struct ThreadCall {
   std::vector<int64_t> counts;
   int root = 0;
   CallOptions options;
-  std::string described;  // must be the same on all ranks, but for `what`
+  std::string name;  // "all_reduce"
 };
 
 class ThreadCalls {

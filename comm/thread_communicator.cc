@@ -49,7 +49,7 @@ Result<Work> ThreadCommunicator::AllReduce(Span inout, const CallOptions& option
   call.kind = ThreadCall::kReduce;
   call.inout = inout;
   call.options = options;
-  call.described = Describe("all_reduce", inout, options);
+  call.name = "all_reduce";
   return Enter(calls_, rank_, std::move(call));
 }
 
@@ -65,7 +65,7 @@ Result<Work> ThreadCommunicator::AllGather(ConstSpan mine, Span all,
   call.mine = mine;
   call.counts = counts;
   call.options = options;
-  call.described = Describe("all_gather", all, options);
+  call.name = "all_gather";
   return Enter(calls_, rank_, std::move(call));
 }
 
@@ -78,14 +78,15 @@ Result<Work> ThreadCommunicator::Broadcast(Span inout, int root, const CallOptio
   call.inout = inout;
   call.root = root;
   call.options = options;
-  call.described = Describe("broadcast", inout, options);
+  call.name = "broadcast";
   return Enter(calls_, rank_, std::move(call));
 }
 
 Result<Work> ThreadCommunicator::Barrier(const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(Health());
   ThreadCall call;
   call.options = options;
-  call.described = Describe("barrier", {}, options);
+  call.name = "barrier";
   return Enter(calls_, rank_, std::move(call));
 }
 

@@ -11,7 +11,6 @@
 // Abort ends all ranks of the group, not only this one: they live in one process.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>

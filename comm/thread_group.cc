@@ -45,9 +45,9 @@ Result<std::vector<std::string>> ThreadGroup::Collect(Board board, int rank,
   Rounds& rounds = boards_[board];
   const int64_t number = rounds.reads[rank]++;
   while (true) {
+    // A round that all have posted to is good, even when the group has ended since.
+    if (rounds.open[static_cast<size_t>(number - rounds.first)].left_to_post == 0) break;
     STEMMA_RETURN_IF_ERROR(failure);
-    Round& round = rounds.open[static_cast<size_t>(number - rounds.first)];
-    if (round.left_to_post == 0) break;
     if (changed.wait_until(mutex, until) != std::cv_status::timeout) continue;
     Round& late = rounds.open[static_cast<size_t>(number - rounds.first)];
     if (late.left_to_post == 0 || !failure.ok()) continue;

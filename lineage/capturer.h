@@ -55,7 +55,9 @@ struct CaptureStats {
 class Capturer {
  public:
   // `writer` is the run's on rank 0, null elsewhere. `spans` are the same on all ranks; `source`
-  // outlives the Capturer. `incarnation` and `run` are known to all ranks (tmp folder).
+  // outlives the Capturer. `tmp_dir` is the writer's tmp_dir() on rank 0, broadcast to all: it also
+  // tells run and incarnation. Not collective: Agree on the result. Sharded spans are refused; Frozen
+  // ones are written like Replicated ones, with every capture.
   static Result<std::unique_ptr<Capturer>> Create(const LineageSettings& settings, Store& store,
                                                   RunWriter* writer, const std::string& tmp_dir,
                                                   std::vector<Span> spans, Source& source, int rank,
@@ -63,15 +65,21 @@ class Capturer {
   virtual ~Capturer() = default;
 
   virtual Status Capture(CaptureRequest request) = 0;
-  virtual Status WaitCopied() = 0;     // the fence: what ops::Fence adapters call
+  // The fence: what ops::Fence adapters call. A copy that failed is no failure of the fence: it is
+  // reported by Poll(), so that all ranks hear of it alike. kTimeout when a copy does not end.
+  virtual Status WaitCopied() = 0;
   virtual CaptureBits Poll() = 0;
   // `all_written` / `any_failed`: the control word's verdict about the oldest capture in flight, i.e.
-  // about what Poll() said for it on all ranks. Collective whenever either is set.
+  // about what Poll() said for it on all ranks. Collective whenever either is set. The verdict is only
+  // the occasion, since it may be a step old: the ranks gather their reports, audit digests included,
+  // and those decide. Under on_failure = continue a failed disk gives nullopt and last_failure().
   virtual Result<std::optional<Durable>> Advance(bool all_written, bool any_failed, bool audit_equal,
                                                  Cohort& cohort) = 0;
   // Until nothing is in flight: for the last capture of a run. Collective.
   virtual Result<std::vector<Durable>> Finish(Cohort& cohort) = 0;
   virtual const CaptureStats& stats() const = 0;
+  // The newest dropped capture's, to be told to a person; OK when none was.
+  virtual const Status& last_failure() const = 0;
 };
 
 }  // namespace stemma::lineage

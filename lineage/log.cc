@@ -15,32 +15,12 @@ constexpr uint16_t kSegmentVersion = 1;
 constexpr int kNumbersTried = 1000;  // of segments that exist already
 constexpr size_t kFrameHead = 8;
 
-std::string HeaderOf(SegmentKind kind, std::string_view ulid) {
-  Encoder out;
-  out.Raw(kMagic);
-  out.Raw(ulid);
-  out.U16(static_cast<uint16_t>(kind));
-  out.U16(kSegmentVersion);
-  return out.bytes() + Xxh128(out.bytes());
-}
-
 std::string DigestOf(std::string_view ulid, std::string_view head, std::string_view payload) {
   Xxh128Stream digest;
   digest.Update(ulid);
   digest.Update(head);
   digest.Update(payload);
   return digest.Finish();
-}
-
-std::string FrameOf(std::string_view ulid, FrameType type, std::string_view payload) {
-  Encoder out;
-  out.U32(static_cast<uint32_t>(payload.size()));
-  out.U16(static_cast<uint16_t>(type));
-  out.U16(kFrameVersion);
-  const std::string digest = DigestOf(ulid, out.bytes(), payload);
-  out.Raw(payload);
-  out.Raw(digest);
-  return out.Take();
 }
 
 // The header's fault, or "" when it is whole; `kind` and `version` are set either way.
@@ -91,7 +71,7 @@ class Writer final : public LogWriter {
       if (!file.ok() && file.status().code() == Code::kInvalidArgument) continue;
       if (!file.ok()) return file.status();
       const std::string ulid = UlidToBytes(NewUlid());
-      const std::string header = HeaderOf(kind_, ulid);
+      const std::string header = EncodeSegmentHeader(kind_, ulid);
       STEMMA_RETURN_IF_ERROR((*file)->Append(header));
       STEMMA_RETURN_IF_ERROR((*file)->Sync());
       STEMMA_RETURN_IF_ERROR(storage_.SyncDir(ParentOf(path)));
@@ -126,7 +106,7 @@ class Writer final : public LogWriter {
  private:
   // One append and one sync. A failure leaves no open segment, so this one is never touched again.
   Status AppendHere(FrameType type, std::string_view payload) {
-    const std::string frame = FrameOf(ulid_, type, payload);
+    const std::string frame = EncodeFrame(ulid_, type, payload);
     Status done = file_->Append(frame);
     if (done.ok()) done = file_->Sync();
     if (!done.ok()) file_.reset();
@@ -145,6 +125,28 @@ class Writer final : public LogWriter {
 };
 
 }  // namespace
+
+std::string EncodeSegmentHeader(SegmentKind kind, std::string_view ulid) {
+  STEMMA_CHECK(ulid.size() == kUlidBytes, "an ulid has 16 raw bytes");
+  Encoder out;
+  out.Raw(kMagic);
+  out.Raw(ulid);
+  out.U16(static_cast<uint16_t>(kind));
+  out.U16(kSegmentVersion);
+  return out.bytes() + Xxh128(out.bytes());
+}
+
+std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view payload) {
+  STEMMA_CHECK(payload.size() <= kPayloadMax, "a frame holds at most 16 MiB");
+  Encoder out;
+  out.U32(static_cast<uint32_t>(payload.size()));
+  out.U16(static_cast<uint16_t>(type));
+  out.U16(kFrameVersion);
+  const std::string digest = DigestOf(ulid, out.bytes(), payload);
+  out.Raw(payload);
+  out.Raw(digest);
+  return out.Take();
+}
 
 Result<Segment> ReadSegment(std::string_view bytes) {
   Segment segment;

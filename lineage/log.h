@@ -58,6 +58,10 @@ struct Segment {
   std::string torn_why;
 };
 
+// The bytes of a segment, for those who write one themselves (tests, repair). `ulid`: 16 raw bytes.
+std::string EncodeSegmentHeader(SegmentKind kind, std::string_view ulid);
+std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view payload);
+
 // Never fails for what a crash may leave: a torn header gives a segment without frames. kIncompatible:
 // a whole header of a newer version.
 Result<Segment> ReadSegment(std::string_view bytes);

@@ -1,8 +1,8 @@
 #include "lineage/safetensors.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include <nlohmann/json.hpp>

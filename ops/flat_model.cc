@@ -40,8 +40,7 @@ void MoveOut(at::Tensor& tensor) {
 at::Tensor BytesOf(const at::Tensor& tensor) {
   const auto size = static_cast<int64_t>(tensor.element_size());
   at::Tensor bytes = at::empty({0}, at::TensorOptions(at::kByte).device(tensor.device()));
-  return bytes.set_(tensor.storage(), tensor.storage_offset() * size, {tensor.numel() * size},
-                    {1});
+  return bytes.set_(tensor.storage(), tensor.storage_offset() * size, {tensor.numel() * size}, {1});
 }
 
 }  // namespace
@@ -85,11 +84,10 @@ Status FlatModel::Move() {
 Status FlatModel::MoveParameters() {
   for (const SegmentInfo& segment : plan_.segments) {
     const std::string dtype(NameOf(segment.dtype));
-    STEMMA_ASSIGN_OR_RETURN(at::Tensor parameters, AllocateFlat(world_, segment.count,
-                                                                segment.dtype,
-                                                                "parameters " + dtype));
-    STEMMA_ASSIGN_OR_RETURN(at::Tensor gradients, AllocateFlat(world_, segment.count,
-                                                               segment.dtype,
+    STEMMA_ASSIGN_OR_RETURN(
+        at::Tensor parameters,
+        AllocateFlat(world_, segment.count, segment.dtype, "parameters " + dtype));
+    STEMMA_ASSIGN_OR_RETURN(at::Tensor gradients, AllocateFlat(world_, segment.count, segment.dtype,
                                                                "gradients " + dtype));
     spaces_.push_back({segment.dtype, std::move(parameters), std::move(gradients)});
   }
@@ -216,7 +214,8 @@ Status FlatModel::CheckUnchanged() const {
   const auto moved = [](const std::string& name, const at::Tensor& now) -> Status {
     return {Code::kInvalidArgument,
             "\"" + name + "\" (now " + std::string(c10::toString(now.scalar_type())) + " on " +
-                now.device().str() + ") is no longer in the memory that the Reducer gave it: call "
+                now.device().str() +
+                ") is no longer in the memory that the Reducer gave it: call "
                 "model->to(...) before Reducer::Create, and change values with copy_"};
   };
   std::vector<bool> planned(model_.parameters.size(), false);
@@ -239,8 +238,8 @@ Status FlatModel::CheckUnchanged() const {
   for (const AveragedPlace& place : averaged_places_) {
     const Buffer& b = model_.buffers[place.buffer];
     const at::Tensor& flat = averaged_[place.flat];
-    const bool there = b.tensor.scalar_type() == flat.scalar_type() &&
-                       b.tensor.is_alias_of(flat) && b.tensor.storage_offset() == place.offset;
+    const bool there = b.tensor.scalar_type() == flat.scalar_type() && b.tensor.is_alias_of(flat) &&
+                       b.tensor.storage_offset() == place.offset;
     if (!there) return moved(b.name, b.tensor);
   }
   return {};

@@ -1,13 +1,13 @@
 // A model whose trainable parameters, gradients and averaged buffers lie in flat memory of the
-// communicator. The module's tensors stay what they are (identity, autograd, strides); only the memory
-// under them is another. So a bucket needs no copy in and no copy out, and an optimizer or a capture
-// sees a few long arrays.
+// communicator. The module's tensors stay what they are (identity, autograd, strides); only the
+// memory under them is another. So a bucket needs no copy in and no copy out, and an optimizer or a
+// capture sees a few long arrays.
 //
-// Gradients are aliases made with set_(storage, offset, sizes, strides), not views: a view cannot be
-// detached in place, which every optimizer's zero_grad does.
+// Gradients are aliases made with set_(storage, offset, sizes, strides), not views: a view cannot
+// be detached in place, which every optimizer's zero_grad does.
 //
-// Owner: the Reducer; the world outlives it. One thread at a time. Functions that are not Status throw
-// what LibTorch throws: call them inside Guard.
+// Owner: the Reducer; the world outlives it. One thread at a time. Functions that are not Status
+// throw what LibTorch throws: call them inside Guard.
 #pragma once
 
 #include <cstdint>
@@ -67,8 +67,8 @@ class FlatModel {
   std::vector<FlatSpace> spaces_;
   std::vector<at::Tensor> averaged_;
   std::vector<AveragedPlace> averaged_places_;
-  std::vector<at::Tensor> gradients_;      // per slot: the alias
-  std::vector<const void*> expected_;      // per slot: where the parameter's elements are
+  std::vector<at::Tensor> gradients_;  // per slot: the alias
+  std::vector<const void*> expected_;  // per slot: where the parameter's elements are
 };
 
 }  // namespace stemma::ops

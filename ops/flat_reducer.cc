@@ -41,8 +41,7 @@ std::vector<Call> CallsOf(const FlatModel& model) {
 
 }  // namespace
 
-FlatReducer::FlatReducer(bool unused_is_error, comm::World& world,
-                         std::unique_ptr<FlatModel> model)
+FlatReducer::FlatReducer(bool unused_is_error, comm::World& world, std::unique_ptr<FlatModel> model)
     : unused_is_error_(unused_is_error),
       model_(std::move(model)),
       device_(DeviceOf(world)),
@@ -66,9 +65,10 @@ Status FlatReducer::CheckModel() const {
   for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
     const Parameter& p = model_->parameter(slot);
     if (hooks_.IsCurrent(slot, p.tensor)) continue;
-    return Invalid("\"" + p.name +
-                   "\" has a new gradient accumulator, so its gradients would be missed: convert or "
-                   "move the model before Reducer::Create");
+    return Invalid(
+        "\"" + p.name +
+        "\" has a new gradient accumulator, so its gradients would be missed: convert or "
+        "move the model before Reducer::Create");
   }
   return {};
 }
@@ -83,16 +83,14 @@ void FlatReducer::Open(const StepShape& shape) {
   arrived_.assign(plan().slots.size(), 0);
   missing_.clear();
   for (const BucketInfo& bucket : plan().buckets) {
-    missing_.push_back(static_cast<size_t>(
-        std::count_if(bucket.slots.begin(), bucket.slots.end(), [&](size_t slot) {
-          return model_->parameter(slot).tensor.requires_grad();
-        })));
+    missing_.push_back(static_cast<size_t>(std::count_if(
+        bucket.slots.begin(), bucket.slots.end(),
+        [&](size_t slot) { return model_->parameter(slot).tensor.requires_grad(); })));
   }
   window_ = Window::kOpen;
 }
 
-Status FlatReducer::BeginStep(const StepShape& shape) {
-  const MutexLock lock(mutex_);
+Status FlatReducer::CheckShape(const StepShape& shape) const {
   if (window_ == Window::kOpen || window_ == Window::kLaunched) {
     return Invalid(std::string("BeginStep: the step before has not ended: call ") +
                    (window_ == Window::kOpen ? "Finish() and " : "") +
@@ -102,11 +100,15 @@ Status FlatReducer::BeginStep(const StepShape& shape) {
     return Invalid("BeginStep: micro_batches is " + std::to_string(shape.micro_batches) +
                    ", at least 1 is needed");
   }
-  if (!(shape.divisor > 0) || !std::isfinite(shape.divisor)) {
-    return Invalid("BeginStep: divisor is " + std::to_string(shape.divisor) +
-                   ": give the number of samples of the global batch");
-  }
-  return Guard("BeginStep", [&]() STEMMA_REQUIRES(mutex_) -> Status {
+  if (shape.divisor > 0 && std::isfinite(shape.divisor)) return {};
+  return Invalid("BeginStep: divisor is " + std::to_string(shape.divisor) +
+                 ": give the number of samples of the global batch");
+}
+
+Status FlatReducer::BeginStep(const StepShape& shape) {
+  return Guard("BeginStep", [&]() -> Status {
+    const MutexLock lock(mutex_);
+    STEMMA_RETURN_IF_ERROR(CheckShape(shape));
     STEMMA_RETURN_IF_ERROR(CheckModel());
     Open(shape);
     return {};
@@ -138,11 +140,13 @@ Status FlatReducer::Count(size_t slot) {
                    std::to_string(announced) + ": announce every backward() of the step");
   }
   if (!open) {
-    return Invalid("\"" + name + "\": a gradient arrived after Finish(): call backward() between "
+    return Invalid("\"" + name +
+                   "\": a gradient arrived after Finish(): call backward() between "
                    "BeginStep and Finish");
   }
   if (!model_->GradientIsAlias(slot)) {
-    return Invalid("\"" + name + "\": its .grad is not in the bucket any more: BeginStep zeroes "
+    return Invalid("\"" + name +
+                   "\": its .grad is not in the bucket any more: BeginStep zeroes "
                    "gradients, so leave out zero_grad() after it, and create_graph");
   }
   if (arrived < announced) return {};
@@ -200,9 +204,9 @@ Status FlatReducer::Remember(Status status) {
 }
 
 Status FlatReducer::Finish() {
-  const MutexLock lock(mutex_);
-  if (window_ != Window::kOpen) return Invalid("Finish: there was no BeginStep");
-  return Guard("Finish", [&]() STEMMA_REQUIRES(mutex_) -> Status {
+  return Guard("Finish", [&]() -> Status {
+    const MutexLock lock(mutex_);
+    if (window_ != Window::kOpen) return Invalid("Finish: there was no BeginStep");
     if (failure_.ok()) failure_ = CheckArrivals();
     const Status launched = Remember(LaunchAll());  // also after a failure: peers wait for us
     return failure_.ok() ? launched : failure_;
@@ -222,16 +226,16 @@ Status FlatReducer::Wait() {
 }
 
 void FlatReducer::Abandon() {
-  const MutexLock lock(mutex_);
-  const Status ignored = Guard("Abandon", [&]() STEMMA_REQUIRES(mutex_) -> Status {
+  const Status ignored = Guard("Abandon", [&]() -> Status {
+    const MutexLock lock(mutex_);
     // The same scale as last time: it is no secret of this rank, and the gradients are lost anyway.
     if (window_ == Window::kIdle) Open(shape_);
-    if (window_ == Window::kOpen) return LaunchAll();
-    return {};
+    const Status launched = window_ == Window::kOpen ? LaunchAll() : Status();
+    const Status waited = queue_.Wait();
+    window_ = Window::kIdle;
+    return launched.ok() ? waited : launched;
   });
-  const Status waited = queue_.Wait();
-  static_cast<void>(ignored), static_cast<void>(waited);  // the caller reports what came first
-  window_ = Window::kIdle;
+  static_cast<void>(ignored);  // the caller reports what came first
 }
 
 uint64_t FlatReducer::launched_digest() const {

@@ -32,9 +32,7 @@ class FlatReducer final : public Reducer {
   Status Wait() override;
   void Abandon() override;
   const Plan& plan() const override { return model_->plan(); }
-  const std::vector<Parameter>& parameters() const override {
-    return model_->model().parameters;
-  }
+  const std::vector<Parameter>& parameters() const override { return model_->model().parameters; }
   const std::vector<FlatSpace>& spaces() const override { return model_->spaces(); }
   uint64_t launched_digest() const override;
   const ReducerStats& stats() const override { return stats_; }
@@ -48,6 +46,7 @@ class FlatReducer final : public Reducer {
   Status LaunchReady() STEMMA_REQUIRES(mutex_);
   Status LaunchAll() STEMMA_REQUIRES(mutex_);
   void Open(const StepShape& shape) STEMMA_REQUIRES(mutex_);
+  Status CheckShape(const StepShape& shape) const STEMMA_REQUIRES(mutex_);
   Status CheckArrivals() const STEMMA_REQUIRES(mutex_);
   Status CheckModel() const STEMMA_REQUIRES(mutex_);
   Status Remember(Status status) STEMMA_REQUIRES(mutex_);  // keeps the step's first failure

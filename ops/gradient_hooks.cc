@@ -30,8 +30,8 @@ GradientHooks::~GradientHooks() {
 
 void GradientHooks::Add(const at::Tensor& parameter, const std::function<void(size_t)>& arrived) {
   auto accumulator = torch::autograd::impl::grad_accumulator(parameter);
-  const uintptr_t key = accumulator->add_post_hook(
-      std::make_unique<Arrived>(hooks_.size(), arrived));
+  const uintptr_t key =
+      accumulator->add_post_hook(std::make_unique<Arrived>(hooks_.size(), arrived));
   hooks_.emplace_back(std::move(accumulator), key);
 }
 

@@ -1,11 +1,11 @@
-// Tells when the gradient of a parameter is complete: a hook behind autograd's gradient accumulator,
-// which fires once per parameter per backward, after .grad was written.
+// Tells when the gradient of a parameter is complete: a hook behind autograd's gradient
+// accumulator, which fires once per parameter per backward, after .grad was written.
 //
-// The variable holds its accumulator only weakly: without the references kept here it would die, and
-// the hook with it, silently. model->to(dtype) gives a parameter a new one: IsCurrent tells.
+// The variable holds its accumulator only weakly: without the references kept here it would die,
+// and the hook with it, silently. model->to(dtype) gives a parameter a new one: IsCurrent tells.
 //
-// Owner: the Reducer. Add and IsCurrent: the loop's thread; hooks run on autograd's threads (on CPU the
-// thread that called backward).
+// Owner: the Reducer. Add and IsCurrent: the loop's thread; hooks run on autograd's threads (on CPU
+// the thread that called backward).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,8 +30,8 @@ class GradientHooks {
 
   // Calls `arrived(n)` for the n-th tensor added. What it throws comes out of backward().
   void Add(const at::Tensor& parameter, const std::function<void(size_t)>& arrived);
-  // False when the n-th tensor, `parameter`, no longer uses the accumulator that has our hook. A tensor
-  // whose requires_grad is off has none to compare: true.
+  // False when the n-th tensor, `parameter`, no longer uses the accumulator that has our hook. A
+  // tensor whose requires_grad is off has none to compare: true.
   bool IsCurrent(size_t n, const at::Tensor& parameter) const;
 
  private:

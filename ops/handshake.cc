@@ -41,8 +41,8 @@ std::string Grouped(const std::vector<std::string>& value_of_rank) {
   std::vector<std::pair<std::string, std::vector<int>>> groups;
   for (size_t rank = 0; rank < value_of_rank.size(); ++rank) {
     const std::string& value = value_of_rank[rank];
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const auto& g) { return g.first == value; });
+    auto group =
+        std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == value; });
     if (group == groups.end()) group = groups.insert(group, {value, {}});
     group->second.push_back(static_cast<int>(rank));
   }

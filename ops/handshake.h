@@ -28,8 +28,8 @@ struct ModelDescription {
 // that differ, missing ones, or the first place where the order differs.
 Status CompareModels(Cohort& cohort, const ModelDescription& mine);
 
-// kIncompatible when `mine` is not the same on all ranks; names ranks by value. `what` is the subject
-// of the error: "parameters and buffers after the broadcast".
+// kIncompatible when `mine` is not the same on all ranks; names ranks by value. `what` is the
+// subject of the error: "parameters and buffers after the broadcast".
 Status CompareDigests(Cohort& cohort, uint64_t mine, const std::string& what);
 
 // "rank {3}", "ranks {0,2}".

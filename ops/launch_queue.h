@@ -1,5 +1,6 @@
-// The collective calls of one step, always the same ones in the same order. Readiness decides when a
-// call is launched, never which or in what order: so ranks whose backward runs differently still meet.
+// The collective calls of one step, always the same ones in the same order. Readiness decides when
+// a call is launched, never which or in what order: so ranks whose backward runs differently still
+// meet.
 //
 //   queue.Start(1.0 / samples);
 //   while (ready(queue.next())) STEMMA_RETURN_IF_ERROR(queue.Launch());
@@ -32,7 +33,8 @@ class LaunchQueue {
   void Start(double scale);
   size_t next() const { return next_; }  // calls of this step launched so far
   bool done() const { return next_ == calls_.size(); }
-  // Launches the next call; `stream` as in CallOptions. After a failure calls are counted, not made.
+  // Launches the next call; `stream` as in CallOptions. After a failure calls are counted, not
+  // made.
   Status Launch(void* stream);
   // Waits for everything launched and returns the step's first failure.
   Status Wait();

@@ -21,8 +21,8 @@ struct Parameter {
   at::Tensor tensor;  // shares storage and autograd identity with the module's
 };
 
-// A buffer of the model (running statistics). Averaged ones are reduced over the ranks in every step;
-// a buffer of an integer type is a counter and never averaged, whatever `averaged` says.
+// A buffer of the model (running statistics). Averaged ones are reduced over the ranks in every
+// step; a buffer of an integer type is a counter and never averaged, whatever `averaged` says.
 struct Buffer {
   std::string name;
   at::Tensor tensor;

@@ -12,10 +12,10 @@
 // Caps count the tensors' bytes, without padding. Buckets are launched in the order in which their
 // last tensors come.
 //
-// Offsets count elements in one flat segment per dtype: a tensor of at least kChunk elements starts at
-// a multiple of kChunk, a smaller one does not straddle one, so that chunks counted from a tensor's
-// start and shards cut at chunks never meet in the middle; every tensor starts on a 64-byte boundary,
-// every bucket on one of 4096 bytes. Padding is zero for ever.
+// Offsets count elements in one flat segment per dtype: a tensor of at least kChunk elements starts
+// at a multiple of kChunk, a smaller one does not straddle one, so that chunks counted from a
+// tensor's start and shards cut at chunks never meet in the middle; every tensor starts on a
+// 64-byte boundary, every bucket on one of 4096 bytes. Padding is zero for ever.
 //
 // No LibTorch here. Plain values; no thread rule.
 #pragma once
@@ -44,8 +44,8 @@ struct ParameterInfo {
 struct Slot {            // where one trainable parameter lies
   size_t parameter = 0;  // index into the list given to MakePlan
   size_t bucket = 0;
-  int64_t offset = 0;    // elements from the start of its dtype's segment
-  int64_t count = 0;     // elements
+  int64_t offset = 0;  // elements from the start of its dtype's segment
+  int64_t count = 0;   // elements
 };
 
 struct BucketInfo {

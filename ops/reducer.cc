@@ -32,8 +32,8 @@ Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, co
   Cohort& cohort = world.cohort();
   Model model;
   Plan plan;
-  STEMMA_RETURN_IF_ERROR(Agree(cohort, Prepare(settings, world, std::move(parameters),
-                                               std::move(buffers), &model, &plan)));
+  STEMMA_RETURN_IF_ERROR(Agree(
+      cohort, Prepare(settings, world, std::move(parameters), std::move(buffers), &model, &plan)));
   STEMMA_RETURN_IF_ERROR(CompareModels(cohort, DescriptionOf(settings, model)));
   STEMMA_RETURN_IF_ERROR(CompareDigests(cohort, Xxh64(plan.digest), "plans"));
 
@@ -42,17 +42,17 @@ Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, co
   STEMMA_RETURN_IF_ERROR(Agree(cohort, flat->Broadcast()));
   uint64_t digest = 0;
   STEMMA_RETURN_IF_ERROR(Agree(cohort, Guard("digest", [&]() -> Status {
-    digest = flat->Digest();
-    return {};
-  })));
+                                 digest = flat->Digest();
+                                 return {};
+                               })));
   STEMMA_RETURN_IF_ERROR(
       CompareDigests(cohort, digest, "parameters and buffers after the broadcast"));
 
   auto reducer = std::make_unique<FlatReducer>(settings.unused == "error", world, std::move(flat));
   STEMMA_RETURN_IF_ERROR(Agree(cohort, Guard("gradient hooks", [&]() -> Status {
-    reducer->AddHooks();
-    return {};
-  })));
+                                 reducer->AddHooks();
+                                 return {};
+                               })));
   return std::unique_ptr<Reducer>(std::move(reducer));
 }
 

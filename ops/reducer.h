@@ -1,16 +1,16 @@
-// Data-parallel gradients: they are written by autograd straight into flat buckets, and each bucket is
-// reduced over the ranks while backward is still running.
+// Data-parallel gradients: they are written by autograd straight into flat buckets, and each bucket
+// is reduced over the ranks while backward is still running.
 //
 //   STEMMA_ASSIGN_OR_RETURN(auto reducer, Reducer::Create(settings, world, parameters, buffers));
 //   for (...) {
 //     STEMMA_RETURN_IF_ERROR(reducer->BeginStep({.micro_batches = k, .divisor = samples}));
 //     for (int i = 0; i < k; ++i) loss(i).backward();       // loss is a SUM over local samples
 //     STEMMA_RETURN_IF_ERROR(reducer->Finish());
-//     STEMMA_RETURN_IF_ERROR(reducer->Wait());              // .grad() is now the mean over all samples
+//     STEMMA_RETURN_IF_ERROR(reducer->Wait());        // .grad() is now the mean over all samples
 //   }
 //
-// Create is collective: it makes the plan, compares the model on all ranks (a difference names ranks
-// and parameters), moves parameters, gradients and averaged buffers into flat memory of the
+// Create is collective: it makes the plan, compares the model on all ranks (a difference names
+// ranks and parameters), moves parameters, gradients and averaged buffers into flat memory of the
 // communicator, and broadcasts parameters and buffers from rank 0. The module's tensors keep their
 // identity; only their storage changes. A hook on each parameter's gradient accumulator counts its
 // bucket down; full buckets are launched strictly in plan order on the autograd thread. A parameter
@@ -19,11 +19,11 @@
 //
 // What is not supported, and says so: gradients outside BeginStep .. Finish; zero_grad between
 // BeginStep and backward (BeginStep zeroes); backward(create_graph=true), which writes gradients
-// elsewhere; model->to(...) after Create. A tensor registered under two names is one parameter, under
-// its first name.
+// elsewhere; model->to(...) after Create. A tensor registered under two names is one parameter,
+// under its first name.
 //
-// Owner: the caller; `world` outlives it. Thread: the loop's; the hook runs inside backward(). Errors
-// raised in the hook come out of backward() as c10::Error and are also returned by Finish().
+// Owner: the caller; `world` outlives it. Thread: the loop's; the hook runs inside backward().
+// Errors raised in the hook come out of backward() as c10::Error and are also returned by Finish().
 // Destroying it gives the tensors memory of their own again.
 #pragma once
 
@@ -46,8 +46,8 @@ struct StepShape {
                           // same on all ranks
 };
 
-// One dtype's flat memory. The optimizer addresses gradient, parameter and its own state by the same
-// element offset.
+// One dtype's flat memory. The optimizer addresses gradient, parameter and its own state by the
+// same element offset.
 struct FlatSpace {
   DType dtype = DType::kF32;
   at::Tensor parameters;  // 1-D, padding included
@@ -71,20 +71,21 @@ class Reducer {
                                                  std::vector<Buffer> buffers = {});
   virtual ~Reducer() = default;
 
-  // Zeroes the buckets, re-attaches lost aliases, checks that the model is still the one of the plan
-  // (kInvalidArgument names the first parameter that is not: moved, converted, newly trainable). A
-  // planned parameter whose requires_grad is off counts as arrived, with gradient zero.
+  // Zeroes the buckets, re-attaches lost aliases, checks that the model is still the one of the
+  // plan (kInvalidArgument names the first parameter that is not: moved, converted, newly
+  // trainable). A planned parameter whose requires_grad is off counts as arrived, with gradient
+  // zero.
   virtual Status BeginStep(const StepShape& shape) = 0;
-  // Launches what was not launched: parameters without a gradient count as zero (settings.unused). All
-  // buckets are under way on return, also when it returns an error of this rank's hooks.
+  // Launches what was not launched: parameters without a gradient count as zero (settings.unused).
+  // All buckets are under way on return, also when it returns an error of this rank's hooks.
   virtual Status Finish() = 0;
-  // On return every gradient holds the reduced value and averaged buffers hold their mean. On a GPU the
-  // current stream waits, not the host.
+  // On return every gradient holds the reduced value and averaged buffers hold their mean. On a GPU
+  // the current stream waits, not the host.
   virtual Status Wait() = 0;
-  // After a failure of this rank in a step, before its Wait(): launches the rest of the step's buckets
-  // as they are (all, as zeros, when BeginStep was not reached) and waits for them, so that peers do
-  // not hang; the caller then raises kAnyFailed in the control word, and calls Abandon in place of
-  // every later step until a verdict says that all stop.
+  // After a failure of this rank in a step, before its Wait(): launches the rest of the step's
+  // buckets as they are (all, as zeros, when BeginStep was not reached) and waits for them, so that
+  // peers do not hang; the caller then raises kAnyFailed in the control word, and calls Abandon in
+  // place of every later step until a verdict says that all stop.
   virtual void Abandon() = 0;
 
   virtual const Plan& plan() const = 0;

@@ -1,6 +1,6 @@
 // [ops]: how gradients are packed into collective calls. Plain data, no LibTorch; see
-// models/train/settings.h for how the sections become one list. All of it must be equal on all ranks:
-// it is part of the plan, whose digest the ranks compare.
+// models/train/settings.h for how the sections become one list. All of it must be equal on all
+// ranks: it is part of the plan, whose digest the ranks compare.
 #pragma once
 
 #include <string>

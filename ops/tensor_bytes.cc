@@ -13,9 +13,9 @@ namespace stemma::ops {
 namespace {
 
 constexpr std::pair<at::ScalarType, DType> kTypes[] = {
-    {at::kByte, DType::kU8},     {at::kChar, DType::kI8},         {at::kShort, DType::kI16},
-    {at::kInt, DType::kI32},     {at::kLong, DType::kI64},        {at::kHalf, DType::kF16},
-    {at::kFloat, DType::kF32},   {at::kBFloat16, DType::kBF16},   {at::kDouble, DType::kF64},
+    {at::kByte, DType::kU8},   {at::kChar, DType::kI8},       {at::kShort, DType::kI16},
+    {at::kInt, DType::kI32},   {at::kLong, DType::kI64},      {at::kHalf, DType::kF16},
+    {at::kFloat, DType::kF32}, {at::kBFloat16, DType::kBF16}, {at::kDouble, DType::kF64},
     {at::kBool, DType::kBool},
 };
 
@@ -41,8 +41,9 @@ Result<comm::Span> SpanOf(const at::Tensor& tensor, std::string_view name) {
   const std::string quoted = '"' + std::string(name) + '"';
   if (!tensor.defined()) return Status(Code::kInvalidArgument, quoted + " is undefined");
   if (tensor.layout() != at::kStrided || !tensor.is_non_overlapping_and_dense()) {
-    return Status(Code::kInvalidArgument, quoted + " does not fill one piece of memory: pass "
-                                                   "tensor.contiguous() and copy the result back");
+    return Status(Code::kInvalidArgument, quoted +
+                                              " does not fill one piece of memory: pass "
+                                              "tensor.contiguous() and copy the result back");
   }
   const Result<DType> dtype = DTypeOf(tensor);
   if (!dtype.ok()) return Status(dtype.status()).Within(quoted);

@@ -1,5 +1,5 @@
-// The world as the layers above see it: models/ may include ops/ but not comm/, and needs no more of
-// comm/ than these names.
+// The world as the layers above see it: models/ may include ops/ but not comm/, and needs no more
+// of comm/ than these names.
 #pragma once
 
 #include "comm/world.h"
@@ -7,13 +7,9 @@
 namespace stemma::ops {
 
 using comm::Control;
-using comm::kAllCaptureWritten;
-using comm::kAnyCapture;
-using comm::kAnyCaptureFailed;
-using comm::kAnyFailed;
-using comm::kAnyStop;
 using comm::Identity;
 using comm::Mine;
+using comm::Op;
 using comm::Verdict;
 using comm::World;
 

@@ -4,8 +4,9 @@
 //   STEMMA_RETURN_IF_ERROR(optimizer->Step(step, fence));
 //
 // State lies in flat arrays with the reducer's layout, so one element offset addresses gradient,
-// parameter and moments. Every rank computes the same bits: fixed lanes, fixed chunks, ordered double
-// sums, no library reductions (OPTIM sections 9 and 15).
+// parameter and moments. Every rank computes the same bits: fixed lanes, fixed chunks, ordered
+// double sums, no library reductions (OPTIM sections 9 and 15). Parameters are f32 or f64, in host
+// memory; gradients are read and left as they are.
 //
 // Owner: the caller; the reducer outlives it. Thread: the loop's.
 #pragma once
@@ -16,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/status.h"
@@ -27,34 +29,37 @@ namespace stemma::optim {
 
 struct StepReport {
   double lr = 0;
-  double grad_norm = 0;      // global, of the averaged gradient, before clipping
+  double grad_norm = 0;  // global, of the averaged gradient, before clipping
   double clip_divisor = 1;
-  bool skipped = false;      // non-finite gradient: nothing changed, t did not advance
-  int64_t adapted = 0;       // tensors with a trust ratio in this step
+  bool skipped = false;  // non-finite gradient: nothing changed, t did not advance
+  int64_t adapted = 0;   // tensors with a trust ratio in this step
   double ratio_min = 1, ratio_median = 1, ratio_max = 1;
 };
 
 struct NamedState {
-  std::string slot;          // "optim/m", "optim/v", "optim/momentum": the section of a capture
-  std::string parameter;     // the parameter's name
-  at::Tensor tensor;         // shape of the parameter; stable memory for the optimizer's life
+  std::string slot;       // "optim/m", "optim/v", "optim/momentum": the section of a capture
+  std::string parameter;  // the parameter's name
+  at::Tensor tensor;      // shape of the parameter; stable memory for the optimizer's life
 };
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  // Waits for `fence` before it changes anything. `step` counts the loop's steps from 0 and only feeds
-  // the schedule. kInvalidArgument when the gradient is not finite and settings.on_nonfinite is
-  // "stop": the text names the first non-finite tensor; nothing was changed.
+  // Waits for `fence` before it changes anything, but after the gradient's norm, which only reads.
+  // `step` counts the loop's steps from 0 and only feeds the schedule. kInvalidArgument when the
+  // gradient is not finite and settings.on_nonfinite is "stop": the text names the first non-finite
+  // tensor; nothing was changed.
   virtual Status Step(int64_t step, ops::Fence& fence) = 0;
-  virtual std::vector<NamedState> State() = 0;   // parameter registration order within each slot
-  virtual std::string EncodeSmall() const = 0;   // t and option digest
+  virtual std::vector<NamedState> State() = 0;  // parameter registration order within each slot
+  virtual std::string EncodeSmall() const = 0;  // t and option digest
+  // kIncompatible: of another kind of optimizer. Other options are accepted: a fork changes them.
   virtual Status DecodeSmall(std::string_view bytes) = 0;
   virtual const StepReport& report() const = 0;
-  virtual std::string Describe() const = 0;      // "lamb, 8 of 272 tensors adapted, ..."
+  virtual std::string Describe() const = 0;  // "lamb, 8 of 272 tensors adapted, ..."
 };
 
-// `total_steps` is the schedule's end.
+// `total_steps` is the schedule's end. kInvalidArgument names the setting and its range, or the
+// parameter whose dtype or device is not supported.
 Result<std::unique_ptr<Optimizer>> Make(const OptimSettings& settings, int64_t total_steps,
                                         ops::Reducer& reducer);
 

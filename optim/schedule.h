@@ -1,5 +1,23 @@
 // Learning-rate schedules: pure functions of the step, so resume, fork and search can evaluate them
 // anywhere. No LibTorch.
+//
+//   STEMMA_RETURN_IF_ERROR(CheckSchedule(settings, total_steps));
+//   double lr = LearningRate(settings, total_steps, step);
+//
+// Every schedule starts with the same linear warm-up of W = warmup_steps, which reaches `lr` at
+// step W (warmup_origin 0) or at step W - 1 (warmup_origin 1). What follows, with T = total_steps
+// and x = (step - W) / (T - W):
+//
+//   constant       lr
+//   warmup_linear  lr (1 - x)
+//   warmup_poly    lr (1 - x)^poly_power
+//   warmup_cosine  lr_min + (lr - lr_min) (1 + cos(pi x)) / 2
+//   steps          lr times the factor of the last step of step_factors that has come
+//
+// So the rate of step W is `lr` in all of them (steps: if no factor has come), and 0 (or lr_min)
+// would be that of step T, which is never taken. A whole poly_power is computed by multiplication,
+// the same on every host; another one and the cosine come from the C library, which is the same on
+// hosts that run the same image.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +27,15 @@
 
 namespace stemma::optim {
 
-// kInvalidArgument: unknown schedule, warm-up longer than the run, unreadable step_factors.
+// kInvalidArgument: unknown schedule, warm-up longer than the run, unreadable step_factors, a value
+// out of its range. The text names the key.
 Status CheckSchedule(const OptimSettings& settings, int64_t total_steps);
 
 // The learning rate of `step` (0 .. total_steps-1). REQUIRES: CheckSchedule was OK.
 double LearningRate(const OptimSettings& settings, int64_t total_steps, int64_t step);
+
+// base^exponent by repeated squaring: library powers differ between hosts in the last bit, and
+// replicas must not.
+double WholePower(double base, int64_t exponent);
 
 }  // namespace stemma::optim

@@ -46,7 +46,7 @@ at::Tensor DilatedSame(const at::Tensor& x, const at::Tensor& weight, const at::
                        int64_t dilation) {
   if (dilation % 2 == 0) return at::conv1d(x, weight, bias, 1, dilation / 2, dilation);
   const at::Tensor padded = at::constant_pad_nd(x, {dilation / 2, dilation - dilation / 2});
-  return at::conv1d(padded, weight, bias, 1, 0, dilation);
+  return at::conv1d(padded, weight, bias, 1, at::IntArrayRef{0}, dilation);
 }
 
 AigwNetwork::AigwNetwork(const AigwShape& shape, uint64_t seed) : shape_(shape) {

@@ -21,10 +21,8 @@ struct AigwSettings {
   int64_t data_seed = 1;            // another seed is another set of binaries
 };
 
-// Samples of the window; 1 <= last <= samples is what Check ensures.
-inline int64_t SamplesOf(const AigwSettings& settings) {
-  return static_cast<int64_t>((settings.t_to - settings.t_from) / settings.dt + 0.5);
-}
+// Samples of the window. REQUIRES: Check is OK
+int64_t SamplesOf(const AigwSettings& settings);
 
 // kInvalidArgument names the first setting that makes no sense, its value and what is allowed.
 Status Check(const AigwSettings& settings);

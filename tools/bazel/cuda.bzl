@@ -1,9 +1,15 @@
 """What --config=cuda switches."""
 
-load("@cuda//:defs.bzl", "NVCC")
+load("@cuda//:defs.bzl", "NVCC", "VERSION")
 load("@rules_cc//cc:defs.bzl", "cc_library")
 
-_ARCHS = ["80", "90"]
+# Turing, Ampere, Hopper, Blackwell; the last one also as PTX, which newer GPUs compile for
+# themselves. CUDA 13 cannot compile for Volta (V100); a CUDA 12 toolkit adds it.
+_ARCHS = ["75", "80", "90", "100"]
+
+def _archs():
+    archs = ["70"] + _ARCHS if VERSION[0] == 12 else _ARCHS
+    return [a for a in archs if a != "100" or VERSION[0] > 12 or VERSION[1] >= 8]
 
 def if_cuda(yes, no = []):
     return select({"//:cuda": yes, "//conditions:default": no})
@@ -12,11 +18,16 @@ def needs_cuda():
     """For target_compatible_with: without --config=cuda, `//...` shows SKIPPED."""
     return select({"//:cuda": [], "//conditions:default": ["//:unavailable"]})
 
+def _nvcc_flags():
+    flags = ["-std=c++17", "-O3", "-Xcompiler", "-fPIC,-Wall,-Werror"]
+    archs = _archs()
+    for arch in archs:
+        flags.append("-gencode arch=compute_%s,code=sm_%s" % (arch, arch))
+    flags.append("-gencode arch=compute_%s,code=compute_%s" % (archs[-1], archs[-1]))
+    return " ".join(flags)
+
 def stemma_cuda_library(name, srcs, hdrs = [], deps = [], **kwargs):
     """Compiles .cu files with nvcc. They include only what is in `hdrs`, and no LibTorch."""
-    flags = "-std=c++17 -O3 -Xcompiler -fPIC"
-    for arch in _ARCHS:
-        flags += " -gencode arch=compute_%s,code=sm_%s" % (arch, arch)
     objects = []
     for src in srcs:
         object = src.replace(".cu", ".cu.pic.o")
@@ -24,7 +35,7 @@ def stemma_cuda_library(name, srcs, hdrs = [], deps = [], **kwargs):
             name = name + "_" + src.replace(".", "_"),
             srcs = [src] + hdrs,
             outs = [object],
-            cmd = "%s %s -I. -c $(location %s) -o $@" % (NVCC, flags, src),
+            cmd = "%s %s -I. -c $(location %s) -o $@" % (NVCC, _nvcc_flags(), src),
             target_compatible_with = needs_cuda(),
         )
         objects.append(object)

@@ -33,6 +33,8 @@ Flags TrainFlagList(TrainFlags* v) {
   flags.Text("dir", &v->dir, "DIR", "run folder for people (default stemma-runs/NAME)");
   flags.List("set", &v->set, "KEY=VALUE", "change one setting, after the recipe; repeatable");
   flags.Switch("fresh", &v->fresh, "refuse to continue: an error when the run has states");
+  flags.Switch("dry-run", &v->dry_run, "print the resolved settings, a recipe again, and stop");
+  flags.Switch("dry-run", &v->dry_run, "print the resolved settings, as a recipe, and stop");
   flags.Choice("progress", &v->progress, {"auto", "bar", "lines", "off"},
                "how to show what happens");
   flags.Notes(
@@ -68,7 +70,12 @@ Status ReadTrainSettings(const TrainFlags& flags, models::RunSettings* settings,
     }
   }
   for (const std::string& assignment : flags.set) STEMMA_RETURN_IF_ERROR(list->Set(assignment));
-  return {};
+  if (settings->run.name.empty()) {
+    return {Code::kInvalidArgument,
+            "the run has no name: write run.name = \"...\" into the recipe, or give --run=NAME"};
+  }
+  settings->comm.device = settings->device.kind;
+  return Check(settings->aigw);
 }
 
 }  // namespace stemma::cli

@@ -1,4 +1,4 @@
-"""@libtorch: LibTorch from $LIBTORCH_HOME, or from the wheel that tools/workspace/get_torch.sh unpacked."""
+"""@libtorch: LibTorch from $LIBTORCH_HOME, or from the wheel that tools/setup unpacked."""
 
 load("//tools/workspace:missing.bzl", "write_missing")
 
@@ -36,18 +36,24 @@ def _version(ctx, home):
 def _impl(ctx):
     env = ctx.os.environ
     home = env.get("LIBTORCH_HOME") or env.get("HOME", "") + "/.cache/stemma/torch-2.11.0/torch"
-    lib, cuda = home + "/lib", env.get("CUDA_HOME", "/usr/local/cuda") + "/lib64"
+    lib = home + "/lib"
     if not ctx.path(lib + "/libtorch_cpu.so").exists:
-        reason = "LibTorch not found in %s: run tools/workspace/get_torch.sh or set LIBTORCH_HOME." % home
+        reason = "LibTorch not found in %s: run tools/setup or set LIBTORCH_HOME." % home
         write_missing(ctx, reason, ["cpu", "cuda"])
         return
     for entry in ctx.path(home + "/include").readdir():
         if entry.basename not in _SHADOWS:
             ctx.symlink(entry, "include/" + entry.basename)
 
-    # An RPATH (old tags) is searched for what the libraries themselves need; a RUNPATH is not.
+    # An RPATH (old tags) is searched for what the libraries themselves need; a RUNPATH is not. CUDA's
+    # libraries come from the toolkit, or else from the wheels that lie beside LibTorch's.
+    cuda = env.get("CUDA_HOME", "/usr/local/cuda")
+    beside = [home + "/../nvidia/" + name + "/lib" for name in ["cu13", "cusparselt", "nvshmem"]]
     paths = ["-L" + lib, "-Wl,--disable-new-dtags"]
-    paths += ["-Wl,-rpath," + lib, "-Wl,-rpath," + cuda, "-Wl,-rpath-link," + cuda]
+    for folder in [lib, cuda + "/lib64", cuda + "/extras/CUPTI/lib64"] + beside:
+        if ctx.path(folder).exists:
+            real = str(ctx.path(folder))
+            paths += ["-Wl,-rpath," + real, "-Wl,-rpath-link," + real]
     ctx.file("BUILD.bazel", _BUILD.format(version = _version(ctx, home), paths = repr(paths)))
 
 libtorch = repository_rule(

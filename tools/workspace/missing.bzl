@@ -3,16 +3,22 @@
 _TARGET = """
 genrule(
     name = "{name}_reason",
-    srcs = ["error.log"],
+    srcs = ["{name}_error.log"],
     outs = ["{name}_error.h"],
     cmd = "cat $< >&2; false",
 )
 cc_library(name = "{name}", hdrs = [":{name}_error.h"])
 """
 
-def write_missing(ctx, reason, names):
-    ctx.file("error.log", reason + "\n")
-    lines = ['package(default_visibility = ["//visibility:public"])']
+def missing_targets(ctx, reason, names):
+    """Returns the text of the targets `names`, each of which fails with `reason`."""
+    lines = []
     for name in names:
+        ctx.file(name + "_error.log", reason + "\n")
         lines.append(_TARGET.format(name = name))
-    ctx.file("BUILD.bazel", "\n".join(lines) + "\n")
+    return "".join(lines)
+
+def write_missing(ctx, reason, names):
+    """Writes the BUILD file of a repository that has nothing but these targets."""
+    header = 'package(default_visibility = ["//visibility:public"])\n'
+    ctx.file("BUILD.bazel", header + missing_targets(ctx, reason, names))

@@ -1,0 +1,63 @@
+#include "comm/launch.h"
+
+#include <charconv>
+#include <cstdlib>
+
+namespace stemma::comm {
+namespace {
+
+Result<int> Number(const std::string& variable, const std::string& text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number > 0) return number;
+  return Status(Code::kInvalidArgument, variable + "='" + text +
+                                            "' is no number of ranks: unset it, or start with "
+                                            "mpirun or srun");
+}
+
+}  // namespace
+
+std::optional<std::string> EnvironmentVariable(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+Result<Launch> ReadLaunch(const Environment& environment) {
+  // In this order: mpirun's ranks inherit Slurm's variables, which then speak of something else.
+  const struct {
+    const char* variable;
+    const char* launcher;
+  } known[] = {{"OMPI_COMM_WORLD_SIZE", "mpirun"},
+               {"SLURM_STEP_NUM_TASKS", "srun"},
+               {"PMI_SIZE", "mpiexec"}};
+  for (const auto& [variable, launcher] : known) {
+    const auto text = environment(variable);
+    if (!text) continue;
+    STEMMA_ASSIGN_OR_RETURN(const int ranks, Number(variable, *text));
+    return Launch{launcher, variable, ranks};
+  }
+  const auto tasks = environment("SLURM_NTASKS");
+  if (!tasks) return Launch{};
+  STEMMA_ASSIGN_OR_RETURN(const int count, Number("SLURM_NTASKS", *tasks));
+  if (count == 1) return Launch{};
+  return Status(Code::kInvalidArgument,
+                "this Slurm allocation has " + *tasks +
+                    " tasks, but the command was started bare, as one process (SLURM_NTASKS=" +
+                    *tasks + ", no SLURM_STEP_NUM_TASKS): put `srun --mpi=pmix` or `mpirun` "
+                    "before it; for one rank on purpose, `srun -n 1`");
+}
+
+Status CheckSize(const Launch& launch, int mpi_ranks, const std::string& library) {
+  if (launch.ranks == mpi_ranks || launch.launcher.empty()) return {};
+  const bool srun = launch.launcher == "srun";
+  return {Code::kInvalidArgument,
+          launch.launcher + " started " + std::to_string(launch.ranks) + " ranks (" +
+              launch.variable + "=" + std::to_string(launch.ranks) + "), but MPI sees " +
+              std::to_string(mpi_ranks) + ". This program is linked to " + library +
+              (srun ? ", which srun did not serve: start it with `srun --mpi=pmix`"
+                    : ", which is not that launcher's: use the mpirun of that library, or under "
+                      "Slurm `srun --mpi=pmix`")};
+}
+
+}  // namespace stemma::comm

@@ -1,0 +1,67 @@
+// MPI's start and end in this process, both watched: MPI_Init waits for every rank and knows no
+// time-out, so a thread of ours does.
+//
+//   STEMMA_ASSIGN_OR_RETURN(auto runtime, MpiRuntime::Start(init_timeout));
+//   STEMMA_RETURN_IF_ERROR(runtime->Hello());         // names the ranks that do not come
+//   ... communicators ...
+//   STEMMA_RETURN_IF_ERROR(runtime->Finish());        // only when all ranks come here
+//
+// An MPI that the program has initialised itself is used and not finalized; it must have asked for
+// MPI_THREAD_MULTIPLE. Thread: the loop's.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "core/status.h"
+
+namespace stemma::comm {
+
+// Ends the process with kExitTryAgain and `what` on stderr unless destroyed within `limit`. For
+// calls that cannot be given a deadline.
+class Watchdog {
+ public:
+  Watchdog(std::chrono::milliseconds limit, std::string what);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class MpiRuntime {
+ public:
+  static bool Running();  // initialised, by whomever, and not finalized
+  static Result<std::unique_ptr<MpiRuntime>> Start(std::chrono::milliseconds init_timeout);
+  ~MpiRuntime();
+  MpiRuntime(const MpiRuntime&) = delete;
+
+  int rank() const { return rank_; }
+  int ranks() const { return ranks_; }
+  int node_rank() const { return node_rank_; }
+  int node_ranks() const { return node_ranks_; }
+  const std::string& library() const { return library_; }  // "Open MPI v4.1.4"
+
+  // Collective: rank 0 hears from every rank and answers. kTimeout names who is missing.
+  Status Hello();
+  // Collective: who shares this host's memory.
+  Status FindNode();
+  // Collective; finalizes what Start initialised.
+  Status Finish();
+  [[noreturn]] static void EndJob(int exit_code);
+
+ private:
+  explicit MpiRuntime(std::chrono::milliseconds init_timeout) : init_timeout_(init_timeout) {}
+  Status Initialise();
+  Status HearAll();
+  Status Report();
+
+  const std::chrono::milliseconds init_timeout_;
+  bool own_ = false;
+  int rank_ = 0, ranks_ = 1, node_rank_ = 0, node_ranks_ = 1;
+  std::string library_;
+};
+
+}  // namespace stemma::comm

@@ -1,0 +1,228 @@
+#include "comm/nccl_communicator.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "comm/arguments.h"
+#include "comm/cuda_status.h"
+#include "comm/nccl_device.h"
+#include "comm/nccl_status.h"
+#include "comm/reduce_kernels.h"
+
+namespace stemma::comm {
+
+struct NcclCommunicator::Device : NcclDevice {
+  using NcclDevice::NcclDevice;
+};
+
+namespace {
+
+// REQUIRES: SizeOf(dtype) > 0. What is only moved travels as bytes.
+ncclDataType_t TypeOf(DType dtype) {
+  switch (dtype) {
+    case DType::kI8: return ncclInt8;
+    case DType::kI32: return ncclInt32;
+    case DType::kI64: return ncclInt64;
+    case DType::kF16: return ncclFloat16;
+    case DType::kBF16: return ncclBfloat16;
+    case DType::kF32: return ncclFloat32;
+    case DType::kF64: return ncclFloat64;
+    default: return ncclUint8;
+  }
+}
+
+ncclRedOp_t OpOf(Op op) {
+  switch (op) {
+    case Op::kSum: return ncclSum;
+    case Op::kAverage: return ncclAvg;
+    case Op::kMin: return ncclMin;
+    case Op::kMax: return ncclMax;
+    case Op::kProduct: return ncclProd;
+  }
+  return ncclSum;
+}
+
+Status CheckScale(const Span& span, const CallOptions& options) {
+  const bool adds = options.op == Op::kSum || options.op == Op::kAverage;
+  if (options.scale == 1 || (adds && IsFloat(span.dtype))) return {};
+  return {Code::kInvalidArgument, "all_reduce: NCCL scales floating-point sums only, not " +
+                                      std::string(NameOf(options.op)) + " of " +
+                                      std::string(NameOf(span.dtype)) + "; scale afterwards"};
+}
+
+// The factor as one element of the dtype, which is how NCCL reads it; `bits` holds any of them.
+void WriteFactor(DType dtype, double factor, uint64_t* bits) {
+  const auto narrow = static_cast<float>(factor);
+  switch (dtype) {
+    case DType::kF64: std::memcpy(bits, &factor, sizeof factor); return;
+    case DType::kF32: std::memcpy(bits, &narrow, sizeof narrow); return;
+    case DType::kF16: *bits = HalfFromFloat(narrow); return;
+    default: *bits = BfloatFromFloat(narrow); return;
+  }
+}
+
+}  // namespace
+
+class NcclCommunicator::Pending final : public Work::Impl {
+ public:
+  Pending(std::shared_ptr<Device> device, CudaEvent done, cudaStream_t caller)
+      : device_(std::move(device)), done_(std::move(done)), caller_(caller) {}
+
+  Status Wait() override {
+    STEMMA_RETURN_IF_ERROR(device_->Health());
+    return STEMMA_CUDA(cudaStreamWaitEvent(caller_, done_.get(), 0));
+  }
+  bool Done() const override { return cudaEventQuery(done_.get()) == cudaSuccess; }
+
+ private:
+  const std::shared_ptr<Device> device_;
+  const CudaEvent done_;
+  const cudaStream_t caller_;
+};
+
+Result<std::unique_ptr<NcclCommunicator>> NcclCommunicator::Connect(
+    Cohort& cohort, std::chrono::milliseconds deadline) {
+  ncclUniqueId id{};
+  Status made;
+  if (cohort.rank() == 0) made = FromNccl(ncclGetUniqueId(&id), "ncclGetUniqueId");
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, made));
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
+                          cohort.Broadcast(std::string(id.internal, sizeof id.internal), 0));
+  std::memcpy(id.internal, bytes.data(), sizeof id.internal);
+
+  auto device = std::make_shared<Device>(cohort.rank(), cohort.size(), deadline);
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, device->Connect(id)));
+  return std::unique_ptr<NcclCommunicator>(new NcclCommunicator(std::move(device)));
+}
+
+NcclCommunicator::NcclCommunicator(std::shared_ptr<Device> device) : device_(std::move(device)) {}
+NcclCommunicator::~NcclCommunicator() = default;
+
+int NcclCommunicator::rank() const { return device_->rank; }
+int NcclCommunicator::ranks() const { return device_->ranks; }
+
+namespace {
+
+std::chrono::milliseconds LimitOf(const CallOptions& options, const NcclDevice& device) {
+  return options.deadline.count() > 0 ? options.deadline : device.deadline;
+}
+
+ncclResult_t ReduceOn(NcclDevice& device, const Span& span, const CallOptions& options) {
+  const ncclDataType_t type = TypeOf(span.dtype);
+  const auto count = static_cast<size_t>(span.count);
+  if (options.scale == 1) {
+    return ncclAllReduce(span.data, span.data, count, type, OpOf(options.op), device.comm,
+                         device.stream);
+  }
+  uint64_t factor = 0;
+  WriteFactor(span.dtype, FactorOf(options, device.ranks), &factor);
+  ncclRedOp_t scaled = ncclSum;
+  ncclResult_t result = ncclRedOpCreatePreMulSum(&scaled, &factor, type, ncclScalarHostImmediate,
+                                                 device.comm);
+  if (result != ncclSuccess) return result;
+  result = ncclAllReduce(span.data, span.data, count, type, scaled, device.comm, device.stream);
+  ncclRedOpDestroy(scaled, device.comm);  // what was launched has its own copy
+  return result;
+}
+
+}  // namespace
+
+Result<Work> NcclCommunicator::AllReduce(Span inout, const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckReduce(inout, options));
+  STEMMA_RETURN_IF_ERROR(CheckScale(inout, options));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (inout.count == 0) return Work();
+  const auto caller = static_cast<cudaStream_t>(options.stream);
+  const std::string what = Describe("all_reduce", inout, options);
+  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+                          device_->Launch(what, caller, LimitOf(options, *device_), [&] {
+                            return ReduceOn(*device_, inout, options);
+                          }));
+  return Work(std::make_unique<Pending>(device_, std::move(done), caller));
+}
+
+Result<Work> NcclCommunicator::AllGather(ConstSpan mine, Span all,
+                                         const std::vector<int64_t>& counts,
+                                         const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckGather(mine, all, counts, rank(), ranks()));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (all.count == 0) return Work();
+  const auto caller = static_cast<cudaStream_t>(options.stream);
+  const std::string what = Describe("all_gather", all, options);
+  // NCCL's all-gather knows equal counts only: one broadcast per rank, fused by the group.
+  const auto gather = [&]() -> ncclResult_t {
+    ncclResult_t first = ncclGroupStart();
+    char* at = static_cast<char*>(all.data);
+    for (int root = 0; root < ranks(); ++root) {
+      const size_t bytes = static_cast<size_t>(counts[root]) * SizeOf(all.dtype);
+      const void* from = root == rank() ? mine.data : at;
+      const bool well = first == ncclSuccess || first == ncclInProgress;
+      if (bytes > 0 && well) {
+        first = ncclBroadcast(from, at, bytes, ncclUint8, root, device_->comm, device_->stream);
+      }
+      at += bytes;
+    }
+    const ncclResult_t ended = ncclGroupEnd();
+    return first == ncclSuccess || first == ncclInProgress ? ended : first;
+  };
+  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+                          device_->Launch(what, caller, LimitOf(options, *device_), gather));
+  return Work(std::make_unique<Pending>(device_, std::move(done), caller));
+}
+
+Result<Work> NcclCommunicator::Broadcast(Span inout, int root, const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckBroadcast(inout, root, ranks()));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (inout.count == 0) return Work();
+  const auto caller = static_cast<cudaStream_t>(options.stream);
+  const std::string what = Describe("broadcast", inout, options);
+  STEMMA_ASSIGN_OR_RETURN(
+      CudaEvent done, device_->Launch(what, caller, LimitOf(options, *device_), [&] {
+        return ncclBroadcast(inout.data, inout.data, inout.bytes(), ncclUint8, root,
+                             device_->comm, device_->stream);
+      }));
+  return Work(std::make_unique<Pending>(device_, std::move(done), caller));
+}
+
+Result<Work> NcclCommunicator::Barrier(const CallOptions& options) {
+  CallOptions sum = options;
+  sum.op = Op::kSum;
+  sum.scale = 1;
+  return AllReduce({device_->token, 1, DType::kF32}, sum);
+}
+
+namespace {
+
+class NcclSegment final : public Segment {
+ public:
+  NcclSegment(void* data, int64_t bytes) : data_(data), bytes_(bytes) {}
+  ~NcclSegment() override { ncclMemFree(data_); }
+  NcclSegment(const NcclSegment&) = delete;
+  void* data() override { return data_; }
+  int64_t bytes() const override { return bytes_; }
+
+ private:
+  void* const data_;
+  const int64_t bytes_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Segment>> NcclCommunicator::Allocate(int64_t bytes,
+                                                            std::string_view what) {
+  if (bytes < 0) return Status(Code::kInvalidArgument, std::string(what) + ": bytes below zero");
+  void* data = nullptr;
+  const size_t size = bytes > 0 ? static_cast<size_t>(bytes) : 1;
+  const std::string call = std::string(what) + ", " + std::to_string(bytes) + " bytes: ncclMemAlloc";
+  STEMMA_RETURN_IF_ERROR(FromNccl(ncclMemAlloc(&data, size), call));
+  auto segment = std::make_unique<NcclSegment>(data, bytes);
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMemset(data, 0, size)));
+  return std::unique_ptr<Segment>(std::move(segment));
+}
+
+void NcclCommunicator::Abort(const Status& cause) { device_->Fail(cause); }
+
+Status NcclCommunicator::Health() const { return device_->Health(); }
+
+}  // namespace stemma::comm

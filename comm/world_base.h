@@ -1,0 +1,44 @@
+// What every World keeps and answers alike; behind comm/world.h.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "comm/world.h"
+
+namespace stemma::comm {
+
+class WorldBase : public World {
+ public:
+  struct Place {
+    int rank = 0, ranks = 1;
+    int node_rank = 0, node_ranks = 1;
+    int gpu_index = -1;
+    std::string host = HostName();
+  };
+
+  int rank() const override { return place_.rank; }
+  int ranks() const override { return place_.ranks; }
+  int node_rank() const override { return place_.node_rank; }
+  int node_ranks() const override { return place_.node_ranks; }
+  const std::string& host() const override { return place_.host; }
+  bool on_gpu() const override { return place_.gpu_index >= 0; }
+  int gpu_index() const override { return place_.gpu_index; }
+  Communicator& data() override { return *data_; }
+  Cohort& cohort() override { return *cohort_; }
+  Control& control() override { return *control_; }
+  const std::string& description() const override { return description_; }
+
+  static std::string HostName();
+  // On stderr, once per process.
+  void PrintCause(const Status& cause) const;
+
+  // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
+  Place place_;
+  std::string description_;
+  std::unique_ptr<Cohort> cohort_;
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<Communicator> data_;
+};
+
+}  // namespace stemma::comm

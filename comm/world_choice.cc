@@ -1,0 +1,66 @@
+#include "comm/world_choice.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace stemma::comm {
+namespace {
+
+Status Refuse(const std::string& why) { return {Code::kInvalidArgument, why}; }
+
+std::string Counted(int number, const char* noun) {
+  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Status CheckSettings(const CommSettings& settings) {
+  const char* const backends[] = {"auto", "mpi", "threads", "nccl"};
+  const auto* const end = std::end(backends);
+  if (std::find(std::begin(backends), end, settings.backend) == end) {
+    return Refuse("comm.backend=" + settings.backend +
+                  " is not known; known are auto, mpi, threads, nccl");
+  }
+  if (settings.device != "cpu" && settings.device != "cuda") {
+    return Refuse("device.kind=" + settings.device + " is not known; known are cpu, cuda");
+  }
+  const bool cuda = settings.device == "cuda";
+  if (cuda && (settings.backend == "mpi" || settings.backend == "threads")) {
+    return Refuse("comm.backend=" + settings.backend +
+                  " moves host memory and device.kind=cuda is asked for: set comm.backend=nccl or "
+                  "auto, or device.kind=cpu");
+  }
+  if (!cuda && settings.backend == "nccl") {
+    return Refuse("comm.backend=nccl moves GPU memory: set device.kind=cuda, or "
+                  "comm.backend=auto");
+  }
+  if (!(settings.deadline_s > 0)) return Refuse("comm.deadline_s must be above 0");
+  if (!(settings.init_timeout_s > 0)) return Refuse("comm.init_timeout_s must be above 0");
+  if (settings.control_lag != 0 && settings.control_lag != 1) {
+    return Refuse("comm.control_lag must be 0 or 1");
+  }
+  return {};
+}
+
+Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_runs) {
+  if (settings.device == "cuda") return Backend::kNccl;
+  if (settings.backend == "mpi" && !mpi_runs) {
+    return Refuse("comm.backend=mpi needs a launcher: start with `mpirun -n 1`, or set "
+                  "comm.backend=auto");
+  }
+  if (settings.backend == "threads" && ranks > 1) {
+    return Refuse("comm.backend=threads is a world of one, but " + std::to_string(ranks) +
+                  " ranks were started: set comm.backend=auto or mpi");
+  }
+  const bool mpi = settings.backend == "mpi" || ranks > 1;
+  return mpi ? Backend::kMpi : Backend::kThreads;
+}
+
+std::string DescribeWorld(int ranks, int hosts, Backend backend) {
+  const std::string name = backend == Backend::kNccl  ? "nccl, order of NCCL"
+                           : backend == Backend::kMpi ? "mpi, order rank"
+                                                      : "threads, order rank";
+  return Counted(ranks, "rank") + " on " + Counted(hosts, "host") + ", backend " + name;
+}
+
+}  // namespace stemma::comm

@@ -1,0 +1,24 @@
+// Which backend a World uses, and what in the settings cannot be right. Pure functions.
+#pragma once
+
+#include <string>
+
+#include "comm/settings.h"
+#include "core/status.h"
+
+namespace stemma::comm {
+
+enum class Backend { kThreads, kMpi, kNccl };
+
+// What can be decided before anybody is asked: unknown names, values out of range, and backends that
+// do not go with the device. kInvalidArgument.
+Status CheckSettings(const CommSettings& settings);
+
+// `auto` is threads for one rank, mpi for several, and nccl on GPUs. `mpi_runs`: a launcher started
+// this process, or the program initialised MPI.
+Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_runs);
+
+// "2 ranks on 1 host, backend mpi, order rank"
+std::string DescribeWorld(int ranks, int hosts, Backend backend);
+
+}  // namespace stemma::comm

@@ -1,0 +1,49 @@
+#include "comm/world_threads.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "comm/thread_cohort.h"
+#include "comm/words.h"
+#include "comm/world_choice.h"
+
+namespace stemma::comm {
+
+ThreadWorld::ThreadWorld(std::shared_ptr<ThreadGroup> group, std::shared_ptr<ThreadCalls> calls,
+                         int rank, int64_t lag)
+    : group_(std::move(group)) {
+  place_.rank = place_.node_rank = rank;
+  place_.ranks = place_.node_ranks = group_->ranks();
+  data_ = std::make_unique<ThreadCommunicator>(std::move(calls), rank);
+  cohort_ = std::make_unique<ThreadCohort>(group_, kCohortBoard, rank, "agreement");
+  auto texts = std::make_unique<ThreadCohort>(group_, kControlTexts, rank, "control texts");
+  control_ = MakeControl(MakeThreadWords(group_, rank), std::move(texts), lag);
+  description_ = DescribeWorld(group_->ranks(), 1, Backend::kThreads);
+}
+
+void ThreadWorld::Abort(const Status& cause, int exit_code) {
+  PrintCause(cause);
+  std::_Exit(exit_code);
+}
+
+Status ThreadWorld::Close() {
+  STEMMA_RETURN_IF_ERROR(Agree(*cohort_, data_->Health()));
+  const Status closed(Code::kInvalidArgument, "the world is closed");
+  data_->Abort(closed);
+  group_->Fail(closed);
+  return {};
+}
+
+std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings& settings) {
+  const auto deadline =
+      std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
+  auto group = std::make_shared<ThreadGroup>(ranks, deadline);
+  auto calls = MakeThreadCalls(group);
+  std::vector<std::unique_ptr<World>> worlds;
+  for (int rank = 0; rank < ranks; ++rank) {
+    worlds.push_back(std::make_unique<ThreadWorld>(group, calls, rank, settings.control_lag));
+  }
+  return worlds;
+}
+
+}  // namespace stemma::comm

@@ -1,0 +1,38 @@
+// What ranks tell each other about a capture: each its part (gathered), rank 0 the verdict
+// (broadcast). Bytes on the wire only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/status.h"
+#include "lineage/record.h"
+
+namespace stemma::lineage {
+
+enum class PartState : uint8_t { kWorking = 1, kWritten = 2, kFailed = 3 };
+
+struct PartReport {
+  uint64_t capture = 0;
+  PartState state = PartState::kWorking;
+  uint64_t audit = 0;
+  bool has_pack = false;
+  PackRef pack;
+  Status status;                 // kFailed: why
+};
+
+std::string EncodePart(const PartReport& report);
+Result<PartReport> DecodePart(std::string_view bytes);
+
+// An OK verdict carries the payload of the record that is durable now.
+std::string EncodeVerdict(const Status& status, std::string_view payload);
+Status DecodeVerdict(std::string_view bytes, std::string* payload);
+
+// What all parts say together: kWritten when every part is, kFailed when one is; else kWorking.
+PartState Together(const std::vector<PartReport>& reports);
+// The first failure, with its rank; kInternal when ranks speak of different captures.
+Status FirstFailure(const std::vector<PartReport>& reports);
+
+}  // namespace stemma::lineage

@@ -1,0 +1,219 @@
+#include "core/bytes.h"
+#include "lineage/coverage.h"
+#include "lineage/fsck_impl.h"
+#include "lineage/graph.h"
+#include "lineage/layout.h"
+#include "lineage/pack.h"
+#include "lineage/safetensors.h"
+
+namespace stemma::lineage::internal {
+namespace {
+
+std::string Named(const Record& record) {
+  return NameOfState(record) + " (" + Hex(record.id).substr(0, 16) + ")";
+}
+
+// Layouts are few and packs are shared by forks: each is looked at once.
+class StateChecker {
+ public:
+  StateChecker(FsckContext* context, bool read_data) : context_(context), read_data_(read_data) {}
+
+  void Check(const Record& record) {
+    CheckEdges(record);
+    CheckBlob(record, "settings", record.settings);
+    CheckBlob(record, "environment", record.environment);
+    if (IsSuspect(record)) context_->Remark(Named(record) + " is " + record.audit);
+    const Layout* layout = LayoutOf(record);
+    if (!layout) return;
+    std::vector<PackPiece> pieces;
+    bool all = true;
+    for (const PackRef& pack : record.packs) all &= CheckPack(record, pack, *layout, &pieces);
+    if (!all) return;
+    const Status whole = CheckCoverage(*layout, record.world, std::move(pieces));
+    if (!whole.ok()) context_->Error(Named(record) + ": " + whole.message());
+  }
+
+ private:
+  void CheckEdges(const Record& record) {
+    for (const Edge& edge : record.parents) {
+      if (context_->graph.states.count(edge.parent)) continue;
+      context_->Error(Named(record) + ": its parent " + Hex(edge.parent).substr(0, 16) +
+                      " is in no log");
+    }
+  }
+
+  void CheckBlob(const Record& record, const char* what, const ObjectId& id) {
+    if (id.empty() || !blobs_.insert(id).second) return;
+    Result<std::string> bytes = context_->store.GetBlob(id);
+    if (!bytes.ok()) {
+      context_->Error(Named(record) + ": " + what + ": " + bytes.status().message());
+    }
+  }
+
+  const Layout* LayoutOf(const Record& record) {
+    const auto found = layouts_.find(record.layout);
+    if (found != layouts_.end()) return found->second.get();
+    std::unique_ptr<Layout>& layout = layouts_[record.layout];
+    Result<std::string> bytes = context_->store.GetLayout(record.layout);
+    Result<Layout> decoded = bytes.ok() ? Layout::Decode(*bytes) : Result<Layout>(bytes.status());
+    if (decoded.ok()) {
+      layout = std::make_unique<Layout>(*std::move(decoded));
+    } else {
+      context_->Error(Named(record) + ": layout: " + decoded.status().message());
+    }
+    return layout.get();
+  }
+
+  bool CheckPack(const Record& record, const PackRef& pack, const Layout& layout,
+                 std::vector<PackPiece>* pieces) {
+    const auto known = packs_.find(pack.pack);
+    if (known == packs_.end()) {
+      const Status good = OpenPack(pack, layout);
+      if (!good.ok()) context_->Error(Named(record) + ": " + good.message());
+    }
+    const std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
+    if (seen) pieces->insert(pieces->end(), seen->begin(), seen->end());
+    return seen.has_value();
+  }
+
+  Status OpenPack(const PackRef& pack, const Layout& layout) {
+    std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
+    const std::string path = context_->store.PackPath(pack.pack);
+    STEMMA_ASSIGN_OR_RETURN(const uint64_t size, context_->storage.SizeOf(path));
+    if (size != pack.bytes) {
+      return {Code::kCorruption, path + ": " + std::to_string(size) + " bytes, the record says " +
+                                     std::to_string(pack.bytes)};
+    }
+    STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<PackReader> reader,
+                            PackReader::Open(context_->storage, path, pack.pack, layout));
+    ++context_->report.packs;
+    context_->report.bytes += size;
+    if (read_data_) STEMMA_RETURN_IF_ERROR(reader->Verify());
+    seen = reader->pieces();
+    return {};
+  }
+
+  FsckContext* const context_;
+  const bool read_data_;
+  std::map<ObjectId, std::unique_ptr<Layout>> layouts_;
+  std::map<ObjectId, std::optional<std::vector<PackPiece>>> packs_;
+  std::set<ObjectId> blobs_;
+};
+
+// Who wrote a pack stands in its own header; an orphan needs no log to be told apart.
+std::string OwnerOf(FsckContext* context, const std::string& path, std::string* key) {
+  Result<std::string> length = context->storage.ReadAt(path, 0, 8);
+  Result<uint64_t> size = context->storage.SizeOf(path);
+  if (!length.ok() || !size.ok()) return "of nobody known";
+  Decoder in(*length);
+  const uint64_t header = in.U64();
+  if (header > kSafetensorsHeaderMax || header + 8 > *size) return "of nobody known";
+  Result<std::string> json = context->storage.ReadAt(path, 8, header);
+  if (!json.ok()) return "of nobody known";
+  Result<SafetensorsHeader> parsed = ParseSafetensors(*json, *size - 8 - header);
+  if (!parsed.ok()) return "of nobody known";
+  const std::string run = parsed->metadata["stemma.run"];
+  const std::string incarnation = parsed->metadata["stemma.inc"];
+  *key = run + "/" + incarnation;
+  for (const auto& [name, entry] : context->graph.runs) {
+    if (entry.ulid == run) return "of run '" + name + "', incarnation " + incarnation;
+  }
+  return "of run " + run + ", incarnation " + incarnation;
+}
+
+void CheckOrphan(FsckContext* context, const std::string& path) {
+  std::string key;
+  const std::string owner = OwnerOf(context, path, &key);
+  const bool over = context->over.count(key) > 0;
+  ++context->report.orphans;
+  Result<uint64_t> size = context->storage.SizeOf(path);
+  if (size.ok()) context->report.orphan_bytes += *size;
+  context->Remark("orphan " + owner + (over ? ", which is over: " : ", which may be living: ") + path);
+}
+
+std::set<ObjectId> Referenced(const Graph& graph) {
+  std::set<ObjectId> ids;
+  for (const auto& [id, record] : graph.states) {
+    ids.insert({record.layout, record.settings, record.environment});
+    for (const PackRef& pack : record.packs) ids.insert(pack.pack);
+  }
+  return ids;
+}
+
+void CheckTags(FsckContext* context) {
+  for (const auto& [name, tag] : context->graph.tags) {
+    if (context->graph.states.count(tag.target)) continue;
+    context->Error("tag '" + name + "' names state " + Hex(tag.target).substr(0, 16) +
+                   ", which is in no log");
+  }
+}
+
+void CheckTmp(FsckContext* context) {
+  Result<std::vector<std::string>> names = context->storage.List(context->paths.TmpDir());
+  if (!names.ok()) return context->Error(names.status().message());
+  for (const std::string& name : *names) {
+    const std::optional<TmpFolder> folder = ParseTmp(name);
+    const std::string path = context->paths.TmpDir() + "/" + name;
+    if (!folder) {
+      context->Remark(path + ": a temporary file, of somebody who died or works");
+    } else if (context->over.count(IncarnationKey(folder->run, folder->incarnation))) {
+      context->Remark(path + ": temporary files of an incarnation that is over");
+    }
+  }
+}
+
+}  // namespace
+
+void CheckStates(FsckContext* context, bool read_data) {
+  StateChecker checker(context, read_data);
+  for (const auto& [id, record] : context->graph.states) {
+    ++context->report.states;
+    checker.Check(record);
+  }
+  for (const auto& [name, run] : context->graph.runs) {
+    for (const StateId& id : SideBranches(context->graph, run)) {
+      context->Remark("side branch: " + Named(context->graph.states.at(id)) + ", incarnation " +
+                      std::to_string(context->graph.states.at(id).incarnation));
+    }
+  }
+  CheckTags(context);
+}
+
+Status CheckOrphans(FsckContext* context) {
+  const std::set<ObjectId> referenced = Referenced(context->graph);
+  for (const ObjectKind kind : {ObjectKind::kPack, ObjectKind::kLayout, ObjectKind::kBlob}) {
+    for (const std::string& dir : context->paths.ObjectDirs(kind)) {
+      STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files, context->storage.List(dir));
+      for (const std::string& file : files) {
+        const std::string path = dir + "/" + file;
+        const std::optional<ObjectId> id = ParseObject(file);
+        if (!id || context->paths.Object(kind, *id) != path) {
+          context->Remark(path + " is none of ours");
+        } else if (kind == ObjectKind::kPack && !referenced.count(*id) &&
+                   !context->intended.count(*id)) {
+          CheckOrphan(context, path);
+        }
+      }
+    }
+  }
+  CheckTmp(context);
+  return {};
+}
+
+}  // namespace stemma::lineage::internal
+
+namespace stemma::lineage {
+
+// Logs are read before objects: an object that a log names was durable before it, so what is missing
+// then is missing in truth.
+Result<FsckReport> Fsck(const Store& store, const FsckOptions& options) {
+  FsckReport report;
+  STEMMA_ASSIGN_OR_RETURN(const Graph graph, store.Load());
+  internal::FsckContext context{store, store.storage(), Paths(store.path()), graph, report, {}, {}};
+  STEMMA_RETURN_IF_ERROR(internal::CheckLogs(&context));
+  internal::CheckStates(&context, options.read_data);
+  STEMMA_RETURN_IF_ERROR(internal::CheckOrphans(&context));
+  return report;
+}
+
+}  // namespace stemma::lineage

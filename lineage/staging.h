@@ -1,0 +1,58 @@
+// The staged copy: the bytes of one capture that this rank will write, in one block of aligned
+// memory, safe from the training that goes on.
+//
+//   StagePlan plan = PlanStage(layout, spans, writer, writers);
+//   for (const StageRange& r : plan.ranges) source.Read(r.span, r.offset, r.bytes, memory + r.at);
+//   StagedCopy copy(plan, memory);                 // what WritePack reads from
+//
+// Plain data and pure functions; the memory is the caller's.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "core/status.h"
+#include "lineage/layout.h"
+#include "lineage/pack.h"
+#include "lineage/span.h"
+
+namespace stemma::lineage {
+
+// Bytes [offset, offset + bytes) of a span, staged at `at`.
+struct StageRange {
+  uint32_t span = 0;
+  uint64_t offset = 0, bytes = 0, at = 0;
+  bool eager = false;
+};
+
+struct StagePlan {
+  std::vector<StageRange> ranges;      // by span, then offset
+  uint64_t bytes = 0;                  // of memory
+};
+
+// The flat part of `writer` of `writers`, and the PerRank spans of the rank that plans.
+StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32_t writer,
+                    uint32_t writers);
+
+struct FreeDeleter {
+  void operator()(char* memory) const { std::free(memory); }
+};
+using AlignedMemory = std::unique_ptr<char, FreeDeleter>;
+
+// `bytes` of 4096-aligned memory, not touched yet; null when there is none or bytes is 0.
+AlignedMemory AllocateAligned(uint64_t bytes);
+
+class StagedCopy final : public PieceSource {
+ public:
+  // `plan` and `memory` outlive it.
+  StagedCopy(const StagePlan& plan, const char* memory) : plan_(plan), memory_(memory) {}
+  Status Read(uint32_t span, uint32_t rank, uint64_t offset, uint64_t bytes, char* out) override;
+
+ private:
+  const StagePlan& plan_;
+  const char* memory_;
+};
+
+}  // namespace stemma::lineage

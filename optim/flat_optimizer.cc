@@ -1,0 +1,211 @@
+#include "optim/flat_optimizer.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/bytes.h"
+#include "core/text.h"
+#include "ops/guard.h"
+#include "optim/options.h"
+#include "optim/schedule.h"
+
+namespace stemma::optim {
+namespace {
+
+constexpr uint8_t kSmallVersion = 1;
+
+template <typename T>
+void SumGradients(const Space& space, Isa isa, double* sums) {
+  const T* g = space.gradients.const_data_ptr<T>();
+  const auto& kernels = KernelsOf<T>(isa);
+  ForChunks(0, static_cast<int64_t>(space.chunks.size()), [&](int64_t i) {
+    const ChunkPart& chunk = space.chunks[static_cast<size_t>(i)];
+    sums[i] = kernels.sum_of_squares(g + chunk.offset, chunk.count);
+  });
+}
+
+// Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
+std::vector<double> SumsByParameter(const std::vector<Space>& spaces, Isa isa, size_t parameters) {
+  std::vector<double> by_parameter(parameters, 0.0);
+  for (const Space& space : spaces) {
+    std::vector<double> sums(space.chunks.size());
+    if (space.dtype == DType::kF64) {
+      SumGradients<double>(space, isa, sums.data());
+    } else {
+      SumGradients<float>(space, isa, sums.data());
+    }
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const auto tensor = static_cast<size_t>(space.chunks[i].tensor);
+      by_parameter[space.tensors[tensor].parameter] += sums[i];
+    }
+  }
+  return by_parameter;
+}
+
+}  // namespace
+
+FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
+                             ops::Reducer& reducer, std::vector<Space> spaces,
+                             std::vector<std::string> slots)
+    : settings_(settings),
+      total_steps_(total_steps),
+      reducer_(reducer),
+      spaces_(std::move(spaces)),
+      slots_(std::move(slots)) {
+  for (const Space& space : spaces_) {
+    arrays_.emplace_back();
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      arrays_.back().push_back(at::zeros(space.parameters.sizes(), space.gradients.options()));
+    }
+  }
+}
+
+size_t FlatOptimizer::tensors() const {
+  size_t count = 0;
+  for (const Space& space : spaces_) count += space.tensors.size();
+  return count;
+}
+
+Status FlatOptimizer::Step(int64_t step, ops::Fence& fence) {
+  report_ = {};
+  report_.lr = LearningRate(settings_, total_steps_, step);
+  STEMMA_RETURN_IF_ERROR(ops::Guard("Optimizer::Step", [&] { return Measure(); }));
+  if (report_.skipped) return {};
+  STEMMA_RETURN_IF_ERROR(fence.Wait());
+  skips_ = 0;
+  ++t_;
+  return ops::Guard("Optimizer::Step", [&]() -> Status {
+    Update(&report_);
+    return {};
+  });
+}
+
+Status FlatOptimizer::Measure() {
+  const auto& parameters = reducer_.parameters();
+  const std::vector<double> sums = SumsByParameter(spaces_, isa_, parameters.size());
+  double total = 0;
+  for (double sum : sums) total += sum;
+  report_.grad_norm = std::sqrt(total);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    if (!std::isfinite(sums[i])) return NonFinite("\"" + parameters[i].name + "\"");
+  }
+  if (!std::isfinite(total)) return NonFinite("all parameters together");
+  if (settings_.max_grad_norm > 0) {
+    report_.clip_divisor = std::max(report_.grad_norm / settings_.max_grad_norm, 1.0);
+  }
+  return {};
+}
+
+Status FlatOptimizer::NonFinite(const std::string& what) {
+  const std::string text = "the gradient of " + what + " is not finite (its norm is not)";
+  if (settings_.on_nonfinite == "stop") {
+    return {Code::kInvalidArgument,
+            text +
+                "; nothing was changed. Lower optim.lr, clip with optim.max_grad_norm, or leave "
+                "such steps out with optim.on_nonfinite = \"skip\""};
+  }
+  if (skips_ >= kMaxSkips) {
+    return {Code::kInvalidArgument, text + ", after " + std::to_string(skips_) +
+                                        " skipped steps in a row; nothing was changed. Fork the "
+                                        "last good state with a lower optim.lr"};
+  }
+  ++skips_;
+  report_.skipped = true;
+  return {};
+}
+
+std::vector<NamedState> FlatOptimizer::State() {
+  struct Place {
+    size_t space;
+    const TensorPart* part;
+  };
+  std::vector<Place> places;
+  for (size_t s = 0; s < spaces_.size(); ++s) {
+    for (const TensorPart& part : spaces_[s].tensors) places.push_back({s, &part});
+  }
+  std::sort(places.begin(), places.end(),
+            [](const Place& a, const Place& b) { return a.part->parameter < b.part->parameter; });
+  std::vector<NamedState> state;
+  for (size_t slot = 0; slot < slots_.size(); ++slot) {
+    for (const Place& place : places) {
+      const ops::Parameter& parameter = reducer_.parameters()[place.part->parameter];
+      const at::Tensor flat = arrays_[place.space][slot];
+      state.push_back(
+          {slots_[slot], parameter.name,
+           flat.narrow(0, place.part->offset, place.part->count).view(parameter.tensor.sizes())});
+    }
+  }
+  return state;
+}
+
+std::string FlatOptimizer::EncodeSmall() const {
+  Encoder out;
+  out.U8(kSmallVersion);
+  out.String(settings_.name);
+  out.I64(t_);
+  out.I64(skips_);
+  out.U64(DigestOfOptions(settings_));
+  return out.Take();
+}
+
+Status FlatOptimizer::DecodeSmall(std::string_view bytes) {
+  Decoder in(bytes);
+  const uint8_t version = in.U8();
+  if (in.ok() && version != kSmallVersion) {
+    return {Code::kIncompatible, "the optimizer's record has version " + std::to_string(version) +
+                                     ", this program reads " + std::to_string(kSmallVersion)};
+  }
+  const std::string name = in.String();
+  const int64_t t = in.I64();
+  const int64_t skips = in.I64();
+  in.U64();  // options may differ: a fork changes them on purpose
+  if (!in.ok() || in.remaining() != 0 || t < 0 || skips < 0) {
+    return {Code::kCorruption,
+            "the optimizer's record of " + std::to_string(bytes.size()) + " bytes is damaged"};
+  }
+  if (name != settings_.name) {
+    return {Code::kIncompatible, "the state was trained with optim.name = \"" + name +
+                                     "\", the settings say \"" + settings_.name +
+                                     "\": their moments do not mean the same. Set optim.name = \"" +
+                                     name + "\", or start a new run"};
+  }
+  t_ = t;
+  skips_ = skips;
+  return {};
+}
+
+template <typename T>
+Scalars<T> FlatOptimizer::CommonScalars() const {
+  Scalars<T> k;
+  k.grad_scale = static_cast<T>(1 / report_.clip_divisor);
+  k.beta1 = static_cast<T>(settings_.beta1);
+  k.rest1 = static_cast<T>(1 - settings_.beta1);
+  k.beta2 = static_cast<T>(settings_.beta2);
+  k.rest2 = static_cast<T>(1 - settings_.beta2);
+  k.eps = static_cast<T>(settings_.eps);
+  k.momentum = static_cast<T>(settings_.momentum);
+  k.nesterov = settings_.nesterov;
+  return k;
+}
+
+template <typename T>
+Chunk<T> FlatOptimizer::At(size_t space, const ChunkPart& part) const {
+  const Space& s = spaces_[space];
+  const auto& arrays = arrays_[space];
+  Chunk<T> chunk;
+  chunk.p = static_cast<T*>(s.parameters.data_ptr()) + part.offset;
+  chunk.g = static_cast<const T*>(s.gradients.const_data_ptr()) + part.offset;
+  if (arrays.size() > 0) chunk.m = static_cast<T*>(arrays[0].data_ptr()) + part.offset;
+  if (arrays.size() > 1) chunk.v = static_cast<T*>(arrays[1].data_ptr()) + part.offset;
+  chunk.count = part.count;
+  return chunk;
+}
+
+template Scalars<float> FlatOptimizer::CommonScalars<float>() const;
+template Scalars<double> FlatOptimizer::CommonScalars<double>() const;
+template Chunk<float> FlatOptimizer::At<float>(size_t, const ChunkPart&) const;
+template Chunk<double> FlatOptimizer::At<double>(size_t, const ChunkPart&) const;
+
+}  // namespace stemma::optim

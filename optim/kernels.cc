@@ -1,0 +1,192 @@
+#include "optim/kernels.h"
+
+#include <cmath>
+
+namespace stemma::optim {
+namespace {
+
+// Inlined into functions that are compiled for different vector units.
+#define STEMMA_BODY __attribute__((always_inline)) inline
+
+constexpr int kLanes = 16;
+
+template <typename T>
+STEMMA_BODY double Total(const T* lanes) {
+  double sum = 0;
+  for (int lane = 0; lane < kLanes; ++lane) sum += static_cast<double>(lanes[lane]);
+  return sum;
+}
+
+template <typename T>
+STEMMA_BODY double SumOfSquaresBody(const T* data, int64_t count) {
+  T lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += data[i + lane] * data[i + lane];
+  }
+  for (int lane = 0; i < count; ++i, ++lane) lanes[lane] += data[i] * data[i];
+  return Total(lanes);
+}
+
+template <typename T>
+STEMMA_BODY T LambUpdate(const Scalars<T>& k, T p, T m, T v) {
+  return (m * k.fix1) / (std::sqrt(v * k.fix2) + k.eps) + k.decay * p;
+}
+
+template <typename T>
+STEMMA_BODY Sums LambNormsBody(const Scalars<T>& k, const Chunk<T>& c) {
+  const T* __restrict p = c.p;
+  const T* __restrict g = c.g;
+  T* __restrict m = c.m;
+  T* __restrict v = c.v;
+  T p_lanes[kLanes] = {}, u_lanes[kLanes] = {};
+  const auto one = [&](int64_t i, int lane) __attribute__((always_inline)) {
+    const T x = g[i] * k.grad_scale;
+    m[i] = k.beta1 * m[i] + k.rest1 * x;
+    v[i] = k.beta2 * v[i] + k.rest2 * (x * x);
+    const T u = LambUpdate(k, p[i], m[i], v[i]);
+    p_lanes[lane] += p[i] * p[i];
+    u_lanes[lane] += u * u;
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= c.count; i += kLanes) {
+#pragma GCC ivdep
+    for (int lane = 0; lane < kLanes; ++lane) one(i + lane, lane);
+  }
+  for (int lane = 0; i < c.count; ++i, ++lane) one(i, lane);
+  return {Total(p_lanes), Total(u_lanes)};
+}
+
+template <typename T>
+STEMMA_BODY void LambApplyBody(const Scalars<T>& k, const Chunk<T>& c) {
+  T* __restrict p = c.p;
+  const T* __restrict m = c.m;
+  const T* __restrict v = c.v;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < c.count; ++i) p[i] -= k.step * LambUpdate(k, p[i], m[i], v[i]);
+}
+
+template <typename T>
+STEMMA_BODY void LambDirectBody(const Scalars<T>& k, const Chunk<T>& c) {
+  T* __restrict p = c.p;
+  const T* __restrict g = c.g;
+  T* __restrict m = c.m;
+  T* __restrict v = c.v;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < c.count; ++i) {
+    const T x = g[i] * k.grad_scale;
+    m[i] = k.beta1 * m[i] + k.rest1 * x;
+    v[i] = k.beta2 * v[i] + k.rest2 * (x * x);
+    p[i] -= k.step * LambUpdate(k, p[i], m[i], v[i]);
+  }
+}
+
+// The root is corrected before eps is added, as torch's Adam does: fix2 is 1 / sqrt(1 - beta2^t).
+template <typename T>
+STEMMA_BODY void AdamBody(const Scalars<T>& k, const Chunk<T>& c) {
+  T* __restrict p = c.p;
+  const T* __restrict g = c.g;
+  T* __restrict m = c.m;
+  T* __restrict v = c.v;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < c.count; ++i) {
+    const T x = g[i] * k.grad_scale + k.decay * p[i];
+    m[i] = k.beta1 * m[i] + k.rest1 * x;
+    v[i] = k.beta2 * v[i] + k.rest2 * (x * x);
+    p[i] = p[i] * k.shrink - k.step * (m[i] / (std::sqrt(v[i]) * k.fix2 + k.eps));
+  }
+}
+
+template <typename T>
+STEMMA_BODY void SgdBody(const Scalars<T>& k, const Chunk<T>& c) {
+  T* __restrict p = c.p;
+  const T* __restrict g = c.g;
+  T* __restrict m = c.m;
+  if (m == nullptr) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < c.count; ++i) {
+      p[i] -= k.step * (g[i] * k.grad_scale + k.decay * p[i]);
+    }
+    return;
+  }
+  const T ahead = k.nesterov ? k.momentum : T{1};
+  const T now = k.nesterov ? T{1} : T{0};
+#pragma GCC ivdep
+  for (int64_t i = 0; i < c.count; ++i) {
+    const T d = g[i] * k.grad_scale + k.decay * p[i];
+    m[i] = k.momentum * m[i] + d;
+    p[i] -= k.step * (now * d + ahead * m[i]);
+  }
+}
+
+#define STEMMA_KERNELS(unit, attribute)                                     \
+  namespace unit {                                                          \
+  template <typename T>                                                     \
+  attribute double SumOfSquares(const T* data, int64_t count) {             \
+    return SumOfSquaresBody(data, count);                                   \
+  }                                                                         \
+  template <typename T>                                                     \
+  attribute Sums LambNorms(Scalars<T> k, Chunk<T> c) {                      \
+    return LambNormsBody(k, c);                                             \
+  }                                                                         \
+  template <typename T>                                                     \
+  attribute void LambApply(Scalars<T> k, Chunk<T> c) {                      \
+    LambApplyBody(k, c);                                                    \
+  }                                                                         \
+  template <typename T>                                                     \
+  attribute void LambDirect(Scalars<T> k, Chunk<T> c) {                     \
+    LambDirectBody(k, c);                                                   \
+  }                                                                         \
+  template <typename T>                                                     \
+  attribute void Adam(Scalars<T> k, Chunk<T> c) {                           \
+    AdamBody(k, c);                                                         \
+  }                                                                         \
+  template <typename T>                                                     \
+  attribute void Sgd(Scalars<T> k, Chunk<T> c) {                            \
+    SgdBody(k, c);                                                          \
+  }                                                                         \
+  template <typename T>                                                     \
+  constexpr Kernels<T> kAll = {SumOfSquares<T>, LambNorms<T>, LambApply<T>, \
+                               LambDirect<T>,   Adam<T>,      Sgd<T>};      \
+  }
+
+STEMMA_KERNELS(baseline, )
+#if defined(__x86_64__)
+STEMMA_KERNELS(avx2, __attribute__((target("avx2"))))
+STEMMA_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl"))))
+#endif
+
+}  // namespace
+
+bool HasIsa(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx2) return __builtin_cpu_supports("avx2") != 0;
+  if (isa == Isa::kAvx512) {
+    return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+           __builtin_cpu_supports("avx512vl") != 0;
+  }
+#endif
+  return isa == Isa::kBaseline;
+}
+
+Isa BestIsa() {
+  static const Isa best = HasIsa(Isa::kAvx512) ? Isa::kAvx512
+                          : HasIsa(Isa::kAvx2) ? Isa::kAvx2
+                                               : Isa::kBaseline;
+  return best;
+}
+
+template <typename T>
+const Kernels<T>& KernelsOf(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx2) return avx2::kAll<T>;
+  if (isa == Isa::kAvx512) return avx512::kAll<T>;
+#endif
+  static_cast<void>(isa);
+  return baseline::kAll<T>;
+}
+
+template const Kernels<float>& KernelsOf<float>(Isa isa);
+template const Kernels<double>& KernelsOf<double>(Isa isa);
+
+}  // namespace stemma::optim

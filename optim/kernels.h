@@ -1,0 +1,73 @@
+// The arithmetic of the optimizers: one function per pass over one chunk of one tensor, in float
+// and in double, for each vector unit of the host.
+//
+//   const Kernels<float>& kernels = KernelsOf<float>(BestIsa());
+//   Sums sums = kernels.lamb_norms(scalars, chunk);     // writes m and v
+//   ...                                                 // ratio of the whole tensor
+//   kernels.lamb_apply(scalars, chunk);                 // writes p
+//
+// The bits do not depend on the vector unit: sums have 16 lanes in the source (element i in lane
+// i mod 16, added in lane order in double, as ops/norm.h does), everything else is element by
+// element, and products are never contracted into FMA. So ranks on different hosts agree, and a
+// test compares all units of the host it runs on.
+//
+// LAMB recomputes its update in the second pass instead of storing it: 40 bytes per parameter
+// either way, and the gradient stays intact (OPTIM section 9.2). No LibTorch. Pure functions; any
+// thread, as long as no two work on the same chunk.
+#pragma once
+
+#include <cstdint>
+
+namespace stemma::optim {
+
+// Up to ops::kChunk elements, at the same place in every array. Unused arrays may be null.
+template <typename T>
+struct Chunk {
+  T* p = nullptr;
+  const T* g = nullptr;
+  T* m = nullptr;  // sgd: the momentum
+  T* v = nullptr;
+  int64_t count = 0;
+};
+
+// One tensor's numbers in one step, each computed in double and rounded once. 1 - beta in float
+// would be wrong by 1e-5 for 0.999.
+template <typename T>
+struct Scalars {
+  T grad_scale = 1;        // 1 / clip divisor: multiplies g as it is read
+  T beta1 = 0, rest1 = 1;  // rest1 = 1 - beta1
+  T beta2 = 0, rest2 = 1;
+  T fix1 = 1, fix2 = 1;  // bias corrections: u = fix1 m / (sqrt(fix2 v) + eps)
+  T eps = 0;
+  T decay = 0;            // lamb, adam, sgd: added to the update times p
+  T shrink = 1;           // adamw: p is multiplied by it first
+  T step = 0;             // learning rate, with ratio and correction where there is one
+  T momentum = 0;         // sgd
+  bool nesterov = false;  // sgd
+};
+
+struct Sums {
+  double p = 0;  // of p squared, before the update
+  double u = 0;  // of u squared, with the decay
+};
+
+template <typename T>
+struct Kernels {
+  double (*sum_of_squares)(const T* data, int64_t count);  // the bits of ops::ChunkSumOfSquares
+  Sums (*lamb_norms)(Scalars<T> k, Chunk<T> c);            // pass 1 of adapted tensors: m, v
+  void (*lamb_apply)(Scalars<T> k, Chunk<T> c);            // pass 2: p -= step u
+  void (*lamb_direct)(Scalars<T> k, Chunk<T> c);           // not adapted: m, v and p in one pass
+  void (*adam)(Scalars<T> k, Chunk<T> c);                  // adam: decay in g; adamw: shrink
+  void (*sgd)(Scalars<T> k, Chunk<T> c);                   // m is null without momentum
+};
+
+enum class Isa { kBaseline, kAvx2, kAvx512 };
+
+bool HasIsa(Isa isa);  // of this host; kBaseline always
+Isa BestIsa();         // looked up once
+
+// REQUIRES: HasIsa(isa). T is float or double.
+template <typename T>
+const Kernels<T>& KernelsOf(Isa isa);
+
+}  // namespace stemma::optim

@@ -1,0 +1,196 @@
+"""What people and machines get wrong: each must end on all ranks with the documented exit code and a
+message that names what, where and the way out."""
+
+import os
+import pathlib
+import shutil
+import signal
+import sys
+
+import harness
+
+
+def refused(box, *words, code=2, extra="", sets=(), ranks=2):
+    path = box.recipe(steps=4, extra=extra)
+    sets = [word for one in sets for word in ("--set", one)]
+    done = box.train(path, *sets, ranks=ranks)
+    return done.expect(code, *words)
+
+
+def test_unknown_setting(box):
+    refused(box, "r.toml:", "optim.learning_rate", "optim.", extra="optim.learning_rate = 1\n")
+    refused(box, "unknown setting 'optim.lrr'", "'optim.lr'", sets=["optim.lrr=1"])
+
+
+def test_wrong_type_and_range(box):
+    refused(box, "optim.weight_decay", extra='optim.weight_decay = "much"\n')
+    refused(box, "train.seed", sets=["train.seed=-1"])
+    refused(box, "optim.name", "lamb", sets=["optim.name=lam"])
+    refused(box, "train.length", "400step", sets=["train.length=40"])
+
+
+def test_missing_files(box):
+    box.train("absent.toml").expect(2, "absent.toml")
+    box.train("--run", "nobody").expect(box.train("--run", "nobody").code, "stemma-store")
+    box.recipe(steps=2)
+    box.train("r.toml", "--run", "fine").expect(0)
+    box.train("--run", "nobody").expect(1, "nobody")
+
+
+def test_batch_that_ranks_do_not_divide(box):
+    refused(box, "global_batch", "9", ranks=3)
+    refused(box, "is complete", code=0, ranks=3, sets=["train.global_batch=9"])
+
+
+def test_folders_that_cannot_be_written(box):
+    path = box.recipe(steps=4)
+    (box.dir / "file").write_text("x")
+    box.train(path, "--dir", "file/run").expect(1, "file/run", "--dir=DIR")
+    box.train(path, "--store", "file/store").expect(1, "file/store")
+
+
+def test_gpu_that_is_not_there(box):
+    refused(box, "CUDA", "device.kind", sets=["device.kind=cuda"])
+
+
+def test_unknown_backend(box):
+    refused(box, "comm.backend", "mpi", sets=["comm.backend=gloo"])
+
+
+def mpmd(box, first, second):
+    one = box.mpirun(1)
+    return box.run(one + first + [":", "-n", "1"] + second)
+
+
+def test_ranks_with_different_recipes(box):
+    a, b = box.recipe("a.toml"), box.recipe("b.toml", extra="optim.beta1 = 0.8\n")
+    train = [box.stemma, "train"]
+    done = mpmd(box, train + [a], train + [b])
+    done.expect(1, "optim.beta1", "rank {1}", "0.8")
+
+
+def test_ranks_with_different_programs(box):
+    other = box.dir / "other"
+    other.mkdir()
+    for name in ("stemma", "stemma-engine"):
+        shutil.copy(os.path.realpath(box.programs / name), other / name)
+    with open(other / "stemma-engine", "ab") as program:
+        program.write(b"another build")
+    path = box.recipe()
+    done = mpmd(box, [box.stemma, "train", path], [str(other / "stemma"), "train", path])
+    done.expect(1, "program", "rank {1}")
+
+
+def test_loss_that_becomes_nan(box):
+    path = box.recipe(steps=40)
+    done = box.train(path, "--set", "optim.name=sgd", "--set", "optim.lr=1e30")
+    assert done.code == 1, done.text
+    assert "not finite" in done.text and "step" in done.text, done.text
+    error = box.dir / "stemma-runs" / "r" / "inc-0001" / "error.json"
+    assert "not finite" in error.read_text()
+
+
+def test_settings_that_changed(box):
+    path = box.recipe(steps=10)
+    box.train(path).expect(0)
+    done = box.train(path, "--set", "optim.lr=0.1", "--set", "train.length=20step")
+    done.expect(2, "optim.lr 0.005 -> 0.1", "stemma fork r@10 --name", "--set optim.lr=0.1")
+
+
+def test_state_of_another_model(box):
+    path = box.recipe(steps=10)
+    box.train(path).expect(0)
+    box.train(path, "--set", "aigw.last=32").expect(2, "aigw.last 16 -> 32")
+    done = box.say("fork", "r@10", "--name", "bigger", "--set", "aigw.last=32")
+    assert done.code != 0 and "aigw.last" in done.text, done.text
+
+
+def packs(box):
+    found = (box.dir / "stemma-store" / "objects" / "pack").glob("*/*")
+    return sorted(found, key=lambda p: p.stat().st_mtime)
+
+
+def interrupted(box):
+    """A run of 40 steps that was killed on its way, with several states."""
+    path = box.recipe(steps=40)
+    process = box.start(box.train_command(path))
+    assert box.wait_for_step(22, process)
+    box.kill_rank(process)
+    box.finish(process)
+    return path
+
+
+def test_corrupted_pack(box):
+    path = interrupted(box)
+    newest = packs(box)[-1]
+    os.chmod(newest, 0o644)
+    with open(newest, "r+b") as pack:
+        pack.seek(newest.stat().st_size // 2)
+        byte = pack.read(1)
+        pack.seek(-1, os.SEEK_CUR)
+        pack.write(bytes([byte[0] ^ 1]))
+    box.say("fsck", "--read-data").expect(1, newest.name[:8])
+    done = box.train(path)
+    done.expect(1, "r@", newest.name[:8])
+
+
+def test_pack_that_is_gone_falls_back_to_the_state_before(box):
+    path = interrupted(box)
+    packs(box)[-1].unlink()
+    box.train(path).expect(0, "skipped", "continuing r from r@")
+
+
+def test_torn_log_tail(box):
+    path = interrupted(box)
+    logs = sorted((box.dir / "stemma-store" / "runs").glob("*/inc-0001/log.*"))
+    with open(logs[-1], "ab") as log:
+        log.write(b"\x40\x00\x00\x00torn in the middle of a frame")
+    box.train(path).expect(0, "continuing r from r@")
+    assert len(box.losses()) == 40
+
+
+def test_two_jobs_on_one_run(box):
+    path = box.recipe(steps=100000)
+    first = box.start(box.train_command(path))
+    assert box.wait_for_step(12, first)
+    second = box.start(box.train_command(path))
+    done = box.finish(first)
+    assert done.code == 1 and "incarnation" in done.text, done.text
+    box.kill_rank(second, 0, signal.SIGUSR1)
+    box.finish(second).expect(75)
+    box.say("fsck").expect(0)
+
+
+def test_full_disk(box):
+    """A store on a file system of 3 MB: the run stops with the cause, and goes on after room is made."""
+    small = box.dir / "small"
+    small.mkdir()
+    path = box.recipe(steps=60, every=2)
+    script = """set -e
+mount -t tmpfs -o size=6m none {small}
+set +e
+{first} --store {small}/store; echo "first=$?"
+{stemma} fsck --store {small}/store; echo "fsck=$?"
+mount -o remount,size=400m {small}
+{second} --store {small}/store; echo "second=$?"
+""".format(small=small, stemma=box.stemma, first=" ".join(box.train_command(path)),
+           second=" ".join(box.train_command(path)))
+    done = box.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script])
+    done.expect(0, "first=1", "No space left on device", "fsck=0", "second=0")
+
+
+def test_launcher_of_a_size_that_mpi_does_not_see(box):
+    path = box.recipe(steps=2)
+    done = box.run([box.stemma, "train", path], env={"SLURM_NTASKS": "2"})
+    done.expect(2, "srun")
+
+
+def test_a_rank_that_never_arrives(box):
+    path = box.recipe(steps=2)
+    train = [box.stemma, "train", path, "--set", "comm.init_timeout_s=3"]
+    done = mpmd(box, train, ["sleep", "20"])
+    assert done.code != 0, done.text
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main([f for name, f in sorted(globals().items()) if name.startswith("test_")]))

@@ -1,0 +1,159 @@
+"""Training as people do it: start, kill, continue, fork, stop, another number of ranks. Everything
+that must be bit-identical is compared as printed with 17 digits, and as bytes of the weights."""
+
+import os
+import signal
+import sys
+import time
+
+import harness
+
+
+def reference(box, **recipe):
+    path = box.recipe(**recipe)
+    box.train(path).expect(0, "starting r at step 0", "r is complete at step")
+    return path, box.losses()
+
+
+def identical(box, a, b):
+    box.say("diff", a, b).expect(0, "identical")
+
+
+def test_killed_rank_resumes_bit_for_bit(box):
+    path, whole = reference(box)
+    assert len(whole) == 40
+    for victim in (0, 1):
+        name = "k%d" % victim
+        arguments = (path, "--set", "run.name=" + name)
+        process = box.start(box.train_command(*arguments))
+        assert box.wait_for_step(17, process, name)
+        box.kill_rank(process, victim)
+        killed = box.finish(process)
+        assert killed.code != 0, killed.text
+        box.train(*arguments).expect(0, "continuing %s from %s@" % (name, name))
+        assert box.losses(name) == whole
+        identical(box, "r@40", name + "@40")
+
+
+def test_fork_with_unchanged_settings_equals_going_on(box):
+    path, whole = reference(box)
+    box.say("fork", "r@20", "--name", "same").expect(0)
+    box.train("--run", "same").expect(0, "starting same from r@20, forked")
+    branch = box.losses("same")
+    assert branch == {s: v for s, v in whole.items() if s > 20}, branch
+    identical(box, "r@40", "same@40")
+
+
+def test_fork_with_another_learning_rate(box):
+    path, whole = reference(box)
+    box.say("fork", "r@20", "--name", "warm", "--set", "optim.lr=0.02").expect(0, "--run warm")
+    box.train("--run", "warm").expect(0, "optim.lr 0.005 -> 0.02")
+    branch = box.losses("warm")
+    assert branch[21] == whole[21], "the first forward sees the same weights"
+    assert branch[23] != whole[23], "and then the rate matters"
+    box.say("log", "--graph").expect(0, "warm@40", "r@40", "r@20")
+    box.say("diff", "r@40", "warm@40").expect(0, "optim.lr")
+
+
+def test_run_that_is_complete_says_so(box):
+    path, _ = reference(box, steps=10)
+    box.train(path).expect(0, "r is complete: r@10")
+    box.train(path, "--fresh").expect(2, "--fresh", "run.name=NEWNAME")
+
+
+def test_continues_on_another_number_of_ranks(box):
+    path = box.recipe(steps=20)
+    process = box.start(box.train_command(path))
+    assert box.wait_for_step(12, process)
+    box.kill_rank(process)
+    box.finish(process)
+    box.train(path, ranks=1).expect(0, "continuing r from r@")
+    assert sorted(box.losses()) == list(range(1, 21))
+    box.say("show", "r@20").expect(0, "reshape")
+
+
+def test_one_rank_without_mpirun(box):
+    path = box.recipe(steps=6)
+    box.train(path, ranks=None).expect(0, "world      1 rank", "r is complete at step 6")
+
+
+def test_same_run_gives_same_bits(box):
+    path, whole = reference(box, steps=15)
+    box.train(path, "--set", "run.name=again").expect(0)
+    assert box.losses("again") == whole
+    identical(box, "r@15", "again@15")
+
+
+def test_accumulation_equals_one_pass_in_data_and_roughly_in_loss(box):
+    path, whole = reference(box, steps=3)
+    box.train(path, "--set", "run.name=acc", "--set", "train.micro_batches=2").expect(0)
+    accumulated = box.losses("acc")
+    assert sorted(accumulated) == sorted(whole)
+
+
+def stops(box, ask, code, *words):
+    path = box.recipe(steps=100000)
+    process = box.start(box.train_command(path))
+    assert box.wait_for_step(8, process)
+    ask(process)
+    done = box.finish(process)
+    assert done.code == code, done.text
+    for word in words:
+        assert word in done.text, done.text
+    return path, done
+
+
+def test_sigusr1_saves_and_stops_at_a_common_step(box):
+    path, done = stops(box, lambda p: box.kill_rank(p, 1, signal.SIGUSR1), 75,
+                       "saved r@", "run the same command again")
+    last = max(box.losses())
+    box.say("show", "r@").expect(0, "r@%d" % last)
+
+
+def test_sigterm_twice_still_saves(box):
+    def ask(process):
+        box.kill_rank(process, 0, signal.SIGTERM)
+        box.kill_rank(process, 0, signal.SIGTERM)
+    stops(box, ask, 75, "stopped by SIGTERM", "saved r@")
+
+
+def test_stop_file(box):
+    stop = box.dir / "stemma-runs" / "r" / "STOP"
+    path, _ = stops(box, lambda p: stop.touch(), 75, "the file STOP", "saved r@")
+    box.train(path).expect(0, "STOP found")
+    stop.unlink()
+
+
+def test_save_file_and_sigusr2_capture_and_go_on(box):
+    path = box.recipe(steps=100000, every=0)
+    process = box.start(box.train_command(path))
+    assert box.wait_for_step(5, process)
+    (box.dir / "stemma-runs" / "r" / "SAVE").touch()
+    reached = max(box.losses())
+    assert box.wait_for_step(reached + 10, process)
+    box.kill_rank(process, 1, signal.SIGUSR2)
+    reached = max(box.losses())
+    assert box.wait_for_step(reached + 10, process)
+    box.kill_rank(process, 0, signal.SIGUSR1)
+    done = box.finish(process).expect(75)
+    assert done.text.count("saved r@") >= 3, done.text  # SAVE, SIGUSR2, the stop
+
+
+def test_killed_in_each_phase_and_always_goes_on(box):
+    path, whole = reference(box, steps=30, every=2)
+    name = "phases"
+    arguments = (path, "--set", "run.name=" + name)
+    for tenths in range(1, 20, 2):
+        process = box.start(box.train_command(*arguments))
+        time.sleep(tenths / 10)
+        for rank in box.engines(process)[:1 + tenths % 2]:
+            os.kill(rank, signal.SIGKILL)
+        box.finish(process)
+    box.train(*arguments).expect(0)
+    assert box.losses(name) == whole
+    identical(box, "r@30", name + "@30")
+    box.say("fsck", "--read-data").expect(0)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main([f for name, f in sorted(globals().items()) if name.startswith("test_")]))

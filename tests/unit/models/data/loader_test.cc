@@ -1,0 +1,197 @@
+#include "models/data/loader.h"
+
+#include <ATen/ATen.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "models/data/order.h"
+
+#include <catch2/catch.hpp>
+#include "tests/support/status_matchers.h"
+
+namespace stemma::models {
+namespace {
+
+using tests::HasCode;
+using tests::IsOk;
+
+// x = {id, position}, y = {id}: a batch says which samples are in it.
+class Numbers : public Dataset {
+ public:
+  explicit Numbers(int64_t size) : size_(size) {}
+  int64_t Size() const override { return size_; }
+  SampleShape Shape() const override { return {{1, 2}, 1}; }
+  std::string Digest() const override { return "numbers"; }
+  Status Read(int64_t id, const Cursor& key, float* x, float* y) const override {
+    if (id == fails_at) return {Code::kCorruption, "bad file"};
+    if (id == throws_at) throw std::runtime_error("thrown");
+    if (id == hangs_at) hang.wait();
+    ++reads;
+    x[0] = y[0] = static_cast<float>(id);
+    x[1] = static_cast<float>(key.sample);
+    return {};
+  }
+  int64_t fails_at = -1, throws_at = -1, hangs_at = -1;
+  std::shared_future<void> hang;
+  mutable std::atomic<int> reads{0};
+
+ private:
+  int64_t size_;
+};
+
+LoaderSettings Settings(int64_t global_batch, int64_t threads = 1, int64_t prefetch = 2) {
+  LoaderSettings settings;
+  settings.global_batch = global_batch;
+  settings.threads = threads;
+  settings.prefetch = prefetch;
+  return settings;
+}
+
+std::unique_ptr<Loader> Started(std::shared_ptr<const Dataset> data, const LoaderSettings& settings,
+                                Shard shard = {}, Cursor from = {1, 0, 0}) {
+  auto loader = Loader::Start(std::move(data), settings, shard, from);
+  REQUIRE_THAT(loader.status(), IsOk());
+  return *std::move(loader);
+}
+
+Batch MustNext(Loader* loader) {
+  Result<Batch> batch = loader->Next();
+  REQUIRE_THAT(batch.status(), IsOk());
+  return *std::move(batch);
+}
+
+std::string Bytes(const at::Tensor& t) {
+  return std::string(static_cast<const char*>(t.const_data_ptr()), t.nbytes());
+}
+
+// The first `batches` global batches, put together from the parts of all ranks.
+std::string GlobalBytes(int64_t ranks, int64_t threads, int64_t prefetch, int batches) {
+  std::vector<std::unique_ptr<Loader>> loaders;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    loaders.push_back(
+        Started(std::make_shared<Numbers>(50), Settings(8, threads, prefetch), {rank, ranks}));
+  }
+  std::string bytes;
+  for (int i = 0; i < batches; ++i) {
+    std::string x, y;
+    for (const auto& loader : loaders) {
+      const Batch batch = MustNext(loader.get());
+      x += Bytes(batch.x);
+      y += Bytes(batch.y);
+    }
+    bytes += x + y;
+  }
+  return bytes;
+}
+
+TEST_CASE("loader: ranks, threads and prefetch do not change a global batch") {
+  const std::string expected = GlobalBytes(1, 1, 1, 20);  // beyond three epochs
+  for (const int64_t ranks : {1, 2, 4}) {
+    for (const int64_t threads : {1, 3, 8}) {
+      INFO(ranks << " ranks, " << threads << " threads");
+      CHECK(GlobalBytes(ranks, threads, 1 + threads % 4, 20) == expected);
+    }
+  }
+}
+
+TEST_CASE("loader: batches follow the order, and an epoch ends when no whole batch is left") {
+  const auto loader = Started(std::make_shared<Numbers>(50), Settings(8, 2));
+  const SampleOrder order(1, 50);
+  for (uint64_t step = 0; step < 13; ++step) {
+    const Batch batch = MustNext(loader.get());
+    const uint64_t epoch = step / 6, first = step % 6 * 8;  // floor(50 / 8) = 6
+    CHECK(batch.begin == Cursor{1, epoch, first});
+    CHECK(batch.end == (first == 40 ? Cursor{1, epoch + 1, 0} : Cursor{1, epoch, first + 8}));
+    CHECK(loader->consumed() == batch.end);
+    for (int64_t row = 0; row < 8; ++row) {
+      const int64_t position = static_cast<int64_t>(first) + row;
+      CHECK(batch.y[row][0].item<double>() == static_cast<double>(order.At(epoch, position)));
+      CHECK(batch.x[row][0][1].item<double>() == static_cast<double>(position));
+    }
+  }
+}
+
+TEST_CASE("loader: what was read ahead and not consumed is read again after a restart") {
+  Cursor consumed;
+  std::string next;
+  {
+    const auto loader = Started(std::make_shared<Numbers>(50), Settings(4, 2, 4));
+    for (int i = 0; i < 5; ++i) MustNext(loader.get());
+    consumed = loader->consumed();
+    next = Bytes(MustNext(loader.get()).x);
+  }
+  CHECK(consumed == Cursor{1, 0, 20});
+  const auto again = Started(std::make_shared<Numbers>(50), Settings(4, 1, 1), {}, consumed);
+  CHECK(Bytes(MustNext(again.get()).x) == next);
+}
+
+TEST_CASE("loader: never reads further ahead than the bound") {
+  const auto data = std::make_shared<Numbers>(1000);
+  const auto loader = Started(data, Settings(10, 4, 3));
+  MustNext(loader.get());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (data->reads < 40 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  CHECK(data->reads == 40);  // one consumed, three ahead; it goes no further by itself
+  MustNext(loader.get());
+  CHECK(data->reads <= 50);
+}
+
+TEST_CASE("loader: a bad sample is reported at its batch, with all batches before it delivered") {
+  const SampleOrder order(1, 50);
+  for (const bool throws : {false, true}) {
+    const auto data = std::make_shared<Numbers>(50);
+    (throws ? data->throws_at : data->fails_at) = order.At(0, 13);
+    const auto loader = Started(data, Settings(4, 3, 3));
+    for (int i = 0; i < 3; ++i) MustNext(loader.get());
+    const std::string id = "sample " + std::to_string(order.At(0, 13));
+    const Code code = throws ? Code::kInternal : Code::kCorruption;
+    CHECK_THAT(loader->Next().status(), HasCode(code, id + " (epoch 0, position 13)"));
+    CHECK_THAT(loader->Next().status(), HasCode(code, throws ? "thrown" : "bad file"));
+    CHECK(loader->consumed() == Cursor{1, 0, 12});
+  }
+}
+
+TEST_CASE("loader: a reader that hangs ends in an error, not in silence") {
+  std::promise<void> release;
+  const auto data = std::make_shared<Numbers>(8);
+  data->hang = release.get_future().share();
+  data->hangs_at = SampleOrder(1, 8).At(0, 1);
+  LoaderSettings settings = Settings(4);
+  settings.stall_s = 0.05;
+  const auto loader = Started(data, settings);
+  CHECK_THAT(loader->Next().status(), HasCode(Code::kTimeout, "no sample was read for 0.05"));
+  CHECK(loader->wait_s() >= 0.05);
+  release.set_value();
+}
+
+TEST_CASE("loader: a batch that ranks cannot share is refused with the sizes that they can") {
+  CHECK_THAT(CheckBatch(Settings(32), 2, 100), IsOk());
+  CHECK_THAT(CheckBatch(Settings(32), 3, 100),
+             HasCode(Code::kInvalidArgument, "nearest that can: 30 and 33"));
+  CHECK_THAT(CheckBatch(Settings(2), 3, 100), HasCode(Code::kInvalidArgument, "can: 3 ("));
+  LoaderSettings micro = Settings(12);
+  micro.micro_batches = 4;
+  CHECK_THAT(CheckBatch(micro, 2, 100), HasCode(Code::kInvalidArgument, "8 and 16"));
+  CHECK_THAT(CheckBatch(Settings(32), 2, 31), HasCode(Code::kInvalidArgument, "31 samples"));
+  CHECK_THAT(CheckBatch(Settings(0), 2, 31), HasCode(Code::kInvalidArgument, "global_batch = 0"));
+  const auto far = Loader::Start(std::make_shared<Numbers>(50), Settings(4), {}, {1, 0, 51});
+  CHECK_THAT(far.status(), HasCode(Code::kInvalidArgument, "belongs to other data"));
+}
+
+TEST_CASE("loader: micro-batches are the batch, cut in order") {
+  const auto loader = Started(std::make_shared<Numbers>(50), Settings(8));
+  const Batch batch = MustNext(loader.get());
+  std::string x;
+  for (int64_t i = 0; i < 4; ++i) x += Bytes(MicroBatch(batch, i, 4).x);
+  CHECK(x == Bytes(batch.x));
+}
+
+}  // namespace
+}  // namespace stemma::models

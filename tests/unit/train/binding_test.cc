@@ -1,0 +1,68 @@
+#include <ATen/ATen.h>
+
+#include <string>
+
+#include "models/train/binding.h"
+
+#include "tests/support/status_matchers.h"
+
+#include <catch2/catch.hpp>
+
+namespace stemma::models {
+namespace {
+using tests::HasCode;
+using tests::IsOk;
+
+TEST_CASE("the small record survives a round trip and refuses garbage", "[binding]") {
+  const SmallState small{1200, {7, 3, 99}, "optimizer bytes"};
+  const std::string bytes = EncodeSmall(small);
+  CHECK(bytes.size() == kSmallBytes);
+  const auto back = DecodeSmall(bytes);
+  REQUIRE_THAT(back.status(), IsOk());
+  CHECK(back->step == 1200);
+  CHECK(back->cursor == small.cursor);
+  CHECK(back->optimizer == small.optimizer);
+  CHECK_THAT(DecodeSmall(std::string(kSmallBytes, '\xff')).status(), HasCode(Code::kCorruption));
+  CHECK_THAT(DecodeSmall(bytes.substr(0, 20)).status(), HasCode(Code::kCorruption));
+}
+
+TEST_CASE("every tensor of the state is a span, and restoring one changes that one alone",
+          "[binding]") {
+  const at::Tensor weight = at::arange(6, at::kFloat).reshape({2, 3});
+  const at::Tensor moment = at::full({2, 3}, 2.5, at::kFloat);
+  const at::Tensor mean = at::ones({3}, at::kFloat);
+  const at::Tensor batches = at::full({}, 4, at::kLong);
+  Binding binding({{"fc.weight", ops::ParameterRole::kWeight, weight}},
+                  {{"bn.mean", mean, true}, {"bn.batches", batches, false}},
+                  {{"optim/m", "fc.weight", moment}});
+  std::vector<std::string> names;
+  for (const auto& span : binding.spans()) names.push_back(span.section + ":" + span.name);
+  CHECK(names == std::vector<std::string>{"params:fc.weight", "optim/m:optim/m/fc.weight",
+                                          "buffers:bn.mean", "buffers:bn.batches",
+                                          "small:train"});
+  CHECK(binding.spans()[3].dtype == DType::kI64);
+  CHECK(binding.spans()[3].bytes() == 8);
+  CHECK(binding.spans()[2].eager);
+  CHECK_FALSE(binding.spans()[0].eager);
+
+  for (size_t span = 0; span < 4; ++span) {
+    INFO(binding.spans()[span].name);
+    std::string saved(static_cast<size_t>(binding.spans()[span].bytes()), '\0');
+    REQUIRE_THAT(binding.Read(span, 0, saved.size(), saved.data()), IsOk());
+    const std::string zeros(saved.size(), '\0');
+    REQUIRE_THAT(binding.Write(span, 0, zeros), IsOk());
+    CHECK((weight.count_nonzero().item<int64_t>() == (span == 0 ? 0 : 5)));
+    CHECK((batches.item<int64_t>() == (span == 3 ? 0 : 4)));
+    REQUIRE_THAT(binding.Write(span, 0, saved), IsOk());
+  }
+  CHECK(at::equal(weight, at::arange(6, at::kFloat).reshape({2, 3})));
+  CHECK(at::equal(mean, at::ones({3}, at::kFloat)));
+
+  binding.SetSmall({5, {1, 0, 64}, "x"});
+  std::string record(kSmallBytes, '\0');
+  REQUIRE_THAT(binding.Read(4, 0, kSmallBytes, record.data()), IsOk());
+  CHECK(DecodeSmall(record)->cursor.sample == 64);
+}
+
+}  // namespace
+}  // namespace stemma::models

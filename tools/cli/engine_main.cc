@@ -1,0 +1,64 @@
+// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this
+// program for `train`; process id, environment and signals stay those that mpirun or srun knows.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "core/exit_code.h"
+#include "models/train/trainer.h"
+#include "models/workloads.h"
+#include "ops/world.h"
+#include "tools/cli/environment.h"
+#include "tools/cli/train_options.h"
+
+namespace stemma::cli {
+namespace {
+
+int Fail(const Status& status) {
+  std::fprintf(stderr, "stemma: %s\n", status.message().c_str());
+  return ExitCodeFor(status);
+}
+
+int RunTrain(const std::vector<std::string>& arguments) {
+  TrainFlags command;
+  Flags flags = TrainFlagList(&command);
+  models::RunSettings settings;
+  SettingsList list = models::FieldsOf(settings);
+  if (const Status parsed = flags.Parse(arguments); !parsed.ok()) return Fail(parsed);
+  if (flags.help_asked()) {
+    std::fputs((flags.HelpText() + "\nSettings\n" + list.HelpText()).c_str(), stdout);
+    return kExitDone;
+  }
+  const Status resolved = ReadTrainSettings(command, &settings, &list);
+  if (resolved.ok() && command.dry_run) {
+    std::fputs(list.ToToml().c_str(), stdout);
+    return kExitDone;
+  }
+  if (!resolved.ok()) return Fail(resolved);
+  auto world = ops::World::Open(settings.comm, ProgramIdentity());
+  if (!world.ok()) return Fail(world.status());
+  const models::TrainOptions options{command.dir, command.fresh, command.progress,
+                                     EnvironmentJson()};
+  const models::Outcome outcome =
+      models::Train(settings, list, options, **world, models::MakeWorkload);
+  const Status closed = (*world)->Close();
+  return outcome.exit_code != kExitDone || closed.ok() ? outcome.exit_code : Fail(closed);
+}
+
+}  // namespace
+}  // namespace stemma::cli
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string verb = arguments.empty() ? "" : arguments[0];
+  if (verb == "train") {
+    return stemma::cli::RunTrain({arguments.begin() + 1, arguments.end()});
+  }
+  if (verb == "version") {
+    std::printf("%s\n", stemma::cli::EnvironmentJson().c_str());
+    return stemma::kExitDone;
+  }
+  std::fprintf(stderr, "stemma-engine: no verb '%s'; people call 'stemma', see 'stemma help'\n",
+               verb.c_str());
+  return stemma::kExitUsage;
+}

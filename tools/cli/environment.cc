@@ -1,0 +1,69 @@
+#include "tools/cli/environment.h"
+
+#include <dlfcn.h>
+#include <sys/utsname.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <ATen/Version.h>
+
+#include <fstream>
+#include <iterator>
+
+#include <nlohmann/json.hpp>
+
+#include "core/bytes.h"
+#include "core/digest.h"
+
+namespace stemma::cli {
+namespace {
+
+std::string ProgramDigest() {
+  std::ifstream in("/proc/self/exe", std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  return "xxh3:" + Hex(Xxh128(bytes));
+}
+
+// Where the library that holds `symbol` was loaded from.
+std::string LoadedFrom(const void* symbol) {
+  Dl_info info{};
+  if (dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return "?";
+  return info.dli_fname;
+}
+
+std::string CpuModel() {
+  std::ifstream in("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(in, line)) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "?";
+}
+
+}  // namespace
+
+ops::Identity ProgramIdentity() {
+#if defined(STEMMA_CUDA)
+  const char* build = "cuda";
+#else
+  const char* build = "cpu";
+#endif
+  return {{"program", ProgramDigest()},
+          {"build", std::string(build) + ", " + __VERSION__},
+          {"LibTorch compiled", TORCH_VERSION}};
+}
+
+std::string EnvironmentJson() {
+  nlohmann::ordered_json json;
+  for (const auto& [name, value] : ProgramIdentity()) json[name] = value;
+  json["LibTorch loaded from"] = LoadedFrom(reinterpret_cast<const void*>(&at::show_config));
+  utsname system{};
+  uname(&system);
+  json["host"] = system.nodename;
+  json["kernel"] = system.release;
+  json["cpu"] = CpuModel();
+  json["cores"] = sysconf(_SC_NPROCESSORS_ONLN);
+  return json.dump(1);
+}
+
+}  // namespace stemma::cli

@@ -1,0 +1,18 @@
+// What this program is and runs on, as far as results may depend on it. Compared on all ranks at
+// start, saved with every state and printed by `stemma-engine version`.
+#pragma once
+
+#include <string>
+
+#include "ops/world.h"
+
+namespace stemma::cli {
+
+// {"program", "xxh3 of the executable"}, {"LibTorch", "2.11.0 loaded from ..."}, ...: facts that
+// must be equal on all ranks.
+ops::Identity ProgramIdentity();
+
+// The same and the facts that may differ (host, cores, kernel), as one JSON object.
+std::string EnvironmentJson();
+
+}  // namespace stemma::cli

@@ -1,0 +1,33 @@
+#include "tools/cli/fork_rules.h"
+
+namespace stemma::cli {
+
+std::string WhyNotAtFork(std::string_view key) {
+  constexpr struct {
+    const char* prefix;
+    const char* why;
+  } kFixed[] = {
+      {"run.name", "is what --name says"},
+      {"run.", "says what is trained; start a new run for another one"},
+      {"train.seed",
+       "fixes the order of the data and the dropout masks, which the state is in the "
+       "middle of; start a new run for another seed"},
+      {"train.global_batch",
+       "is what steps, epochs and the position in the data are counted in; "
+       "start a new run for another batch"},
+      {"optim.name",
+       "decides which state the optimizer keeps, and the parent holds that of its "
+       "own kind; start a new run for another optimizer"},
+      {"aigw.",
+       "describes the network and its data, and the parent's parameters belong to them; "
+       "start a new run for another model"},
+  };
+  for (const auto& rule : kFixed) {
+    const std::string_view prefix = rule.prefix;
+    const bool section = prefix.back() == '.';
+    if (section ? key.substr(0, prefix.size()) == prefix : key == prefix) return rule.why;
+  }
+  return "";
+}
+
+}  // namespace stemma::cli

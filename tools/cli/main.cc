@@ -1,0 +1,98 @@
+// `stemma`: the verbs that look at, name and branch states. Free of LibTorch, MPI and CUDA, so that
+// looking is instant; `train` becomes stemma-engine.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "core/exit_code.h"
+#include "core/text.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/verb.h"
+
+namespace stemma::cli {
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"train", "go on with a run until it is complete", RunTrain},
+    {"log", "what states exist, and from what each was made", RunLog},
+    {"show", "one state: what it holds and how it was made", RunShow},
+    {"diff", "what differs between two states", RunDiff},
+    {"fork", "a new run that begins at an existing state", RunFork},
+    {"tag", "a human name for a state", RunTag},
+    {"annotate", "a note on a state", RunAnnotate},
+    {"fsck", "is everything in the store whole", RunFsck},
+    {"doctor", "will it work on this machine", RunDoctor},
+    {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
+    {"version", "which Stemma this is", RunVersion},
+};
+
+std::string HelpText() {
+  std::string text =
+      "Stemma trains neural networks on many ranks and keeps the family tree of every state.\n"
+      "\n"
+      "  stemma VERB [flags]       `stemma VERB --help` explains one\n"
+      "\n";
+  for (const Verb& verb : kVerbs) text += "  " + Padded(verb.name, 12) + verb.summary + "\n";
+  return text +
+         "\nA state is named r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2, tag:NAME, "
+         "or\n"
+         "by eight digits of its id. Exit codes: 0 done, 1 failed, 2 wrong command, 75 try "
+         "again.\n";
+}
+
+const Verb* FindVerb(const std::string& name) {
+  for (const Verb& verb : kVerbs) {
+    if (name == verb.name) return &verb;
+  }
+  return nullptr;
+}
+
+int UnknownVerb(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Verb& verb : kVerbs) names.push_back(verb.name);
+  const std::string meant = Nearest(name, names);
+  const std::string hint =
+      meant.empty() ? "; `stemma help` lists all" : "; did you mean `stemma " + meant + "`?";
+  std::fprintf(stderr, "stemma: unknown verb '%s'%s\n", name.c_str(), hint.c_str());
+  return kExitUsage;
+}
+
+int RunVerb(const Verb& verb, const Arguments& arguments) {
+  const Result<int> result = verb.run(arguments);
+  const bool printed = std::fflush(stdout) == 0;
+  if (result.ok() && printed) return *result;
+  if (result.ok()) {
+    std::perror("stemma: cannot write the output");
+    return kExitFailed;
+  }
+  std::fprintf(stderr, "stemma %s: %s\n", verb.name, result.status().message().c_str());
+  return ExitCodeFor(result.status());
+}
+
+int Main(Arguments arguments) {
+  if (arguments.empty()) {
+    std::fputs(HelpText().c_str(), stderr);
+    return kExitUsage;
+  }
+  std::string name = arguments.front();
+  arguments.erase(arguments.begin());
+  if (name == "--help" || name == "-h") name = "help";
+  if (name == "--version") name = "version";
+  if (name == "help" && arguments.empty()) {
+    Print(HelpText());
+    return kExitDone;
+  }
+  if (name == "help") {  // `stemma help fork` is `stemma fork --help`
+    name = arguments.front();
+    arguments = {"--help"};
+  }
+  const Verb* verb = FindVerb(name);
+  return verb ? RunVerb(*verb, arguments) : UnknownVerb(name);
+}
+
+}  // namespace
+}  // namespace stemma::cli
+
+int main(int argc, char** argv) {
+  return stemma::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,87 @@
+#include "tools/cli/open_store.h"
+
+#include <cstdio>
+#include <ctime>
+
+#include "core/bytes.h"
+#include "core/toml.h"
+#include "lineage/graph.h"
+#include "lineage/storage.h"
+
+namespace stemma::cli {
+
+void AddStoreFlag(Flags* flags, std::string* path) {
+  *path = "stemma-store";
+  flags->Text("store", path, "DIR", "the store");
+}
+
+Result<std::unique_ptr<lineage::Store>> OpenStoreOnly(const std::string& path) {
+  auto store = lineage::Store::Open(path, /*create=*/false, lineage::PosixStorage());
+  if (store.status().code() != Code::kNotFound) return store;
+  return Status(Code::kNotFound, store.status().message() +
+                                     "; --store=DIR names another place, `stemma train` makes one");
+}
+
+Result<OpenedStore> OpenStore(const std::string& path) {
+  OpenedStore opened;
+  STEMMA_ASSIGN_OR_RETURN(opened.store, OpenStoreOnly(path));
+  STEMMA_ASSIGN_OR_RETURN(opened.graph, opened.store->Load());
+  if (!opened.graph.warnings.empty()) {
+    std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n",
+                 opened.graph.warnings.size(), path.c_str());
+  }
+  return opened;
+}
+
+std::string Words(const lineage::Graph& graph, const lineage::StateId& id) {
+  const std::string digits = Hex(id).substr(0, 8);
+  const auto found = graph.states.find(id);
+  return found == graph.states.end() ? digits + " (not in this store)"
+                                     : digits + " " + lineage::NameOfState(found->second);
+}
+
+const char* NameOf(lineage::EdgeKind kind) {
+  switch (kind) {
+    case lineage::EdgeKind::kTrain:
+      return "train";
+    case lineage::EdgeKind::kFork:
+      return "fork";
+    case lineage::EdgeKind::kReshape:
+      return "reshape";
+    case lineage::EdgeKind::kImport:
+      return "import";
+  }
+  return "unknown";
+}
+
+const char* NameOf(lineage::Reason reason) {
+  switch (reason) {
+    case lineage::Reason::kPeriodic:
+      return "periodic";
+    case lineage::Reason::kRequested:
+      return "requested";
+    case lineage::Reason::kSignal:
+      return "signal";
+    case lineage::Reason::kFinal:
+      return "final";
+    case lineage::Reason::kFork:
+      return "fork";
+  }
+  return "unknown";
+}
+
+std::string AttributeText(const lineage::AttributeValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  return TomlText(value);
+}
+
+std::string TimeText(int64_t wall_ms) {
+  const std::time_t seconds = static_cast<std::time_t>(wall_ms / 1000);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[64];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return text;
+}
+
+}  // namespace stemma::cli

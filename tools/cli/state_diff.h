@@ -1,0 +1,38 @@
+// What differs between two states: settings, metrics, and the tensors both have, by layer. Reads
+// the bytes through lineage, so every one of them is verified on the way.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/settings.h"
+#include "core/status.h"
+#include "lineage/store.h"
+#include "tools/cli/tensor_change.h"
+
+namespace stemma::cli {
+
+struct LayerChange {
+  std::string section, layer;  // "params", "block3.gate"
+  Change change;
+};
+
+struct TensorDiff {
+  std::vector<LayerChange> layers;     // in the order of the network
+  std::vector<std::string> different;  // tensors that only one side has, or with another shape
+  bool same_bytes = false;             // both states consist of the same packs: nothing was read
+};
+
+// "block3.gate.weight" -> "block3.gate".
+std::string LayerOf(const std::string& tensor);
+
+// `all`: every section; else the parameters alone.
+Result<TensorDiff> DiffTensors(const lineage::Store& store, const lineage::Record& a,
+                               const lineage::Record& b, double eps, bool all);
+
+// Nothing where one side was stored without settings.
+Result<std::vector<SettingChange>> DiffStoredSettings(const lineage::Store& store,
+                                                      const lineage::Record& a,
+                                                      const lineage::Record& b);
+
+}  // namespace stemma::cli

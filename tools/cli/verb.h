@@ -1,0 +1,33 @@
+// The verbs of `stemma`: one file each, one table in main.cc. A verb gets the words after its name
+// and returns the exit code, or a Status that main prints and turns into one. It writes results to
+// stdout and nothing else there, so that a pipe sees only what was asked for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+
+namespace stemma::cli {
+
+using Arguments = std::vector<std::string>;
+
+struct Verb {
+  const char* name;
+  const char* summary;  // for `stemma help`: one line
+  Result<int> (*run)(const Arguments& arguments);
+};
+
+Result<int> RunTrain(const Arguments& arguments);
+Result<int> RunLog(const Arguments& arguments);
+Result<int> RunShow(const Arguments& arguments);
+Result<int> RunDiff(const Arguments& arguments);
+Result<int> RunFork(const Arguments& arguments);
+Result<int> RunTag(const Arguments& arguments);
+Result<int> RunAnnotate(const Arguments& arguments);
+Result<int> RunFsck(const Arguments& arguments);
+Result<int> RunDoctor(const Arguments& arguments);
+Result<int> RunVersion(const Arguments& arguments);
+Result<int> RunWaveform(const Arguments& arguments);
+
+}  // namespace stemma::cli

@@ -1,0 +1,181 @@
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "core/bytes.h"
+#include "lineage/graph.h"
+#include "tools/cli/open_store.h"
+#include "tools/cli/state_diff.h"
+#include "tools/cli/state_json.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/verb.h"
+
+namespace stemma::cli {
+namespace {
+
+using lineage::Record;
+using nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr size_t kLayersShown = 10;
+
+constexpr char kNotes[] =
+    "L2 is |B - A|, relative is |B - A| / |A|, cosine compares directions (1: the same), changed\n"
+    "counts elements that differ by more than eps. All in float64, over verified bytes.\n";
+
+std::string Number(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+void PrintRows(const Rows& rows) {
+  for (const std::string& line : Columns(rows)) Print(line + "\n");
+}
+
+std::string Absent(const std::string& text) { return text.empty() ? "(absent)" : text; }
+
+void PrintSettings(const std::vector<SettingChange>& changes) {
+  Rows rows;
+  for (const SettingChange& change : changes) {
+    rows.push_back({"  " + change.key, Absent(change.from) + " -> " + Absent(change.to)});
+  }
+  Print(changes.empty() ? "settings  the same\n" : "settings\n");
+  PrintRows(rows);
+}
+
+void PrintMetrics(const Record& a, const Record& b) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : a.metrics) names.insert(name);
+  for (const auto& [name, value] : b.metrics) names.insert(name);
+  Rows rows;
+  for (const std::string& name : names) {
+    const auto from = a.metrics.find(name), to = b.metrics.find(name);
+    std::vector<std::string> row = {
+        "  " + name, from == a.metrics.end() ? "-" : Number("%.6g", from->second),
+        to == b.metrics.end() ? "-" : "-> " + Number("%.6g", to->second)};
+    if (from != a.metrics.end() && to != b.metrics.end()) {
+      row.push_back("(" + Number("%+.3g", to->second - from->second) + ")");
+    }
+    rows.push_back(std::move(row));
+  }
+  Print("metrics\n");
+  PrintRows(rows);
+}
+
+std::vector<std::string> ChangeRow(const std::string& name, const Change& change) {
+  return {"  " + name,
+          Number("%.4g", change.L2()),
+          Number("%.3g", change.RelativeL2()),
+          Number("%.4g", change.max),
+          Number("%.8f", change.Cosine()),
+          std::to_string(change.changed) + " of " + std::to_string(change.count)};
+}
+
+void PrintTensors(const TensorDiff& diff, bool by_layer) {
+  if (diff.same_bytes) {
+    Print("tensors  the same bytes: both states consist of the same packs\n");
+    return;
+  }
+  std::vector<LayerChange> layers = diff.layers;
+  const auto differs = [](const LayerChange& layer) { return layer.change.changed > 0; };
+  const auto first = std::find_if(layers.begin(), layers.end(), differs);
+  const std::string first_name = first == layers.end() ? "" : first->layer;
+  std::vector<LayerChange> totals;
+  for (const LayerChange& layer : layers) {
+    if (totals.empty() || totals.back().section != layer.section) {
+      totals.push_back({layer.section, "", {}});
+    }
+    totals.back().change.Add(layer.change);
+  }
+  Rows rows = {{"tensors", "L2", "relative", "max", "cosine", "changed"}};
+  for (const LayerChange& total : totals) rows.push_back(ChangeRow(total.section, total.change));
+  const bool cut = !by_layer && layers.size() > kLayersShown;
+  if (cut) {
+    std::stable_sort(layers.begin(), layers.end(), [](const auto& x, const auto& y) {
+      return x.change.RelativeL2() > y.change.RelativeL2();
+    });
+    layers.resize(kLayersShown);
+  }
+  rows.push_back({cut ? "the ten layers that changed most" : "layers"});
+  for (const LayerChange& layer : layers) rows.push_back(ChangeRow(layer.layer, layer.change));
+  PrintRows(rows);
+  Print(first_name.empty() ? "no tensor differs\n"
+                           : "first layer that differs: " + first_name + "\n");
+  if (cut) Print("--by-layer lists every layer in the order of the network\n");
+  for (const std::string& text : diff.different) Print("not comparable: " + text + "\n");
+}
+
+ordered_json ChangeJson(const LayerChange& layer) {
+  return {{"kind", "layer"},
+          {"section", layer.section},
+          {"layer", layer.layer},
+          {"l2", layer.change.L2()},
+          {"relative_l2", layer.change.RelativeL2()},
+          {"max", layer.change.max},
+          {"cosine", layer.change.Cosine()},
+          {"changed", layer.change.changed},
+          {"count", layer.change.count}};
+}
+
+void PrintJson(const Record& a, const Record& b, const std::vector<SettingChange>& changes,
+               const TensorDiff* tensors) {
+  Print(JsonLine({{"kind", "states"},
+                  {"a", Hex(a.id)},
+                  {"b", Hex(b.id)},
+                  {"metrics_a", a.metrics},
+                  {"metrics_b", b.metrics}}));
+  for (const SettingChange& change : changes) {
+    Print(JsonLine(
+        {{"kind", "setting"}, {"key", change.key}, {"from", change.from}, {"to", change.to}}));
+  }
+  if (!tensors) return;
+  Print(JsonLine({{"kind", "tensors"},
+                  {"same_bytes", tensors->same_bytes},
+                  {"not_comparable", tensors->different}}));
+  for (const LayerChange& layer : tensors->layers) Print(JsonLine(ChangeJson(layer)));
+}
+
+}  // namespace
+
+Result<int> RunDiff(const Arguments& arguments) {
+  std::string path, name_a, name_b;
+  double eps = 0;
+  bool by_layer = false, settings_only = false, all = false, json = false;
+  Flags flags("diff", "What differs between two states: settings, metrics, weights.");
+  flags.Word("A", &name_a, "a state");
+  flags.Word("B", &name_b, "another state");
+  flags.Number("eps", &eps, "E", "elements closer than this count as equal");
+  flags.Switch("by-layer", &by_layer, "every layer, in the order of the network");
+  flags.Switch("all", &all, "optimizer state too, not only the parameters");
+  flags.Switch("settings", &settings_only, "only the settings; reads no tensor");
+  flags.Switch("json", &json, "one JSON object per line: states, setting, tensors, layer");
+  AddStoreFlag(&flags, &path);
+  flags.Notes(kNotes);
+  STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
+  if (flags.help_asked()) return Print(flags.HelpText()), 0;
+  if (!(eps >= 0)) return Status(Code::kInvalidArgument, "--eps is a distance: 0 or more");
+
+  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_a, lineage::Resolve(opened.graph, name_a));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_b, lineage::Resolve(opened.graph, name_b));
+  const Record& a = opened.graph.states.at(id_a);
+  const Record& b = opened.graph.states.at(id_b);
+  STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffStoredSettings(*opened.store, a, b));
+  TensorDiff tensors;
+  if (!settings_only) {
+    STEMMA_ASSIGN_OR_RETURN(tensors, DiffTensors(*opened.store, a, b, eps, all));
+  }
+  if (json) {
+    PrintJson(a, b, changes, settings_only ? nullptr : &tensors);
+    return 0;
+  }
+  Print("A  " + Words(opened.graph, id_a) + "\nB  " + Words(opened.graph, id_b) + "\n");
+  PrintSettings(changes);
+  if (settings_only) return 0;
+  PrintMetrics(a, b);
+  PrintTensors(tensors, by_layer);
+  return 0;
+}
+
+}  // namespace stemma::cli

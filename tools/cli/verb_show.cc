@@ -1,0 +1,241 @@
+#include <map>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/text.h"
+#include "lineage/graph.h"
+#include "lineage/restore.h"
+#include "tools/cli/open_store.h"
+#include "tools/cli/state_json.h"
+#include "tools/cli/terminal.h"
+#include "tools/cli/verb.h"
+
+namespace stemma::cli {
+namespace {
+
+using lineage::Graph;
+using lineage::Record;
+using lineage::Span;
+using Rows = std::vector<std::vector<std::string>>;
+
+constexpr char kNotes[] =
+    "How to name a state: r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2 (two back),\n"
+    "tag:best, or eight digits of its id.\n";
+
+std::string ShapeText(const Span& span) {
+  std::string text = "[";
+  for (size_t i = 0; i < span.shape.size(); ++i) {
+    text += (i ? ", " : "") + std::to_string(span.shape[i]);
+  }
+  return text + "]";
+}
+
+const char* RoleName(lineage::Role role) {
+  switch (role) {
+    case lineage::Role::kReplicated:
+      return "replicated";
+    case lineage::Role::kPerRank:
+      return "per rank";
+    case lineage::Role::kSharded:
+      return "sharded";
+    case lineage::Role::kFrozen:
+      return "frozen";
+  }
+  return "unknown";
+}
+
+std::string Number(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+void AddFamily(const Graph& graph, const Record& record, Rows* rows) {
+  for (const lineage::Edge& edge : record.parents) {
+    rows->push_back({"parent", Words(graph, edge.parent) + ", by " + NameOf(edge.kind)});
+  }
+  if (record.parents.empty()) rows->push_back({"parent", "none: the run started from nothing"});
+  const auto children = graph.children.find(record.id);
+  if (children == graph.children.end()) return;
+  for (const lineage::StateId& child : children->second) {
+    rows->push_back({"child", Words(graph, child)});
+  }
+}
+
+void AddNames(const Graph& graph, const Record& record, Rows* rows) {
+  rows->push_back({"state", Hex(record.id)});
+  std::string name = lineage::NameOfState(record);
+  const auto run = graph.runs.find(record.run_name);
+  if (run != graph.runs.end() && run->second.head == record.id) name += ", the run's head";
+  rows->push_back({"name", name});
+  for (const auto& [tag_name, tag] : graph.tags) {
+    if (tag.target != record.id) continue;
+    rows->push_back({"tag", tag_name + (tag.why.empty() ? "" : ": " + tag.why)});
+  }
+}
+
+void AddProgress(const Record& record, Rows* rows) {
+  rows->push_back({"progress", "step " + std::to_string(record.step) + ", " +
+                                   std::to_string(record.samples) + " samples, epoch " +
+                                   Number(record.epoch)});
+  for (const auto& [name, value] : record.metrics) {
+    rows->push_back({"metric", name + " " + Number(value)});
+  }
+}
+
+void AddMaking(const Graph& graph, const Record& record, Rows* rows) {
+  rows->push_back({"made", TimeText(record.wall_ms) + ", " + NameOf(record.reason) + ", on " +
+                               std::to_string(record.world) +
+                               (record.world == 1 ? " rank" : " ranks") + ", incarnation " +
+                               std::to_string(record.incarnation)});
+  if (record.reason != lineage::Reason::kFork) {
+    rows->push_back({"capture", "waited " + HumanDuration(record.timings.stall_s) + ", copy " +
+                                    HumanDuration(record.timings.copy_s) + ", write " +
+                                    HumanDuration(record.timings.write_s) + ", sync " +
+                                    HumanDuration(record.timings.sync_s) + ", commit " +
+                                    HumanDuration(record.timings.commit_lag_s)});
+  }
+  rows->push_back({"audit", record.audit.empty() ? "not made" : record.audit});
+  for (const auto& [key, value] : record.attributes) {
+    rows->push_back({"attribute", key + " = " + AttributeText(value)});
+  }
+  const auto notes = graph.notes.find(record.id);
+  if (notes == graph.notes.end()) return;
+  for (const auto& [key, value] : notes->second) {
+    rows->push_back({"note", key + " = " + AttributeText(value)});
+  }
+}
+
+void AddBytes(const lineage::Store& store, const Graph& graph, const Record& record, Rows* rows) {
+  const lineage::StateBytes bytes = lineage::BytesOf(graph, record);
+  rows->push_back({"bytes", HumanBytes(bytes.own) + " stored by it, " + HumanBytes(bytes.shared) +
+                                " shared with its parent, " + HumanBytes(bytes.logical) +
+                                " logical"});
+  for (const lineage::PackRef& pack : record.packs) {
+    rows->push_back({"pack", std::to_string(pack.writer + 1) + " of " +
+                                 std::to_string(pack.writers) + "  " + HumanBytes(pack.bytes) +
+                                 "  " + store.PackPath(pack.pack)});
+  }
+  const auto digest = [](const std::string& id) {
+    return id.empty() ? std::string("none") : Hex(id).substr(0, 16);
+  };
+  rows->push_back({"digests", "settings " + digest(record.settings) + ", environment " +
+                                  digest(record.environment) + ", layout " + digest(record.layout) +
+                                  ", plan " + digest(record.plan_digest)});
+}
+
+// The parameters by name and shape; other sections as totals unless all are asked for.
+void PrintTensors(const std::vector<Span>& spans, bool all) {
+  struct Total {
+    size_t spans = 0;
+    int64_t elements = 0, bytes = 0;
+  };
+  std::map<std::string, Total> sections;
+  Rows rows;
+  for (const Span& span : spans) {
+    Total& total = sections[span.section];
+    ++total.spans;
+    total.elements += span.count();
+    total.bytes += span.bytes();
+    if (!all && span.section != "params") continue;
+    rows.push_back({"  " + span.name, std::string(NameOf(span.dtype)), ShapeText(span),
+                    HumanBytes(static_cast<uint64_t>(span.bytes())), all ? span.section : "",
+                    all ? RoleName(span.role) : ""});
+  }
+  Rows totals = {{"section", "tensors", "elements", "bytes"}};
+  for (const auto& [name, total] : sections) {
+    totals.push_back({name, std::to_string(total.spans), std::to_string(total.elements),
+                      HumanBytes(static_cast<uint64_t>(total.bytes))});
+  }
+  Print("\n");
+  for (const std::string& line : Columns(totals)) Print(line + "\n");
+  Print(all ? "\ntensors\n" : "\nparameters (--all lists every tensor)\n");
+  for (const std::string& line : Columns(rows)) Print(line + "\n");
+}
+
+Status PrintState(const OpenedStore& opened, const Record& record, bool all) {
+  Rows rows;
+  AddNames(opened.graph, record, &rows);
+  AddFamily(opened.graph, record, &rows);
+  AddProgress(record, &rows);
+  AddMaking(opened.graph, record, &rows);
+  AddBytes(*opened.store, opened.graph, record, &rows);
+  for (const std::string& line : Columns(rows)) Print(line + "\n");
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans, lineage::SpansOf(*opened.store, record));
+  PrintTensors(spans, all);
+  return {};
+}
+
+Status PrintJson(const OpenedStore& opened, const Record& record) {
+  nlohmann::ordered_json json = StateJson(opened.graph, record);
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans, lineage::SpansOf(*opened.store, record));
+  json["children"] = nlohmann::ordered_json::array();
+  const auto children = opened.graph.children.find(record.id);
+  if (children != opened.graph.children.end()) {
+    for (const lineage::StateId& child : children->second) json["children"].push_back(Hex(child));
+  }
+  json["packs"] = nlohmann::ordered_json::array();
+  for (const lineage::PackRef& pack : record.packs) {
+    json["packs"].push_back({{"writer", pack.writer},
+                             {"writers", pack.writers},
+                             {"id", Hex(pack.pack)},
+                             {"bytes", pack.bytes},
+                             {"path", opened.store->PackPath(pack.pack)}});
+  }
+  json["digests"] = {{"settings", Hex(record.settings)},
+                     {"environment", Hex(record.environment)},
+                     {"layout", Hex(record.layout)},
+                     {"plan", Hex(record.plan_digest)}};
+  json["tensors"] = nlohmann::ordered_json::array();
+  for (const Span& span : spans) {
+    json["tensors"].push_back({{"name", span.name},
+                               {"section", span.section},
+                               {"dtype", std::string(NameOf(span.dtype))},
+                               {"shape", span.shape},
+                               {"role", RoleName(span.role)},
+                               {"bytes", span.bytes()}});
+  }
+  Print(JsonLine(json));
+  return {};
+}
+
+Status PrintBlob(const OpenedStore& opened, const lineage::ObjectId& id, const char* what) {
+  if (id.empty()) return {Code::kNotFound, std::string("the state was stored without ") + what};
+  STEMMA_ASSIGN_OR_RETURN(std::string text, opened.store->GetBlob(id));
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  Print(text);
+  return {};
+}
+
+}  // namespace
+
+Result<int> RunShow(const Arguments& arguments) {
+  std::string path, state;
+  bool settings = false, environment = false, json = false, all = false;
+  Flags flags("show", "One state: what it holds, how it was made, where its bytes are.");
+  flags.Word("STATE", &state, "which one");
+  flags.Switch("settings", &settings, "only its settings, as a recipe that runs again");
+  flags.Switch("environment", &environment, "only what it was made on, as JSON");
+  flags.Switch("all", &all, "every tensor, not only the parameters");
+  flags.Switch("json", &json, "everything as one JSON object");
+  AddStoreFlag(&flags, &path);
+  flags.Notes(kNotes);
+  STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
+  if (flags.help_asked()) return Print(flags.HelpText()), 0;
+
+  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(opened.graph, state));
+  const Record& record = opened.graph.states.at(id);
+  Status status;
+  if (settings) {
+    status = PrintBlob(opened, record.settings, "settings");
+  } else if (environment) {
+    status = PrintBlob(opened, record.environment, "an environment");
+  } else {
+    status = json ? PrintJson(opened, record) : PrintState(opened, record, all);
+  }
+  STEMMA_RETURN_IF_ERROR(std::move(status));
+  return 0;
+}
+
+}  // namespace stemma::cli
