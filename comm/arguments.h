@@ -19,8 +19,8 @@ Status CheckBroadcast(const Span& inout, int root, int ranks);
 // What the reduced value is multiplied with: Average divides by the ranks.
 double FactorOf(const CallOptions& options, int ranks);
 
-// all_reduce "bucket 4" f32[4096] sum: how a call is named in error texts, and what must be the same
-// on all ranks.
+// all_reduce "bucket 4" f32[4096] sum: how a call is named in error texts, and what must be the
+// same on all ranks.
 std::string Describe(std::string_view call, const Span& span, const CallOptions& options);
 
 }  // namespace stemma::comm

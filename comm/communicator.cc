@@ -4,11 +4,16 @@ namespace stemma::comm {
 
 std::string_view NameOf(Op op) {
   switch (op) {
-    case Op::kSum: return "sum";
-    case Op::kAverage: return "average";
-    case Op::kMin: return "min";
-    case Op::kMax: return "max";
-    case Op::kProduct: return "product";
+    case Op::kSum:
+      return "sum";
+    case Op::kAverage:
+      return "average";
+    case Op::kMin:
+      return "min";
+    case Op::kMax:
+      return "max";
+    case Op::kProduct:
+      return "product";
   }
   return "?";
 }

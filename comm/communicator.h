@@ -6,12 +6,12 @@
 //  * Mistakes that a rank can see alone (bad root, dtype that cannot be summed, null data with a
 //    count) fail before anything is sent, as kInvalidArgument, on that rank; wrap such a call in
 //    Agree when others could wait for it.
-//  * A peer that is gone is kPeerLost, a deadline that passes is kTimeout; both name `what`, and the
-//    communicator is unusable afterwards (every later call returns the first failure).
+//  * A peer that is gone is kPeerLost, a deadline that passes is kTimeout; both name `what`, and
+//    the communicator is unusable afterwards (every later call returns the first failure).
 //  * Zero elements succeed at once. Counts may exceed 2^31.
 //  * Floating-point sums on CPU backends are ((g0 + g1) + g2) + ... in rank order, f16 and bf16
-//    accumulated in f32, then multiplied once by the scale: bits depend on the number of ranks and on
-//    nothing else. All ranks receive the same bits on every backend.
+//    accumulated in f32, then multiplied once by the scale: bits depend on the number of ranks and
+//    on nothing else. All ranks receive the same bits on every backend.
 //  * Average of integers is refused. Min and Max propagate NaN.
 #pragma once
 
@@ -46,10 +46,10 @@ struct ConstSpan {
 
 struct CallOptions {
   Op op = Op::kSum;
-  double scale = 1;                        // multiplies the reduced result once; the same on all ranks
-  std::chrono::milliseconds deadline{0};   // 0: the communicator's default
-  std::string what;                        // "bucket 4": for error texts
-  void* stream = nullptr;                  // cudaStream_t whose work the call must follow; host: null
+  double scale = 1;  // multiplies the reduced result once; the same on all ranks
+  std::chrono::milliseconds deadline{0};  // 0: the communicator's default
+  std::string what;                       // "bucket 4": for error texts
+  void* stream = nullptr;  // cudaStream_t whose work the call must follow; host: null
 };
 
 // One operation under way. Move-only. The spans given to the call stay alive and untouched until
@@ -59,7 +59,7 @@ class Work {
   class Impl {
    public:
     virtual ~Impl() = default;
-    virtual Status Wait() = 0;         // host memory: readable on return. Device: current stream waits
+    virtual Status Wait() = 0;  // host memory: readable on return. Device: current stream waits
     virtual bool Done() const = 0;
   };
   Work() = default;  // nothing under way: Wait() succeeds
@@ -68,7 +68,7 @@ class Work {
   Work& operator=(Work&& other) noexcept;
   ~Work();
 
-  Status Wait();                        // idempotent
+  Status Wait();                                                   // idempotent
   bool Done() const { return impl_ == nullptr || impl_->Done(); }  // a hint; never steer by it
 
  private:

@@ -14,8 +14,10 @@ bool IsChoice(cudaError_t error) {
     case cudaErrorInvalidDevice:
     case cudaErrorDevicesUnavailable:
     case cudaErrorSystemDriverMismatch:
-    case cudaErrorMemoryAllocation: return true;
-    default: return false;
+    case cudaErrorMemoryAllocation:
+      return true;
+    default:
+      return false;
   }
 }
 

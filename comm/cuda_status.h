@@ -2,8 +2,9 @@
 //
 //   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaSetDevice(gpu)));
 //
-// A missing driver or GPU, and one that this process cannot use, is kInvalidArgument (choose another
-// device); out of memory is kInvalidArgument too (choose a smaller batch); the rest is kInternal.
+// A missing driver or GPU, and one that this process cannot use, is kInvalidArgument (choose
+// another device); out of memory is kInvalidArgument too (choose a smaller batch); the rest is
+// kInternal.
 #pragma once
 
 #include "core/status.h"

@@ -1,6 +1,7 @@
 // The GPU of a rank, as the World needs it. Two implementations, chosen when Stemma is built: with
-// --config=cuda the real one (gpu.cc over CUDA and NCCL), otherwise no_gpu.cc, which says how to get
-// one. A GPU that was asked for and cannot be had is an error, never a silent step down to the CPU.
+// --config=cuda the real one (gpu.cc over CUDA and NCCL), otherwise no_gpu.cc, which says how to
+// get one. A GPU that was asked for and cannot be had is an error, never a silent step down to the
+// CPU.
 //
 // Thread: the loop's.
 #pragma once

@@ -29,8 +29,8 @@ Result<std::unique_ptr<Segment>> AllocateHost(int64_t bytes, std::string_view wh
   const int64_t whole = (bytes / kAlignment + 1) * kAlignment;
   void* data = std::aligned_alloc(kAlignment, static_cast<size_t>(whole));
   if (data == nullptr) {
-    return Status(Code::kIo, std::string(what) + ": no memory for " + std::to_string(bytes) +
-                                 " bytes");
+    return Status(Code::kIo,
+                  std::string(what) + ": no memory for " + std::to_string(bytes) + " bytes");
   }
   std::memset(data, 0, static_cast<size_t>(whole));
   return std::unique_ptr<Segment>(new HostSegment(data, bytes));

@@ -41,11 +41,12 @@ Result<Launch> ReadLaunch(const Environment& environment) {
   if (!tasks) return Launch{};
   STEMMA_ASSIGN_OR_RETURN(const int count, Number("SLURM_NTASKS", *tasks));
   if (count == 1) return Launch{};
-  return Status(Code::kInvalidArgument,
-                "this Slurm allocation has " + *tasks +
-                    " tasks, but the command was started bare, as one process (SLURM_NTASKS=" +
-                    *tasks + ", no SLURM_STEP_NUM_TASKS): put `srun --mpi=pmix` or `mpirun` "
-                    "before it; for one rank on purpose, `srun -n 1`");
+  return Status(
+      Code::kInvalidArgument,
+      "this Slurm allocation has " + *tasks +
+          " tasks, but the command was started bare, as one process (SLURM_NTASKS=" + *tasks +
+          ", no SLURM_STEP_NUM_TASKS): put `srun --mpi=pmix` or `mpirun` "
+          "before it; for one rank on purpose, `srun -n 1`");
 }
 
 Status CheckSize(const Launch& launch, int mpi_ranks, const std::string& library) {

@@ -1,6 +1,6 @@
 // Who started this process, read from the environment before MPI is asked anything. Only the number
-// of ranks is taken from there, to be compared with what MPI says; the rank itself always comes from
-// MPI, because inside a Slurm job every rank of mpirun inherits the same SLURM_PROCID.
+// of ranks is taken from there, to be compared with what MPI says; the rank itself always comes
+// from MPI, because inside a Slurm job every rank of mpirun inherits the same SLURM_PROCID.
 //
 //   Result<Launch> launch = ReadLaunch(EnvironmentVariable);
 //   if (launch->alone()) ...                    // a world of one: MPI is never called

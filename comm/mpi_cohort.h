@@ -1,6 +1,6 @@
-// core/cohort.h over MPI: agreement and small texts between processes, on a duplicate of its own, so
-// that it never meets gradients. Every call has the deadline; after the first failure all return it.
-// Thread: one at a time. `group` outlives the cohort.
+// core/cohort.h over MPI: agreement and small texts between processes, on a duplicate of its own,
+// so that it never meets gradients. Every call has the deadline; after the first failure all return
+// it. Thread: one at a time. `group` outlives the cohort.
 #pragma once
 
 #include <chrono>

@@ -26,8 +26,9 @@ namespace stemma::comm {
 
 class MpiCommunicator final : public Communicator {
  public:
-  static constexpr int64_t kSmallBytesMax = 16 << 10;     // over all ranks together
-  static constexpr int64_t kSegmentBytesMax = 256 << 20;  // what is exchanged at once: bounds scratch
+  static constexpr int64_t kSmallBytesMax = 16 << 10;  // over all ranks together
+  // What is exchanged at once, which bounds the scratch memory.
+  static constexpr int64_t kSegmentBytesMax = 256 << 20;
 
   MpiCommunicator(std::unique_ptr<MpiGroup> group, std::chrono::milliseconds deadline);
   ~MpiCommunicator() override;

@@ -17,8 +17,9 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// Ranks and threads often outnumber the cores: after a moment whoever waits leaves its core to those
-// who compute. Bytes on the move are looked after more closely than a peer who is still at work.
+// Ranks and threads often outnumber the cores: after a moment whoever waits leaves its core to
+// those who compute. Bytes on the move are looked after more closely than a peer who is still at
+// work.
 void Pause(Clock::duration waited, bool eager) {
   if (waited < microseconds(30)) return;
   if (waited < (eager ? milliseconds(100) : milliseconds(1))) {
@@ -134,9 +135,9 @@ Result<int> MpiGroup::Min(int mine, const Waiting& waiting) {
   Request request;
   std::array<int, 2>& values = buffers_->min;
   values = {mine, mine};
-  STEMMA_RETURN_IF_ERROR(Call(MPI_Iallreduce(&values[0], &values[1], 1, MPI_INT, MPI_MIN,
-                                             comm_->handle, &request.handle),
-                              "MPI_Iallreduce"));
+  STEMMA_RETURN_IF_ERROR(Call(
+      MPI_Iallreduce(&values[0], &values[1], 1, MPI_INT, MPI_MIN, comm_->handle, &request.handle),
+      "MPI_Iallreduce"));
   STEMMA_RETURN_IF_ERROR(Finish(request, waiting));
   return values[1];
 }
@@ -158,9 +159,9 @@ Status MpiGroup::GatherEqual(const void* mine, int64_t bytes, void* all, const W
   STEMMA_RETURN_IF_ERROR(Health());
   Request request;
   const int count = static_cast<int>(bytes);
-  STEMMA_RETURN_IF_ERROR(Call(MPI_Iallgather(mine, count, MPI_BYTE, all, count, MPI_BYTE,
-                                             comm_->handle, &request.handle),
-                              "MPI_Iallgather"));
+  STEMMA_RETURN_IF_ERROR(Call(
+      MPI_Iallgather(mine, count, MPI_BYTE, all, count, MPI_BYTE, comm_->handle, &request.handle),
+      "MPI_Iallgather"));
   return Finish(request, waiting);
 }
 
@@ -178,8 +179,8 @@ Status MpiGroup::GatherInPlace(void* all, const std::vector<int64_t>& bytes,
   for (size_t r = 1; r < counts.size(); ++r) offsets[r] = offsets[r - 1] + counts[r - 1];
   Request request;
   STEMMA_RETURN_IF_ERROR(
-      Call(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, counts.data(), offsets.data(),
-                           MPI_BYTE, comm_->handle, &request.handle),
+      Call(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, counts.data(), offsets.data(), MPI_BYTE,
+                           comm_->handle, &request.handle),
            "MPI_Iallgatherv"));
   return Finish(request, waiting);
 }
@@ -193,8 +194,8 @@ Status MpiGroup::BroadcastAll(char* data, const std::vector<int64_t>& bytes,
   return {};
 }
 
-Status MpiGroup::ExchangeSlices(const void* all, const std::vector<int64_t>& slices,
-                                void* received, const Waiting& waiting) {
+Status MpiGroup::ExchangeSlices(const void* all, const std::vector<int64_t>& slices, void* received,
+                                const Waiting& waiting) {
   STEMMA_RETURN_IF_ERROR(Health());
   const size_t n = slices.size();
   auto& [unused, counts, offsets, own_counts, own_offsets] = *buffers_;
@@ -211,9 +212,8 @@ Status MpiGroup::ExchangeSlices(const void* all, const std::vector<int64_t>& sli
   counts[rank_] = 0;  // what stays here is summed where it lies
   Request request;
   STEMMA_RETURN_IF_ERROR(
-      Call(MPI_Ialltoallv(all, counts.data(), offsets.data(), MPI_BYTE, received,
-                          own_counts.data(), own_offsets.data(), MPI_BYTE, comm_->handle,
-                          &request.handle),
+      Call(MPI_Ialltoallv(all, counts.data(), offsets.data(), MPI_BYTE, received, own_counts.data(),
+                          own_offsets.data(), MPI_BYTE, comm_->handle, &request.handle),
            "MPI_Ialltoallv"));
   return Finish(request, waiting);
 }
@@ -222,11 +222,10 @@ Status MpiGroup::PostOr(const Words& words) {
   STEMMA_RETURN_IF_ERROR(Health());
   auto posted = std::make_unique<Posted>();
   posted->mine = words;
-  STEMMA_RETURN_IF_ERROR(
-      Call(MPI_Iallreduce(posted->mine.data(), posted->all.data(),
-                          static_cast<int>(posted->mine.size()), MPI_UINT64_T, MPI_BOR,
-                          comm_->handle, &posted->request.handle),
-           "MPI_Iallreduce"));
+  STEMMA_RETURN_IF_ERROR(Call(
+      MPI_Iallreduce(posted->mine.data(), posted->all.data(), static_cast<int>(posted->mine.size()),
+                     MPI_UINT64_T, MPI_BOR, comm_->handle, &posted->request.handle),
+      "MPI_Iallreduce"));
   or_requests_.push_back(std::move(posted));
   return {};
 }

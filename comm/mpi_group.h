@@ -5,8 +5,8 @@
 //   STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
 //   STEMMA_RETURN_IF_ERROR(group->Barrier({deadline, "start of the run"}));
 //
-// MPI moves bytes here; the only values it ever combines are the integers of Min and PostOr. Lengths
-// are 64-bit: what MPI's int counts cannot say is cut into pieces.
+// MPI moves bytes here; the only values it ever combines are the integers of Min and PostOr.
+// Lengths are 64-bit: what MPI's int counts cannot say is cut into pieces.
 //
 // A wait that passes its deadline is kTimeout and names `what`. MPI cannot take back an operation
 // that has begun, so a group that failed is never freed, its own buffers stay where MPI may still

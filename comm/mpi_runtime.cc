@@ -132,8 +132,8 @@ Status MpiRuntime::HearAll() {
   std::vector<MPI_Request> requests(static_cast<size_t>(ranks_), MPI_REQUEST_NULL);
   std::vector<bool> came(static_cast<size_t>(ranks_), true);
   for (int r = 1; r < ranks_; ++r) {
-    STEMMA_RETURN_IF_ERROR(STEMMA_MPI(
-        MPI_Irecv(&words[r], 1, MPI_CHAR, r, kHelloTag, MPI_COMM_WORLD, &requests[r])));
+    STEMMA_RETURN_IF_ERROR(
+        STEMMA_MPI(MPI_Irecv(&words[r], 1, MPI_CHAR, r, kHelloTag, MPI_COMM_WORLD, &requests[r])));
   }
   bool all = true;
   for (int r = 1; r < ranks_; ++r) {
@@ -160,11 +160,10 @@ Status MpiRuntime::Report() {
   auto buffers = std::make_unique<std::pair<char, std::vector<char>>>();
   buffers->second.resize(kAnswerMax);
   MPI_Request hello = MPI_REQUEST_NULL, answer = MPI_REQUEST_NULL;
-  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(
-      MPI_Isend(&buffers->first, 1, MPI_CHAR, 0, kHelloTag, MPI_COMM_WORLD, &hello)));
   STEMMA_RETURN_IF_ERROR(
-      STEMMA_MPI(MPI_Irecv(buffers->second.data(), static_cast<int>(kAnswerMax), MPI_CHAR, 0,
-                           kAnswerTag, MPI_COMM_WORLD, &answer)));
+      STEMMA_MPI(MPI_Isend(&buffers->first, 1, MPI_CHAR, 0, kHelloTag, MPI_COMM_WORLD, &hello)));
+  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Irecv(buffers->second.data(), static_cast<int>(kAnswerMax),
+                                              MPI_CHAR, 0, kAnswerTag, MPI_COMM_WORLD, &answer)));
   int here = 0;
   MPI_Status received;
   while (here == 0 && Clock::now() < until) {
@@ -187,8 +186,8 @@ Status MpiRuntime::FindNode() {
                                                  ": the ranks of this host could not be found" +
                                                  Within(2 * init_timeout_));
   MPI_Comm node = MPI_COMM_NULL;
-  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_split_type(
-      MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node)));
+  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(
+      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node)));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_rank(node, &node_rank_)));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_size(node, &node_ranks_)));
   return STEMMA_MPI(MPI_Comm_free(&node));
@@ -197,9 +196,9 @@ Status MpiRuntime::FindNode() {
 Status MpiRuntime::Finish() {
   if (!own_) return {};
   own_ = false;
-  const Watchdog watchdog(init_timeout_, "rank " + std::to_string(rank_) +
-                                             ": MPI_Finalize did not return" +
-                                             Within(init_timeout_));
+  const Watchdog watchdog(
+      init_timeout_,
+      "rank " + std::to_string(rank_) + ": MPI_Finalize did not return" + Within(init_timeout_));
   return STEMMA_MPI(MPI_Finalize());
 }
 

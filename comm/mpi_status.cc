@@ -10,9 +10,9 @@ namespace stemma::comm {
 namespace {
 
 bool IsOurMistake(int error_class) {
-  const int classes[] = {MPI_ERR_BUFFER, MPI_ERR_COUNT, MPI_ERR_TYPE,  MPI_ERR_TAG, MPI_ERR_COMM,
-                         MPI_ERR_RANK,   MPI_ERR_ROOT,  MPI_ERR_GROUP, MPI_ERR_OP,  MPI_ERR_ARG,
-                         MPI_ERR_REQUEST, MPI_ERR_TRUNCATE};
+  const int classes[] = {MPI_ERR_BUFFER, MPI_ERR_COUNT, MPI_ERR_TYPE,    MPI_ERR_TAG,
+                         MPI_ERR_COMM,   MPI_ERR_RANK,  MPI_ERR_ROOT,    MPI_ERR_GROUP,
+                         MPI_ERR_OP,     MPI_ERR_ARG,   MPI_ERR_REQUEST, MPI_ERR_TRUNCATE};
   return std::find(std::begin(classes), std::end(classes), error_class) != std::end(classes);
 }
 

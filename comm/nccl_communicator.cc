@@ -21,24 +21,37 @@ namespace {
 // REQUIRES: SizeOf(dtype) > 0. What is only moved travels as bytes.
 ncclDataType_t TypeOf(DType dtype) {
   switch (dtype) {
-    case DType::kI8: return ncclInt8;
-    case DType::kI32: return ncclInt32;
-    case DType::kI64: return ncclInt64;
-    case DType::kF16: return ncclFloat16;
-    case DType::kBF16: return ncclBfloat16;
-    case DType::kF32: return ncclFloat32;
-    case DType::kF64: return ncclFloat64;
-    default: return ncclUint8;
+    case DType::kI8:
+      return ncclInt8;
+    case DType::kI32:
+      return ncclInt32;
+    case DType::kI64:
+      return ncclInt64;
+    case DType::kF16:
+      return ncclFloat16;
+    case DType::kBF16:
+      return ncclBfloat16;
+    case DType::kF32:
+      return ncclFloat32;
+    case DType::kF64:
+      return ncclFloat64;
+    default:
+      return ncclUint8;
   }
 }
 
 ncclRedOp_t OpOf(Op op) {
   switch (op) {
-    case Op::kSum: return ncclSum;
-    case Op::kAverage: return ncclAvg;
-    case Op::kMin: return ncclMin;
-    case Op::kMax: return ncclMax;
-    case Op::kProduct: return ncclProd;
+    case Op::kSum:
+      return ncclSum;
+    case Op::kAverage:
+      return ncclAvg;
+    case Op::kMin:
+      return ncclMin;
+    case Op::kMax:
+      return ncclMax;
+    case Op::kProduct:
+      return ncclProd;
   }
   return ncclSum;
 }
@@ -55,10 +68,18 @@ Status CheckScale(const Span& span, const CallOptions& options) {
 void WriteFactor(DType dtype, double factor, uint64_t* bits) {
   const auto narrow = static_cast<float>(factor);
   switch (dtype) {
-    case DType::kF64: std::memcpy(bits, &factor, sizeof factor); return;
-    case DType::kF32: std::memcpy(bits, &narrow, sizeof narrow); return;
-    case DType::kF16: *bits = HalfFromFloat(narrow); return;
-    default: *bits = BfloatFromFloat(narrow); return;
+    case DType::kF64:
+      std::memcpy(bits, &factor, sizeof factor);
+      return;
+    case DType::kF32:
+      std::memcpy(bits, &narrow, sizeof narrow);
+      return;
+    case DType::kF16:
+      *bits = HalfFromFloat(narrow);
+      return;
+    default:
+      *bits = BfloatFromFloat(narrow);
+      return;
   }
 }
 
@@ -118,8 +139,8 @@ ncclResult_t ReduceOn(NcclDevice& device, const Span& span, const CallOptions& o
   uint64_t factor = 0;
   WriteFactor(span.dtype, FactorOf(options, device.ranks), &factor);
   ncclRedOp_t scaled = ncclSum;
-  ncclResult_t result = ncclRedOpCreatePreMulSum(&scaled, &factor, type, ncclScalarHostImmediate,
-                                                 device.comm);
+  ncclResult_t result =
+      ncclRedOpCreatePreMulSum(&scaled, &factor, type, ncclScalarHostImmediate, device.comm);
   if (result != ncclSuccess) return result;
   result = ncclAllReduce(span.data, span.data, count, type, scaled, device.comm, device.stream);
   ncclRedOpDestroy(scaled, device.comm);  // what was launched has its own copy
@@ -136,9 +157,8 @@ Result<Work> NcclCommunicator::AllReduce(Span inout, const CallOptions& options)
   const auto caller = static_cast<cudaStream_t>(options.stream);
   const std::string what = Describe("all_reduce", inout, options);
   STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
-                          device_->Launch(what, caller, LimitOf(options, *device_), [&] {
-                            return ReduceOn(*device_, inout, options);
-                          }));
+                          device_->Launch(what, caller, LimitOf(options, *device_),
+                                          [&] { return ReduceOn(*device_, inout, options); }));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
 
@@ -177,11 +197,11 @@ Result<Work> NcclCommunicator::Broadcast(Span inout, int root, const CallOptions
   if (inout.count == 0) return Work();
   const auto caller = static_cast<cudaStream_t>(options.stream);
   const std::string what = Describe("broadcast", inout, options);
-  STEMMA_ASSIGN_OR_RETURN(
-      CudaEvent done, device_->Launch(what, caller, LimitOf(options, *device_), [&] {
-        return ncclBroadcast(inout.data, inout.data, inout.bytes(), ncclUint8, root,
-                             device_->comm, device_->stream);
-      }));
+  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+                          device_->Launch(what, caller, LimitOf(options, *device_), [&] {
+                            return ncclBroadcast(inout.data, inout.data, inout.bytes(), ncclUint8,
+                                                 root, device_->comm, device_->stream);
+                          }));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
 
@@ -209,12 +229,12 @@ class NcclSegment final : public Segment {
 
 }  // namespace
 
-Result<std::unique_ptr<Segment>> NcclCommunicator::Allocate(int64_t bytes,
-                                                            std::string_view what) {
+Result<std::unique_ptr<Segment>> NcclCommunicator::Allocate(int64_t bytes, std::string_view what) {
   if (bytes < 0) return Status(Code::kInvalidArgument, std::string(what) + ": bytes below zero");
   void* data = nullptr;
   const size_t size = bytes > 0 ? static_cast<size_t>(bytes) : 1;
-  const std::string call = std::string(what) + ", " + std::to_string(bytes) + " bytes: ncclMemAlloc";
+  const std::string call =
+      std::string(what) + ", " + std::to_string(bytes) + " bytes: ncclMemAlloc";
   STEMMA_RETURN_IF_ERROR(FromNccl(ncclMemAlloc(&data, size), call));
   auto segment = std::make_unique<NcclSegment>(data, bytes);
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMemset(data, 0, size)));

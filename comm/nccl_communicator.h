@@ -2,12 +2,13 @@
 //
 // A call never blocks the host. It records an event on the caller's stream, makes the
 // communicator's own stream wait for it, and puts the collective there; Work::Wait() makes the
-// caller's stream wait for the end of it. So results are ordered like any other work of that stream,
-// and the host learns of a peer's failure at the next call, at Wait, or from Health().
+// caller's stream wait for the end of it. So results are ordered like any other work of that
+// stream, and the host learns of a peer's failure at the next call, at Wait, or from Health().
 //
-// The communicator is made without blocking (blocking=0) and every call that NCCL leaves in progress
-// is polled until the deadline: that is how NCCL gets a time-out. After the first error the
-// communicator is aborted, because kernels that wait for a lost peer would otherwise spin for ever.
+// The communicator is made without blocking (blocking=0) and every call that NCCL leaves in
+// progress is polled until the deadline: that is how NCCL gets a time-out. After the first error
+// the communicator is aborted, because kernels that wait for a lost peer would otherwise spin for
+// ever.
 //
 // All ranks receive the same bits; their order of summation is NCCL's. A scale other than 1 needs a
 // floating-point sum or average: it travels inside the collective (ncclRedOpCreatePreMulSum), which

@@ -10,8 +10,7 @@ namespace stemma::comm {
 
 Result<CudaEvent> CudaEvent::Create() {
   cudaEvent_t event = nullptr;
-  STEMMA_RETURN_IF_ERROR(
-      STEMMA_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming)));
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaEventCreateWithFlags(&event, cudaEventDisableTiming)));
   return CudaEvent(event);
 }
 
@@ -29,8 +28,7 @@ NcclDevice::~NcclDevice() {
 }
 
 Status NcclDevice::Connect(const ncclUniqueId& id) {
-  STEMMA_RETURN_IF_ERROR(
-      STEMMA_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)));
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)));
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMalloc(&token, sizeof(float))));
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMemset(token, 0, sizeof(float))));
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;

@@ -37,8 +37,8 @@ struct NcclDevice {
   NcclDevice(const NcclDevice&) = delete;
 
   Status Connect(const ncclUniqueId& id);
-  // Puts one NCCL call on the stream, behind what `caller` has been given so far; the returned event
-  // is its end.
+  // Puts one NCCL call on the stream, behind what `caller` has been given so far; the returned
+  // event is its end.
   Result<CudaEvent> Launch(const std::string& what, cudaStream_t caller,
                            std::chrono::milliseconds limit,
                            const std::function<ncclResult_t()>& call);

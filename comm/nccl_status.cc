@@ -10,8 +10,10 @@ Code CodeOf(ncclResult_t result) {
     case ncclInvalidArgument:
     case ncclInvalidUsage:
     case ncclUnhandledCudaError:
-    case ncclInternalError: return Code::kInternal;
-    default: return Code::kPeerLost;
+    case ncclInternalError:
+      return Code::kInternal;
+    default:
+      return Code::kPeerLost;
   }
 }
 

@@ -12,8 +12,8 @@
 // cause. A Work's Wait needs no deadline of its own: each operation has one, and after the first
 // that passes the others return at once.
 //
-// Thread: Launch from one at a time, Wait, Cancel and Health from any. The Works end before or after
-// this object; its destructor fails what has not begun.
+// Thread: Launch from one at a time, Wait, Cancel and Health from any. The Works end before or
+// after this object; its destructor fails what has not begun.
 #pragma once
 
 #include <atomic>

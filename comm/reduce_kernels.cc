@@ -113,38 +113,38 @@ inline T Scale(T value, double factor) {
 }
 
 // The loops of one dtype. Macros and not templates: g++ makes clones only of plain functions.
-#define STEMMA_LOOP(name, Acc, T, expression)                        \
-  STEMMA_CLONES void name(Acc* acc, const T* in, int n) {            \
-    for (int i = 0; i < n; ++i) acc[i] = expression;                 \
+#define STEMMA_LOOP(name, Acc, T, expression)             \
+  STEMMA_CLONES void name(Acc* acc, const T* in, int n) { \
+    for (int i = 0; i < n; ++i) acc[i] = expression;      \
   }
-#define STEMMA_LOOPS(dtype, Acc, T, load, store)                                     \
-  STEMMA_LOOP(Load##dtype, Acc, T, load(in[i]))                                      \
-  STEMMA_LOOP(Add##dtype, Acc, T, Add<Acc>(acc[i], load(in[i])))                     \
-  STEMMA_LOOP(Min##dtype, Acc, T, Min<Acc>(acc[i], load(in[i])))                     \
-  STEMMA_LOOP(Max##dtype, Acc, T, Max<Acc>(acc[i], load(in[i])))                     \
-  STEMMA_LOOP(Multiply##dtype, Acc, T, Multiply<Acc>(acc[i], load(in[i])))           \
-  STEMMA_CLONES void Store##dtype(const Acc* acc, T* out, int n) {                   \
-    for (int i = 0; i < n; ++i) out[i] = store(acc[i]);                              \
-  }                                                                                  \
-  STEMMA_CLONES void Scale##dtype(Acc* acc, double factor, int n) {                  \
-    for (int i = 0; i < n; ++i) acc[i] = Scale<Acc>(acc[i], factor);                 \
-  }                                                                                  \
-  void Reduce##dtype(Op op, const std::vector<const void*>& in, int64_t count,       \
-                     double factor, void* out) {                                     \
-    auto* step = op == Op::kMin       ? Min##dtype                                   \
-                 : op == Op::kMax     ? Max##dtype                                   \
-                 : op == Op::kProduct ? Multiply##dtype                              \
-                                      : Add##dtype;                                  \
-    Acc acc[kBlock];                                                                 \
-    for (int64_t at = 0; at < count; at += kBlock) {                                 \
-      const int n = static_cast<int>(std::min<int64_t>(kBlock, count - at));         \
-      Load##dtype(acc, static_cast<const T*>(in[0]) + at, n);                        \
-      for (size_t r = 1; r < in.size(); ++r) {                                       \
-        step(acc, static_cast<const T*>(in[r]) + at, n);                             \
-      }                                                                              \
-      if (factor != 1) Scale##dtype(acc, factor, n);                                 \
-      Store##dtype(acc, static_cast<T*>(out) + at, n);                               \
-    }                                                                                \
+#define STEMMA_LOOPS(dtype, Acc, T, load, store)                                              \
+  STEMMA_LOOP(Load##dtype, Acc, T, load(in[i]))                                               \
+  STEMMA_LOOP(Add##dtype, Acc, T, Add<Acc>(acc[i], load(in[i])))                              \
+  STEMMA_LOOP(Min##dtype, Acc, T, Min<Acc>(acc[i], load(in[i])))                              \
+  STEMMA_LOOP(Max##dtype, Acc, T, Max<Acc>(acc[i], load(in[i])))                              \
+  STEMMA_LOOP(Multiply##dtype, Acc, T, Multiply<Acc>(acc[i], load(in[i])))                    \
+  STEMMA_CLONES void Store##dtype(const Acc* acc, T* out, int n) {                            \
+    for (int i = 0; i < n; ++i) out[i] = store(acc[i]);                                       \
+  }                                                                                           \
+  STEMMA_CLONES void Scale##dtype(Acc* acc, double factor, int n) {                           \
+    for (int i = 0; i < n; ++i) acc[i] = Scale<Acc>(acc[i], factor);                          \
+  }                                                                                           \
+  void Reduce##dtype(Op op, const std::vector<const void*>& in, int64_t count, double factor, \
+                     void* out) {                                                             \
+    auto* step = op == Op::kMin       ? Min##dtype                                            \
+                 : op == Op::kMax     ? Max##dtype                                            \
+                 : op == Op::kProduct ? Multiply##dtype                                       \
+                                      : Add##dtype;                                           \
+    Acc acc[kBlock];                                                                          \
+    for (int64_t at = 0; at < count; at += kBlock) {                                          \
+      const int n = static_cast<int>(std::min<int64_t>(kBlock, count - at));                  \
+      Load##dtype(acc, static_cast<const T*>(in[0]) + at, n);                                 \
+      for (size_t r = 1; r < in.size(); ++r) {                                                \
+        step(acc, static_cast<const T*>(in[r]) + at, n);                                      \
+      }                                                                                       \
+      if (factor != 1) Scale##dtype(acc, factor, n);                                          \
+      Store##dtype(acc, static_cast<T*>(out) + at, n);                                        \
+    }                                                                                         \
   }
 
 STEMMA_LOOPS(U8, uint8_t, uint8_t, Same, Same)
@@ -161,16 +161,25 @@ STEMMA_LOOPS(F64, double, double, Same, Same)
 void Reduce(Op op, DType dtype, const std::vector<const void*>& in, int64_t count, double factor,
             void* out) {
   switch (dtype) {
-    case DType::kU8: return ReduceU8(op, in, count, factor, out);
-    case DType::kI8: return ReduceI8(op, in, count, factor, out);
-    case DType::kI32: return ReduceI32(op, in, count, factor, out);
-    case DType::kI64: return ReduceI64(op, in, count, factor, out);
-    case DType::kF16: return ReduceF16(op, in, count, factor, out);
-    case DType::kBF16: return ReduceBF16(op, in, count, factor, out);
-    case DType::kF32: return ReduceF32(op, in, count, factor, out);
-    case DType::kF64: return ReduceF64(op, in, count, factor, out);
+    case DType::kU8:
+      return ReduceU8(op, in, count, factor, out);
+    case DType::kI8:
+      return ReduceI8(op, in, count, factor, out);
+    case DType::kI32:
+      return ReduceI32(op, in, count, factor, out);
+    case DType::kI64:
+      return ReduceI64(op, in, count, factor, out);
+    case DType::kF16:
+      return ReduceF16(op, in, count, factor, out);
+    case DType::kBF16:
+      return ReduceBF16(op, in, count, factor, out);
+    case DType::kF32:
+      return ReduceF32(op, in, count, factor, out);
+    case DType::kF64:
+      return ReduceF64(op, in, count, factor, out);
     case DType::kBool:
-    case DType::kI16: break;
+    case DType::kI16:
+      break;
   }
   STEMMA_CHECK(false, "dtype " + std::string(NameOf(dtype)));
 }

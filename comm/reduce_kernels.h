@@ -25,7 +25,8 @@ namespace stemma::comm {
 void Reduce(Op op, DType dtype, const std::vector<const void*>& in, int64_t count, double factor,
             void* out);
 
-// The conversions, for tests and for whoever prints values. To nearest, ties to even; NaN stays NaN.
+// The conversions, for tests and for whoever prints values. To nearest, ties to even; NaN stays
+// NaN.
 float FloatFromHalf(uint16_t bits);
 uint16_t HalfFromFloat(float value);
 float FloatFromBfloat(uint16_t bits);

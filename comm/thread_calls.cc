@@ -66,10 +66,14 @@ Status Match(int64_t number, const std::vector<ThreadCall>& calls) {
 
 void Execute(const std::vector<ThreadCall>& calls) {
   switch (calls[0].kind) {
-    case ThreadCall::kReduce: return ReduceAll(calls);
-    case ThreadCall::kGather: return GatherAll(calls);
-    case ThreadCall::kBroadcast: return BroadcastAll(calls);
-    case ThreadCall::kBarrier: return;
+    case ThreadCall::kReduce:
+      return ReduceAll(calls);
+    case ThreadCall::kGather:
+      return GatherAll(calls);
+    case ThreadCall::kBroadcast:
+      return BroadcastAll(calls);
+    case ThreadCall::kBarrier:
+      return;
   }
 }
 
@@ -84,8 +88,8 @@ Result<int64_t> ThreadCalls::Arrive(int rank, ThreadCall call) {
   const int64_t number = arrivals_[rank]++;
   const auto at = static_cast<size_t>(number - first_);
   if (at == open_.size()) {
-    open_.push_back({std::vector<ThreadCall>(group_->ranks()),
-                     std::vector<bool>(group_->ranks()), group_->ranks()});
+    open_.push_back({std::vector<ThreadCall>(group_->ranks()), std::vector<bool>(group_->ranks()),
+                     group_->ranks()});
   }
   open_[at].calls[rank] = std::move(call);
   open_[at].came[rank] = true;

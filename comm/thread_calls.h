@@ -16,8 +16,8 @@ namespace stemma::comm {
 struct ThreadCall {
   enum Kind { kReduce, kGather, kBroadcast, kBarrier };
   Kind kind = kBarrier;
-  Span inout;       // all_gather: all
-  ConstSpan mine;   // all_gather
+  Span inout;      // all_gather: all
+  ConstSpan mine;  // all_gather
   std::vector<int64_t> counts;
   int root = 0;
   CallOptions options;

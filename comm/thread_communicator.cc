@@ -11,8 +11,7 @@ namespace {
 
 class ThreadWork final : public Work::Impl {
  public:
-  ThreadWork(std::shared_ptr<ThreadCalls> calls, int64_t number,
-             std::chrono::milliseconds deadline)
+  ThreadWork(std::shared_ptr<ThreadCalls> calls, int64_t number, std::chrono::milliseconds deadline)
       : calls_(std::move(calls)), number_(number), deadline_(deadline) {}
   Status Wait() override { return calls_->Wait(number_, deadline_); }
   bool Done() const override { return calls_->Done(number_); }

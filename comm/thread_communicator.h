@@ -1,12 +1,12 @@
-// Ranks as threads of one process: for tests, where TSAN sees every access, and, with one rank, for a
-// world of one. Same interface, same arguments refused, same kernels and so the same bits as between
-// processes.
+// Ranks as threads of one process: for tests, where TSAN sees every access, and, with one rank, for
+// a world of one. Same interface, same arguments refused, same kernels and so the same bits as
+// between processes.
 //
 // A call leaves its spans in the group and returns. Whoever completes a call, by arriving last,
 // carries it out for all, in the order of the calls; no thread is needed beside the ranks', and a
-// rank may go on and do something else before it waits. Because the group sees every rank's call, it
-// notices what other backends cannot: calls that do not match are kIncompatible on all ranks, with
-// what each rank asked for.
+// rank may go on and do something else before it waits. Because the group sees every rank's call,
+// it notices what other backends cannot: calls that do not match are kIncompatible on all ranks,
+// with what each rank asked for.
 //
 // Abort ends all ranks of the group, not only this one: they live in one process.
 #pragma once

@@ -28,8 +28,8 @@ Status ThreadGroup::Post(Board board, int rank, std::string text) {
   Rounds& rounds = boards_[board];
   const auto at = static_cast<size_t>(rounds.posts[rank]++ - rounds.first);
   if (at == rounds.open.size()) {
-    rounds.open.push_back({std::vector<std::string>(ranks_), std::vector<bool>(ranks_), ranks_,
-                           ranks_});
+    rounds.open.push_back(
+        {std::vector<std::string>(ranks_), std::vector<bool>(ranks_), ranks_, ranks_});
   }
   Round& round = rounds.open[at];
   round.texts[rank] = std::move(text);

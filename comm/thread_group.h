@@ -1,12 +1,12 @@
-// What ranks that are threads of one process share: boards on which they post texts for one another,
-// and the first failure, which ends them all.
+// What ranks that are threads of one process share: boards on which they post texts for one
+// another, and the first failure, which ends them all.
 //
 //   auto group = std::make_shared<ThreadGroup>(ranks, deadline);
 //   group->Post(kCohortBoard, rank, text);                       // returns at once
 //   auto texts = group->Collect(kCohortBoard, rank, "hello");    // waits for the same post of all
 //
-// Each board is a queue of rounds: the n-th post of every rank belongs to round n, and Collect reads
-// a rank's rounds in order. Posts and Collects may lie apart, so a rank can go on computing.
+// Each board is a queue of rounds: the n-th post of every rank belongs to round n, and Collect
+// reads a rank's rounds in order. Posts and Collects may lie apart, so a rank can go on computing.
 //
 // Thread: any. Failure: a rank that does not come within the deadline is kTimeout, named, for all
 // ranks; later calls return the first failure.
@@ -58,7 +58,7 @@ class ThreadGroup {
   };
   struct Rounds {
     std::deque<Round> open;
-    int64_t first = 0;  // the number of open[0]
+    int64_t first = 0;                  // the number of open[0]
     std::vector<int64_t> posts, reads;  // of each rank so far
   };
 

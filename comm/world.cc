@@ -39,8 +39,8 @@ Status Claim() {
     open_world = "a World that is being opened";
     return {};
   }
-  return {Code::kInvalidArgument, "this process has a World already: " + open_world +
-                                      "; open one and pass it around"};
+  return {Code::kInvalidArgument,
+          "this process has a World already: " + open_world + "; open one and pass it around"};
 }
 
 void SetClaim(const std::string& description) {
@@ -180,13 +180,13 @@ Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Iden
   STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, false));
   auto group = std::make_shared<ThreadGroup>(1, Milliseconds(settings.deadline_s));
   auto calls = MakeThreadCalls(group);
-  auto world = std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0,
-                                           settings.control_lag);
+  auto world =
+      std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0, settings.control_lag);
   if (backend == Backend::kNccl) {
     Identity facts = identity;
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
-    STEMMA_ASSIGN_OR_RETURN(world->data_, MakeGpuCommunicator(world->cohort(),
-                                                              Milliseconds(settings.deadline_s)));
+    STEMMA_ASSIGN_OR_RETURN(
+        world->data_, MakeGpuCommunicator(world->cohort(), Milliseconds(settings.deadline_s)));
   }
   world->description_ = DescribeWorld(1, 1, backend);
   return std::unique_ptr<World>(std::move(world));
@@ -219,8 +219,7 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
 
 Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Identity& identity,
                                        const Launch& launch) {
-  STEMMA_ASSIGN_OR_RETURN(auto runtime,
-                          MpiRuntime::Start(Milliseconds(settings.init_timeout_s)));
+  STEMMA_ASSIGN_OR_RETURN(auto runtime, MpiRuntime::Start(Milliseconds(settings.init_timeout_s)));
   // A world of one that should be larger: it is alone, and may end alone.
   Status status = CheckSize(launch, runtime->ranks(), runtime->library());
   if (!status.ok()) {
@@ -232,8 +231,8 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
   status = Settle(*world, settings, identity);
   if (status.ok()) return std::unique_ptr<World>(std::move(world));
   // What all ranks refuse together they may also end together, without the launcher's complaints.
-  const bool together = status.code() == Code::kIncompatible ||
-                        status.code() == Code::kInvalidArgument;
+  const bool together =
+      status.code() == Code::kIncompatible || status.code() == Code::kInvalidArgument;
   if (together) world->runtime().Finish().ok();
   return status;
 }
@@ -244,8 +243,7 @@ void WorldBase::PrintCause(const Status& cause) const {
   static std::atomic<bool> printed{false};
   if (printed.exchange(true)) return;
   std::fprintf(stderr, "stemma: rank %d of %d on %s ends the job: %s: %s\n", place_.rank,
-               place_.ranks, place_.host.c_str(), CodeName(cause.code()),
-               cause.message().c_str());
+               place_.ranks, place_.host.c_str(), CodeName(cause.code()), cause.message().c_str());
   std::fflush(nullptr);
 }
 
@@ -255,8 +253,7 @@ std::string WorldBase::HostName() {
   return name;
 }
 
-Result<std::unique_ptr<World>> World::Open(const CommSettings& settings,
-                                           const Identity& identity) {
+Result<std::unique_ptr<World>> World::Open(const CommSettings& settings, const Identity& identity) {
   STEMMA_RETURN_IF_ERROR(CheckSettings(settings));
   STEMMA_RETURN_IF_ERROR(Claim());
   Result<Launch> launch = ReadLaunch(&EnvironmentVariable);

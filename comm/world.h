@@ -3,14 +3,14 @@
 //
 //   Result<std::unique_ptr<World>> world = World::Open(settings, identity);
 //
-// Open, in this order (ENGINE design, section 5): launcher variables are compared with what MPI says;
-// no launcher means a world of one, and MPI is never called. MPI is initialised with
-// MPI_THREAD_MULTIPLE on a duplicated communicator that returns errors. Every rank says hello before
-// a deadline, so that a missing one is named. Then all ranks compare their Identity: any difference
-// is the same error on every rank, grouped by value.
+// Open, in this order (ENGINE design, section 5): launcher variables are compared with what MPI
+// says; no launcher means a world of one, and MPI is never called. MPI is initialised with
+// MPI_THREAD_MULTIPLE on a duplicated communicator that returns errors. Every rank says hello
+// before a deadline, so that a missing one is named. Then all ranks compare their Identity: any
+// difference is the same error on every rank, grouped by value.
 //
-// Thread: the loop's, except Abort (any). Failure: kInvalidArgument for a launch that cannot be right
-// (with the command that would be), kIncompatible where ranks differ, kTimeout and kPeerLost.
+// Thread: the loop's, except Abort (any). Failure: kInvalidArgument for a launch that cannot be
+// right (with the command that would be), kIncompatible where ranks differ, kTimeout and kPeerLost.
 #pragma once
 
 #include <memory>
@@ -32,7 +32,8 @@ using Identity = std::vector<std::pair<std::string, std::string>>;
 
 class World {
  public:
-  static Result<std::unique_ptr<World>> Open(const CommSettings& settings, const Identity& identity);
+  static Result<std::unique_ptr<World>> Open(const CommSettings& settings,
+                                             const Identity& identity);
 
   // `ranks` worlds over threads of this process, for tests: give one to each thread. Rank r is
   // element r. All die together when one is aborted.
@@ -41,16 +42,17 @@ class World {
   virtual ~World() = default;
   virtual int rank() const = 0;
   virtual int ranks() const = 0;
-  virtual int node_rank() const = 0;    // 0 .. node_ranks()-1 among the ranks of this host
+  virtual int node_rank() const = 0;  // 0 .. node_ranks()-1 among the ranks of this host
   virtual int node_ranks() const = 0;
   virtual const std::string& host() const = 0;
-  virtual bool on_gpu() const = 0;      // device of the data communicator
-  virtual int gpu_index() const = 0;    // -1 on CPU
+  virtual bool on_gpu() const = 0;    // device of the data communicator
+  virtual int gpu_index() const = 0;  // -1 on CPU
 
-  virtual Communicator& data() = 0;     // gradients, parameters
-  virtual Cohort& cohort() = 0;         // agreement and small texts, on a communicator of its own
+  virtual Communicator& data() = 0;  // gradients, parameters
+  virtual Cohort& cohort() = 0;      // agreement and small texts, on a communicator of its own
   virtual Control& control() = 0;
-  virtual const std::string& description() const = 0;  // "2 ranks on 1 host, backend mpi, order rank"
+  // "2 ranks on 1 host, backend mpi, order rank"
+  virtual const std::string& description() const = 0;
 
   // Ends the job from this rank: prints the cause once, then MPI_Abort with `exit_code`.
   [[noreturn]] virtual void Abort(const Status& cause, int exit_code) = 0;

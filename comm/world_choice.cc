@@ -31,8 +31,9 @@ Status CheckSettings(const CommSettings& settings) {
                   "auto, or device.kind=cpu");
   }
   if (!cuda && settings.backend == "nccl") {
-    return Refuse("comm.backend=nccl moves GPU memory: set device.kind=cuda, or "
-                  "comm.backend=auto");
+    return Refuse(
+        "comm.backend=nccl moves GPU memory: set device.kind=cuda, or "
+        "comm.backend=auto");
   }
   if (!(settings.deadline_s > 0)) return Refuse("comm.deadline_s must be above 0");
   if (!(settings.init_timeout_s > 0)) return Refuse("comm.init_timeout_s must be above 0");
@@ -45,8 +46,9 @@ Status CheckSettings(const CommSettings& settings) {
 Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_runs) {
   if (settings.device == "cuda") return Backend::kNccl;
   if (settings.backend == "mpi" && !mpi_runs) {
-    return Refuse("comm.backend=mpi needs a launcher: start with `mpirun -n 1`, or set "
-                  "comm.backend=auto");
+    return Refuse(
+        "comm.backend=mpi needs a launcher: start with `mpirun -n 1`, or set "
+        "comm.backend=auto");
   }
   if (settings.backend == "threads" && ranks > 1) {
     return Refuse("comm.backend=threads is a world of one, but " + std::to_string(ranks) +

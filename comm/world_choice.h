@@ -10,8 +10,8 @@ namespace stemma::comm {
 
 enum class Backend { kThreads, kMpi, kNccl };
 
-// What can be decided before anybody is asked: unknown names, values out of range, and backends that
-// do not go with the device. kInvalidArgument.
+// What can be decided before anybody is asked: unknown names, values out of range, and backends
+// that do not go with the device. kInvalidArgument.
 Status CheckSettings(const CommSettings& settings);
 
 // `auto` is threads for one rank, mpi for several, and nccl on GPUs. `mpi_runs`: a launcher started

@@ -35,8 +35,7 @@ Status ThreadWorld::Close() {
 }
 
 std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings& settings) {
-  const auto deadline =
-      std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
+  const auto deadline = std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
   auto group = std::make_shared<ThreadGroup>(ranks, deadline);
   auto calls = MakeThreadCalls(group);
   std::vector<std::unique_ptr<World>> worlds;

@@ -1,5 +1,5 @@
-// One rank of a world whose ranks are threads of this process; behind World::Threads, and, alone, the
-// world of one. Its Abort ends the process: that is the job.
+// One rank of a world whose ranks are threads of this process; behind World::Threads, and, alone,
+// the world of one. Its Abort ends the process: that is the job.
 #pragma once
 
 #include <memory>

@@ -45,7 +45,8 @@ class ReplicaSample {
   uint64_t seed_;
 };
 
-// "" when all are equal; otherwise which ranks differ from the most, "rank 1 differs from ranks 0, 2".
+// "" when all are equal; otherwise which ranks differ from the most, "rank 1 differs from ranks 0,
+// 2".
 std::string DifferingRanks(const std::vector<uint64_t>& digests);
 
 }  // namespace stemma::lineage

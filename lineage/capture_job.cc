@@ -10,16 +10,17 @@ namespace stemma::lineage {
 namespace {
 
 constexpr uint64_t kCopyTileBytes = 4 << 20;
-constexpr int kWriteTries = 2;   // a failed fsync may have lost pages: the second try is a new file
+constexpr int kWriteTries = 2;  // a failed fsync may have lost pages: the second try is a new file
 
 Status CopyRanges(const CaptureContext& context, const CaptureJob& job, bool eager) {
   for (const StageRange& range : job.stage.ranges) {
     if (range.eager != eager) continue;
     for (uint64_t done = 0; done < range.bytes; done += kCopyTileBytes) {
       const uint64_t bytes = std::min(kCopyTileBytes, range.bytes - done);
-      Status read = context.source.Read(range.span, range.offset + done, bytes,
-                                        job.memory + range.at + done);
-      if (!read.ok()) return std::move(read).Within("copy '" + context.spans[range.span].name + "'");
+      Status read =
+          context.source.Read(range.span, range.offset + done, bytes, job.memory + range.at + done);
+      if (!read.ok())
+        return std::move(read).Within("copy '" + context.spans[range.span].name + "'");
     }
   }
   return {};
@@ -93,8 +94,7 @@ Result<Written> WriteOnce(const CaptureContext& context, const CaptureJob& job,
 
 Status WritePackOf(const CaptureContext& context, const CaptureJob& job, PackRef* pack,
                    Timings* timings) {
-  STEMMA_ASSIGN_OR_RETURN(const PackPlan plan,
-                          PlanPack(context.layout, IdentityOf(context, job)));
+  STEMMA_ASSIGN_OR_RETURN(const PackPlan plan, PlanPack(context.layout, IdentityOf(context, job)));
   Status last;
   for (int attempt = 1; attempt <= kWriteTries; ++attempt) {
     Result<Written> written = WriteOnce(context, job, plan, attempt);
@@ -114,6 +114,16 @@ Status WritePackOf(const CaptureContext& context, const CaptureJob& job, PackRef
 
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks,
+                    bool per_rank) {
+  if (per_rank) return static_cast<uint32_t>(ranks);
+  uint64_t bytes = 0;
+  for (const LayoutSection& section : layout.sections()) bytes += section.bytes;
+  const uint64_t least = static_cast<uint64_t>(std::max<int64_t>(1, settings.writer_bytes_min));
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>((bytes + least - 1) / least, 1, static_cast<uint64_t>(ranks)));
 }
 
 std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t number) {
@@ -157,9 +167,10 @@ Status CompareWithSource(const CaptureContext& context, const CaptureJob& job) {
       STEMMA_RETURN_IF_ERROR(
           context.source.Read(range.span, range.offset + done, bytes, now.data()));
       if (std::memcmp(now.data(), job.memory + range.at + done, bytes) == 0) continue;
-      return {Code::kInternal, "span '" + context.spans[range.span].name +
-                                   "' changed between the capture and the fence: something "
-                                   "other than the optimizer's step writes to it; declare it eager"};
+      return {Code::kInternal,
+              "span '" + context.spans[range.span].name +
+                  "' changed between the capture and the fence: something "
+                  "other than the optimizer's step writes to it; declare it eager"};
     }
   }
   return {};

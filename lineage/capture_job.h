@@ -34,26 +34,27 @@ struct CaptureContext {
   uint32_t incarnation = 0;
   int rank = 0, ranks = 1;
   uint32_t writers = 1;
-  bool per_rank = false;        // there are PerRank spans, so every rank writes
+  bool per_rank = false;  // there are PerRank spans, so every rank writes
   bool direct = true, direct_required = false;
 };
 
 struct CaptureJob {
   uint64_t number = 0;
-  Record record;                        // as requested
-  double begun_s = 0;                   // SteadySeconds() at Capture()
-  std::optional<uint32_t> writer;       // which one this rank is; none: nothing to write
+  Record record;                   // as requested
+  double begun_s = 0;              // SteadySeconds() at Capture()
+  std::optional<uint32_t> writer;  // which one this rank is; none: nothing to write
   StagePlan stage;
-  char* memory = nullptr;               // of stage.bytes bytes; belongs to the slot
+  char* memory = nullptr;  // of stage.bytes bytes; belongs to the slot
   size_t slot = 0;
-  std::optional<ReplicaSample> sample;  // the eager part is hashed by the loop, the rest by a worker
+  std::optional<ReplicaSample>
+      sample;  // the eager part is hashed by the loop, the rest by a worker
 
-  struct Mailbox {                      // guarded by CaptureRoom::mutex
-    Status status;                      // the first failure of any part
-    bool copied = false;                // training may change the source
-    bool ended = false;                 // written, failed, or nothing to write: memory is free
-    bool dropped = false;               // by the loop: a pack that is still to come is of no use
-    bool verified = false;              // verify_fence has looked
+  struct Mailbox {          // guarded by CaptureRoom::mutex
+    Status status;          // the first failure of any part
+    bool copied = false;    // training may change the source
+    bool ended = false;     // written, failed, or nothing to write: memory is free
+    bool dropped = false;   // by the loop: a pack that is still to come is of no use
+    bool verified = false;  // verify_fence has looked
     uint64_t audit = 0;
     PackRef pack;
     Timings timings;
@@ -69,8 +70,12 @@ struct CaptureRoom {
 
 double SteadySeconds();
 
-// Which writer `rank` is for capture `number`; writers are spread over the ranks, and who comes first
-// rotates, so that load evens out.
+// W: enough bytes for each writer; every rank where ranks have bytes of their own.
+uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks,
+                    bool per_rank);
+
+// Which writer `rank` is for capture `number`; writers are spread over the ranks, and who comes
+// first rotates, so that load evens out.
 std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t number);
 
 // Copies the eager, or the other, ranges of the job and hashes that part of the sample. A failure

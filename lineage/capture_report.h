@@ -20,7 +20,7 @@ struct PartReport {
   uint64_t audit = 0;
   bool has_pack = false;
   PackRef pack;
-  Status status;                 // kFailed: why
+  Status status;  // kFailed: why
 };
 
 std::string EncodePart(const PartReport& report);

@@ -15,13 +15,14 @@
 namespace stemma::lineage {
 namespace {
 
-constexpr double kWaitSecondsMax = 600;   // of a copy or of a pack's write; a disk that is slower is down
+constexpr double kWaitSecondsMax =
+    600;  // of a copy or of a pack's write; a disk that is slower is down
 
-using JobPtr = std::shared_ptr<CaptureJob>;   // shared: see capture_job.h
+using JobPtr = std::shared_ptr<CaptureJob>;  // shared: see capture_job.h
 
 struct Slot {
   AlignedMemory memory;
-  JobPtr job;                        // who uses it until it has ended
+  JobPtr job;  // who uses it until it has ended
 };
 
 class CapturerImpl final : public Capturer {
@@ -31,7 +32,7 @@ class CapturerImpl final : public Capturer {
 
   ~CapturerImpl() override {
     const std::lock_guard<std::mutex> lock(room_.mutex);
-    for (const JobPtr& job : in_flight_) job->mail.dropped = true;   // nobody will name their packs
+    for (const JobPtr& job : in_flight_) job->mail.dropped = true;  // nobody will name their packs
   }
 
   Status AllocateSlots() {
@@ -51,7 +52,7 @@ class CapturerImpl final : public Capturer {
 
   Status Capture(CaptureRequest request) override {
     if (!sticky_.ok()) return sticky_;
-    STEMMA_RETURN_IF_ERROR(WaitCopied());   // of the capture before: a Source has one reader
+    STEMMA_RETURN_IF_ERROR(WaitCopied());  // of the capture before: a Source has one reader
     const double begun = SteadySeconds();
     const JobPtr job = NewJob(std::move(request));
     in_flight_.push_back(job);
@@ -96,7 +97,7 @@ class CapturerImpl final : public Capturer {
 
   Result<std::optional<Durable>> Advance(bool all_written, bool any_failed, bool audit_equal,
                                          Cohort& cohort) override {
-    (void)audit_equal;   // the gathered digests are the newer news
+    (void)audit_equal;  // the gathered digests are the newer news
     if (!sticky_.ok()) return sticky_;
     if (in_flight_.empty() || (!all_written && !any_failed)) return std::optional<Durable>();
     return Settle(cohort);
@@ -132,7 +133,7 @@ class CapturerImpl final : public Capturer {
     if (job->writer) {
       job->stage = PlanStage(context_.layout, context_.spans, *job->writer, context_.writers);
     }
-    if (context_.ranks > 1) {   // the first capture proves the equal start on which all else rests
+    if (context_.ranks > 1) {  // the first capture proves the equal start on which all else rests
       job->sample.emplace(context_.spans, job->number, job->number == 1 ? 1 : kAuditEvery,
                           job->record.step);
     }
@@ -206,11 +207,22 @@ class CapturerImpl final : public Capturer {
     return report;
   }
 
-  // What the control word said may be a step old; what is gathered here decides, alike on all ranks.
+  // A restart sweeps this job's files away; the reason is of more use than the missing file.
+  void PreferFence(PartReport* mine) {
+    const Status alone = writer_->CheckFence();
+    if (alone.code() != Code::kIncompatible) return;
+    mine->state = PartState::kFailed;
+    mine->status = alone;
+  }
+
+  // What the control word said may be a step old; what is gathered here decides, alike on all
+  // ranks.
   Result<std::optional<Durable>> Settle(Cohort& cohort) {
     const JobPtr job = in_flight_.front();
+    PartReport mine = ReportOf(*job);
+    if (writer_ && mine.state != PartState::kWorking) PreferFence(&mine);
     STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
-                            cohort.AllGather(EncodePart(ReportOf(*job))));
+                            cohort.AllGather(EncodePart(mine)));
     std::vector<PartReport> reports;
     for (const std::string& text : texts) {
       STEMMA_ASSIGN_OR_RETURN(PartReport report, DecodePart(text));
@@ -242,7 +254,7 @@ class CapturerImpl final : public Capturer {
     durable.id = durable.record.id;
     durable.age_s = SteadySeconds() - job->begun_s;
     ++stats_.durable;
-    stats_.bytes_written += job->mail.pack.bytes;   // ended: no worker touches it any more
+    stats_.bytes_written += job->mail.pack.bytes;  // ended: no worker touches it any more
     missed_ = 0;
     if (differing.empty()) return std::optional<Durable>(std::move(durable));
     sticky_ = {Code::kCorruption,
@@ -275,7 +287,7 @@ class CapturerImpl final : public Capturer {
     std::sort(record.packs.begin(), record.packs.end(),
               [](const PackRef& a, const PackRef& b) { return a.writer < b.writer; });
     if (context_.ranks > 1) record.audit = differing.empty() ? "ok" : "suspect: " + differing;
-    record.timings = job.mail.timings;   // ended: no worker touches it any more
+    record.timings = job.mail.timings;  // ended: no worker touches it any more
     if (job.mail.ended_s > 0) record.timings.commit_lag_s = SteadySeconds() - job.mail.ended_s;
     record.wall_ms = internal::WallMs();
     STEMMA_ASSIGN_OR_RETURN(*payload, EncodeRecord(&record));
@@ -293,14 +305,15 @@ class CapturerImpl final : public Capturer {
     if (remove) RemovePack(context_, job->mail.pack);
   }
 
-  // All ranks come here alike. Only a disk's failure may be outlived; anything else would come again.
+  // All ranks come here alike. Only a disk's failure may be outlived; anything else would come
+  // again.
   Result<std::optional<Durable>> Failed(const CaptureJob& job, Status why) {
     ++stats_.failed;
     ++missed_;
     last_failure_ = std::move(why).Within("capture " + std::to_string(job.number) + " at step " +
                                           std::to_string(job.record.step));
-    const bool go_on = settings_.on_failure == "continue" &&
-                       last_failure_.code() == Code::kIo && missed_ < settings_.missed_captures_max;
+    const bool go_on = settings_.on_failure == "continue" && last_failure_.code() == Code::kIo &&
+                       missed_ < settings_.missed_captures_max;
     if (go_on) return std::optional<Durable>();
     sticky_ = last_failure_;
     return sticky_;
@@ -320,7 +333,7 @@ class CapturerImpl final : public Capturer {
 
   CaptureRoom room_;
   SerialWorker disk_;
-  SerialWorker copier_;   // last: it posts to disk_, so it ends first
+  SerialWorker copier_;  // last: it posts to disk_, so it ends first
 };
 
 Status CheckCreate(const LineageSettings& settings, const std::vector<Span>& spans, int rank,
@@ -330,8 +343,8 @@ Status CheckCreate(const LineageSettings& settings, const std::vector<Span>& spa
     return {Code::kInternal, "rank 0, and nobody else, has the run's writer"};
   }
   if (settings.depth < 1 || settings.depth > 64) {
-    return {Code::kInvalidArgument, "lineage.depth is " + std::to_string(settings.depth) +
-                                        "; it must be 1 to 64"};
+    return {Code::kInvalidArgument,
+            "lineage.depth is " + std::to_string(settings.depth) + "; it must be 1 to 64"};
   }
   if (settings.on_failure != "stop" && settings.on_failure != "continue") {
     return {Code::kInvalidArgument,
@@ -348,17 +361,6 @@ Status CheckCreate(const LineageSettings& settings, const std::vector<Span>& spa
                                         "and declare it replicated"};
   }
   return {};
-}
-
-// Enough bytes for each; every rank where ranks have bytes of their own.
-uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks,
-                    bool per_rank) {
-  if (per_rank) return static_cast<uint32_t>(ranks);
-  uint64_t bytes = 0;
-  for (const LayoutSection& section : layout.sections()) bytes += section.bytes;
-  const uint64_t least = static_cast<uint64_t>(std::max<int64_t>(1, settings.writer_bytes_min));
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>((bytes + least - 1) / least, 1, static_cast<uint64_t>(ranks)));
 }
 
 }  // namespace

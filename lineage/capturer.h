@@ -2,15 +2,16 @@
 // optimizer's fence, writes one pack per writer in the background after it, and commits the record
 // once every rank has reported its part.
 //
-//   capturer->Capture(request);                // step's end, all ranks alike: eager spans copied now
-//   optimizer->Step(step, capturer->fence());  // waits only if the copy has not finished
-//   mine |= capturer->Poll();                  // step's end: bits for the control word, never blocks
+//   capturer->Capture(request);                // step's end, all ranks alike: eager spans copied
+//   now optimizer->Step(step, capturer->fence());  // waits only if the copy has not finished mine
+//   |= capturer->Poll();                  // step's end: bits for the control word, never blocks
 //   capturer->Advance(verdict_bits, cohort);   // step's end: gathers, commits, reports
 //
-// One Capturer per rank; all calls from the loop's thread, in the same order on all ranks. Two stages:
-// `captured` (training may change the state again) and `durable` (it survives power loss, and only
-// then is it acknowledged). At most settings.depth captures are in flight; a further one waits.
-// A failed capture is dropped on all ranks alike and returned, sticky, by Advance on every rank.
+// One Capturer per rank; all calls from the loop's thread, in the same order on all ranks. Two
+// stages: `captured` (training may change the state again) and `durable` (it survives power loss,
+// and only then is it acknowledged). At most settings.depth captures are in flight; a further one
+// waits. A failed capture is dropped on all ranks alike and returned, sticky, by Advance on every
+// rank.
 #pragma once
 
 #include <cstdint>
@@ -30,34 +31,35 @@
 namespace stemma::lineage {
 
 struct CaptureRequest {
-  Record record;     // everything but id, layout, packs, capture, timings; equal on all ranks
+  Record record;  // everything but id, layout, packs, capture, timings; equal on all ranks
 };
 
 // What this rank says in the step's control word.
 struct CaptureBits {
-  bool written = false;   // its part of the oldest capture in flight is on disk (or it has none to write)
+  bool written =
+      false;  // its part of the oldest capture in flight is on disk (or it has none to write)
   bool failed = false;
-  uint64_t audit = 0;     // digest of the replica sample of the oldest capture in flight; 0: none
+  uint64_t audit = 0;  // digest of the replica sample of the oldest capture in flight; 0: none
 };
 
-struct Durable {          // news of Advance
+struct Durable {  // news of Advance
   StateId id;
   Record record;
-  double age_s = 0;       // from Capture() to durable
+  double age_s = 0;  // from Capture() to durable
 };
 
 struct CaptureStats {
   uint64_t captures = 0, durable = 0, failed = 0;
-  uint64_t bytes_written = 0;      // by this rank
-  double stall_s = 0;              // the loop waited, in total
+  uint64_t bytes_written = 0;  // by this rank
+  double stall_s = 0;          // the loop waited, in total
 };
 
 class Capturer {
  public:
   // `writer` is the run's on rank 0, null elsewhere. `spans` are the same on all ranks; `source`
   // outlives the Capturer. `tmp_dir` is the writer's tmp_dir() on rank 0, broadcast to all: it also
-  // tells run and incarnation. Not collective: Agree on the result. Sharded spans are refused; Frozen
-  // ones are written like Replicated ones, with every capture.
+  // tells run and incarnation. Not collective: Agree on the result. Sharded spans are refused;
+  // Frozen ones are written like Replicated ones, with every capture.
   static Result<std::unique_ptr<Capturer>> Create(const LineageSettings& settings, Store& store,
                                                   RunWriter* writer, const std::string& tmp_dir,
                                                   std::vector<Span> spans, Source& source, int rank,
@@ -69,12 +71,13 @@ class Capturer {
   // reported by Poll(), so that all ranks hear of it alike. kTimeout when a copy does not end.
   virtual Status WaitCopied() = 0;
   virtual CaptureBits Poll() = 0;
-  // `all_written` / `any_failed`: the control word's verdict about the oldest capture in flight, i.e.
-  // about what Poll() said for it on all ranks. Collective whenever either is set. The verdict is only
-  // the occasion, since it may be a step old: the ranks gather their reports, audit digests included,
-  // and those decide. Under on_failure = continue a failed disk gives nullopt and last_failure().
-  virtual Result<std::optional<Durable>> Advance(bool all_written, bool any_failed, bool audit_equal,
-                                                 Cohort& cohort) = 0;
+  // `all_written` / `any_failed`: the control word's verdict about the oldest capture in flight,
+  // i.e. about what Poll() said for it on all ranks. Collective whenever either is set. The verdict
+  // is only the occasion, since it may be a step old: the ranks gather their reports, audit digests
+  // included, and those decide. Under on_failure = continue a failed disk gives nullopt and
+  // last_failure().
+  virtual Result<std::optional<Durable>> Advance(bool all_written, bool any_failed,
+                                                 bool audit_equal, Cohort& cohort) = 0;
   // Until nothing is in flight: for the last capture of a run. Collective.
   virtual Result<std::vector<Durable>> Finish(Cohort& cohort) = 0;
   virtual const CaptureStats& stats() const = 0;

@@ -22,9 +22,9 @@ Status Eat(const Span& span, uint32_t index, uint32_t rank, Piece* next, Piece e
   if (at == count && !more) return {};
   std::string what = "span '" + span.name + "'";
   if (span.role == Role::kPerRank) what += " of rank " + std::to_string(rank);
-  return {Code::kCorruption, what + ": elements from " + std::to_string(at) + " of " +
-                                 std::to_string(count) +
-                                 (more && (*next)->first < at ? " are there twice" : " are missing")};
+  return {Code::kCorruption,
+          what + ": elements from " + std::to_string(at) + " of " + std::to_string(count) +
+              (more && (*next)->first < at ? " are there twice" : " are missing")};
 }
 
 }  // namespace

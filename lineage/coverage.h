@@ -11,8 +11,8 @@
 
 namespace stemma::lineage {
 
-// `pieces` in any order, in the form of PackReader::pieces(); PerRank spans must be there for each of
-// `world` ranks. kCorruption names the span and the elements that are missing or there twice.
+// `pieces` in any order, in the form of PackReader::pieces(); PerRank spans must be there for each
+// of `world` ranks. kCorruption names the span and the elements that are missing or there twice.
 Status CheckCoverage(const Layout& layout, uint32_t world, std::vector<PackPiece> pieces);
 
 }  // namespace stemma::lineage

@@ -1,6 +1,6 @@
 // Tagged fields, the encoding of everything that lives in a frame: tag u16, length u32, value. Tags
-// ascend and none comes twice, so one content has one encoding. A reader skips tags that it does not
-// know below 0x8000 and refuses the others: that is how the format grows.
+// ascend and none comes twice, so one content has one encoding. A reader skips tags that it does
+// not know below 0x8000 and refuses the others: that is how the format grows.
 //
 //   FieldWriter out;                              FieldReader in(bytes);
 //   out.U64(3, step);                             uint64_t step = in.U64(3);

@@ -1,13 +1,13 @@
-// Proves a store whole, or says what is not, by state, pack, tensor and byte range. It reads and never
-// changes anything, so it may run beside any number of writers; what they are in the middle of shows
-// up as remarks.
+// Proves a store whole, or says what is not, by state, pack, tensor and byte range. It reads and
+// never changes anything, so it may run beside any number of writers; what they are in the middle
+// of shows up as remarks.
 //
 //   STEMMA_ASSIGN_OR_RETURN(const FsckReport report, Fsck(*store, {true}));
 //   for (const std::string& text : report.errors) ...       // exit code 1
 //
-// Errors are what should never be: wrong digests, missing objects, broken references. Remarks are what
-// crashes and people leave behind and what does no harm: torn tails, side branches, orphans, claims
-// without content, intents without a state, temporary files.
+// Errors are what should never be: wrong digests, missing objects, broken references. Remarks are
+// what crashes and people leave behind and what does no harm: torn tails, side branches, orphans,
+// claims without content, intents without a state, temporary files.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@
 namespace stemma::lineage {
 
 struct FsckOptions {
-  bool read_data = false;          // every chunk of every pack against its digest
+  bool read_data = false;  // every chunk of every pack against its digest
 };
 
 struct FsckReport {
   std::vector<std::string> errors, remarks;
   uint64_t runs = 0, states = 0, packs = 0, frames = 0;
-  uint64_t bytes = 0;              // of packs, each once
+  uint64_t bytes = 0;  // of packs, each once
   uint64_t orphans = 0, orphan_bytes = 0;
   bool clean() const { return errors.empty(); }
 };

@@ -17,8 +17,8 @@ struct FsckContext {
   const Paths paths;
   const Graph& graph;
   FsckReport& report;
-  std::set<ObjectId> intended;                    // named by an intent
-  std::set<std::string> over;                     // "<ulid>/<incarnation>" closed or superseded
+  std::set<ObjectId> intended;  // named by an intent
+  std::set<std::string> over;   // "<ulid>/<incarnation>" closed or superseded
 
   void Error(std::string text) { report.errors.push_back(std::move(text)); }
   void Remark(std::string text) { report.remarks.push_back(std::move(text)); }

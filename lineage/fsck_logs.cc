@@ -49,9 +49,10 @@ Status CheckFrame(FsckContext* context, const std::string& run, uint32_t incarna
     case FrameType::kClose:
       facts->closed = true;
       return DecodeClose(frame.payload).status();
-    case FrameType::kNote: return {Code::kCorruption, "a note in a run's log"};
+    case FrameType::kNote:
+      return {Code::kCorruption, "a note in a run's log"};
   }
-  return {};   // a newer program's
+  return {};  // a newer program's
 }
 
 void CheckSegment(FsckContext* context, const std::string& run, uint32_t incarnation,
@@ -59,10 +60,10 @@ void CheckSegment(FsckContext* context, const std::string& run, uint32_t incarna
   Result<Segment> segment = ReadSegmentFile(context->storage, path);
   if (!segment.ok()) return context->Error(path + ": " + segment.status().message());
   if (segment->torn_bytes > 0) {
-    context->Remark(path + ": " + std::to_string(segment->torn_bytes) +
-                    " bytes from byte " + std::to_string(segment->valid_bytes) +
-                    " are no whole frame (a torn tail, or an append in progress): " +
-                    segment->torn_why);
+    context->Remark(
+        path + ": " + std::to_string(segment->torn_bytes) + " bytes from byte " +
+        std::to_string(segment->valid_bytes) +
+        " are no whole frame (a torn tail, or an append in progress): " + segment->torn_why);
   }
   for (const Frame& frame : segment->frames) {
     ++context->report.frames;
@@ -85,7 +86,8 @@ void CheckIncarnation(FsckContext* context, const std::string& run, uint32_t inc
   if (!facts.opened) context->Remark(dir + " was claimed and never begun");
   for (const IntentEntry& intent : facts.intents) {
     if (facts.states.empty()) {
-      context->Remark(dir + ": intent without a state (" + intent.why + "): its maker died or works");
+      context->Remark(dir + ": intent without a state (" + intent.why +
+                      "): its maker died or works");
     }
   }
   if (facts.closed || !newest) context->over.insert(IncarnationKey(run, incarnation));
@@ -100,7 +102,8 @@ Status CheckRun(FsckContext* context, const std::string& run) {
   Result<std::string> claimed(Status(Code::kNotFound, ""));
   if (IsName(name)) claimed = ReadRunOf(context->storage, context->paths, name);
   if (!claimed.ok() || *claimed != run) {
-    context->Remark(dir + ": no name leads to this run" + (name.empty() ? "" : " ('" + name + "')") +
+    context->Remark(dir + ": no name leads to this run" +
+                    (name.empty() ? "" : " ('" + name + "')") +
                     ": its maker died or works, or the name was taken");
   }
   STEMMA_ASSIGN_OR_RETURN(const uint32_t newest,

@@ -128,7 +128,8 @@ void CheckOrphan(FsckContext* context, const std::string& path) {
   ++context->report.orphans;
   Result<uint64_t> size = context->storage.SizeOf(path);
   if (size.ok()) context->report.orphan_bytes += *size;
-  context->Remark("orphan " + owner + (over ? ", which is over: " : ", which may be living: ") + path);
+  context->Remark("orphan " + owner + (over ? ", which is over: " : ", which may be living: ") +
+                  path);
 }
 
 std::set<ObjectId> Referenced(const Graph& graph) {
@@ -204,8 +205,8 @@ Status CheckOrphans(FsckContext* context) {
 
 namespace stemma::lineage {
 
-// Logs are read before objects: an object that a log names was durable before it, so what is missing
-// then is missing in truth.
+// Logs are read before objects: an object that a log names was durable before it, so what is
+// missing then is missing in truth.
 Result<FsckReport> Fsck(const Store& store, const FsckOptions& options) {
   FsckReport report;
   STEMMA_ASSIGN_OR_RETURN(const Graph graph, store.Load());

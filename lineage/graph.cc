@@ -122,7 +122,7 @@ void LinkGraph(Graph* graph) {
 
 std::string Nearest(std::string_view text, const std::vector<std::string>& candidates) {
   std::string best;
-  size_t least = 1 + std::max<size_t>(1, text.size() / 3);
+  size_t least = text.size() <= 3 ? 2 : 1 + std::max<size_t>(2, text.size() / 3);
   for (const std::string& candidate : candidates) {
     const size_t distance = EditDistance(text, candidate);
     if (distance >= least) continue;

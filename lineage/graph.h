@@ -3,7 +3,8 @@
 // went on from.
 //
 //   for (const StateId& id : MainLine(graph, graph.runs.at("laptop"))) ...   // head first
-//   BytesOf(graph, record).own                                               // what it added to disk
+//   BytesOf(graph, record).own                                               // what it added to
+//   disk
 //
 // Any thread. A parent that the graph does not hold (its log is torn or elsewhere) ends a walk.
 #pragma once

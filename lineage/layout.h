@@ -2,12 +2,14 @@
 // canonical bytes, written once, shared by all states of the same structure. It holds no number of
 // ranks, so any number may read what any number wrote.
 //
-// A *section* ("params", "optim/m", ...) is one flat range of bytes. Its spans lie in it in the order
-// given, each at a multiple of 64; the gaps belong to nobody and are not written. PerRank spans take
-// no room in a section: every rank has one of its own.
+// A *section* ("params", "optim/m", ...) is one flat range of bytes. Its spans lie in it in the
+// order given, each at a multiple of 64; the gaps belong to nobody and are not written. PerRank
+// spans take no room in a section: every rank has one of its own.
 //
 //   STEMMA_ASSIGN_OR_RETURN(Layout layout, Layout::Of(spans));
-//   for (const SpanRange& mine : OwnedBy(layout, rank, writers)) copy(mine.span, mine.offset, mine.bytes);
+//   for (const SpanRange& mine : OwnedBy(layout, rank, writers)) {
+//     copy(mine.span, mine.offset, mine.bytes);
+//   }
 //
 // Writer i of W owns [i*B/W, (i+1)*B/W) of every section of B bytes, rounded to 4 KiB: each pack
 // holds 1/W of the parameters and 1/W of each optimizer slot, and one tensor with 90 % of the model

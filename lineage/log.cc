@@ -56,6 +56,13 @@ std::string ReadFrame(std::string_view ulid, std::string_view rest, Frame* frame
   return "";
 }
 
+bool IsKnown(FrameType type) { return type >= FrameType::kOpen && type <= FrameType::kNote; }
+
+Status Newer(const std::string& what, uint16_t version) {
+  return Status(Code::kIncompatible, what + " of version " + std::to_string(version) +
+                                         "; this build reads version 1: use a newer one");
+}
+
 class Writer final : public LogWriter {
  public:
   Writer(Storage& storage, SegmentKind kind, PathOf path_of)
@@ -157,8 +164,7 @@ Result<Segment> ReadSegment(std::string_view bytes) {
     return segment;
   }
   if (version != kSegmentVersion) {
-    return Status(Code::kIncompatible, "log segment of version " + std::to_string(version) +
-                                           "; this build reads version 1: use a newer one");
+    return Newer("log segment", version);
   }
   segment.valid_bytes = kSegmentHeaderBytes;
   while (segment.valid_bytes < bytes.size()) {
@@ -166,6 +172,9 @@ Result<Segment> ReadSegment(std::string_view bytes) {
     frame.offset = segment.valid_bytes;
     segment.torn_why = ReadFrame(segment.ulid, bytes.substr(segment.valid_bytes), &frame);
     if (!segment.torn_why.empty()) break;
+    if (IsKnown(frame.type) && frame.version != kFrameVersion) {
+      return Newer("log frame at byte " + std::to_string(frame.offset), frame.version);
+    }
     segment.valid_bytes += kFrameOverhead + frame.payload.size();
     segment.frames.push_back(std::move(frame));
   }

@@ -62,8 +62,8 @@ struct Segment {
 std::string EncodeSegmentHeader(SegmentKind kind, std::string_view ulid);
 std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view payload);
 
-// Never fails for what a crash may leave: a torn header gives a segment without frames. kIncompatible:
-// a whole header of a newer version.
+// Never fails for what a crash may leave: a torn header gives a segment without frames.
+// kIncompatible: a whole header, or a whole frame of a known type, of a newer version.
 Result<Segment> ReadSegment(std::string_view bytes);
 // The same from a file; kCorruption when it is longer than any segment can be.
 Result<Segment> ReadSegmentFile(Storage& storage, const std::string& path);
@@ -73,14 +73,14 @@ class LogWriter {
  public:
   using PathOf = std::function<std::string(uint32_t segment)>;   // all in one folder
 
-  // Makes the first segment durable: file, then folder. The folder itself is the caller's to make and
-  // to sync. Numbers that are taken are passed over.
+  // Makes the first segment durable: file, then folder. The folder itself is the caller's to make
+  // and to sync. Numbers that are taken are passed over.
   static Result<std::unique_ptr<LogWriter>> Create(Storage& storage, SegmentKind kind,
                                                    PathOf path_of);
   virtual ~LogWriter() = default;
   // Durable on success. A failure was tried once more in a new segment and is returned when that
-  // failed too; then the frame is in doubt (it may be there after a crash), and the same payload may
-  // be appended again.
+  // failed too; then the frame is in doubt (it may be there after a crash), and the same payload
+  // may be appended again.
   virtual Status Append(FrameType type, std::string_view payload) = 0;
   virtual Status Close() = 0;
   virtual uint32_t segment() const = 0;    // the number in use

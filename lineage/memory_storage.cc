@@ -193,8 +193,11 @@ Status MemoryStorage::Rename(const std::string& from, const std::string& to) {
   if (at == old_parent->entries.end()) return Missing("rename", both);
   const std::shared_ptr<Node> node = at->second;
   const Node* const there = Walk(to);
-  if (there != nullptr && there->folder && !(node->folder && there->entries.empty())) {
-    return Wrong("rename", both, "Is a directory");
+  if (there != nullptr && there->folder != node->folder) {
+    return node->folder ? Missing("rename", both) : Wrong("rename", both, "Is a directory");
+  }
+  if (there != nullptr && !there->entries.empty()) {
+    return Status(Code::kInvalidArgument, "rename " + both + ": exists and is not empty");
   }
   old_parent->entries.erase(at);
   new_parent->entries[BaseOf(to)] = node;

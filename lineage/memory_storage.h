@@ -1,5 +1,6 @@
-// A disk in memory for tests, which forgets what was not synced: bytes without Sync(), names without
-// SyncDir(). What survives a crash here survives one on any file system that keeps POSIX's promises.
+// A disk in memory for tests, which forgets what was not synced: bytes without Sync(), names
+// without SyncDir(). What survives a crash here survives one on any file system that keeps POSIX's
+// promises.
 //
 //   MemoryStorage disk;
 //   ... use it through Storage& ...

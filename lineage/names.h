@@ -1,13 +1,13 @@
 // Every path of a store, made and parsed here and nowhere else; and the names that people choose.
 //
-//   const Paths paths("/scratch/store");
-//   paths.Object(ObjectKind::kPack, id)      /scratch/store/objects/pack/ab/ab12...
-//   paths.LogSegment(run, 1, 1)              /scratch/store/runs/<ulid>/inc-0001/log.000001.seg
+//   const Paths paths("/s");
+//   paths.Object(ObjectKind::kPack, id)      /s/objects/pack/ab/ab12...
+//   paths.LogSegment(run, 1, 1)              /s/runs/<ulid>/inc-0001/log.000001.seg
 //   ParseLogSegment("log.000001.seg")        1
 //
 // Parsers answer "nothing" for a file that is none of ours (an editor's backup, ".nfs0001"), so a
-// listing is filtered by parsing. Numbers are written with leading zeros and may grow wider than the
-// width shown; the canonical spelling is the only one accepted. Plain values; any thread.
+// listing is filtered by parsing. Numbers are written with leading zeros and may grow wider than
+// the width shown; the canonical spelling is the only one accepted. Plain values; any thread.
 #pragma once
 
 #include <cstdint>

@@ -2,15 +2,15 @@
 // content. All sizes are known before the first byte, so it is written in one sequential pass and
 // nothing is patched. FORMAT.md has the bytes.
 //
-//   header | params high | params low | other sections high | low | other dtypes | per rank | chunk table
+//   header | params high | params low | others high | low | other dtypes | per rank | chunks
 //
 //   STEMMA_ASSIGN_OR_RETURN(PackPlan plan, PlanPack(layout, identity));
 //   STEMMA_ASSIGN_OR_RETURN(auto file, storage.Create(tmp, {plan.file_bytes, true}));
 //   STEMMA_ASSIGN_OR_RETURN(ObjectId id, WritePack(plan, layout, staged, *file));  // then rename
 //
-// f32 spans are stored as two planes (planes.h), everything else and PerRank spans as they are. Every
-// 1 MiB of data has an XXH3-128; the pack's id is the SHA-256 of header and table, so the record that
-// names the pack binds every byte of it.
+// f32 spans are stored as two planes (planes.h), everything else and PerRank spans as they are.
+// Every 1 MiB of data has an XXH3-128; the pack's id is the SHA-256 of header and table, so the
+// record that names the pack binds every byte of it.
 #pragma once
 
 #include <cstdint>
@@ -75,15 +75,15 @@ struct PackWriteOptions {
   uint64_t write_bytes = 8 << 20;  // of one Append; a multiple of 4096. Buffers are 4096-aligned
 };
 
-// Appends the whole pack to `file`, which is new and empty; neither syncs nor closes it. Returns the
-// pack's id. On failure the file is worthless.
+// Appends the whole pack to `file`, which is new and empty; neither syncs nor closes it. Returns
+// the pack's id. On failure the file is worthless.
 Result<ObjectId> WritePack(const PackPlan& plan, const Layout& layout, PieceSource& source,
                            WritableFile& file, const PackWriteOptions& options = {});
 
-// Reads a pack and believes nothing of it: the header is checked before use and against the id, each
-// chunk against its digest before any byte of it is handed out. One thread at a time per PackReader
-// (it keeps the last chunks); `storage` and `layout` outlive it. Failure: kCorruption that names file,
-// span and byte range; kIncompatible for a newer version or another layout.
+// Reads a pack and believes nothing of it: the header is checked before use and against the id,
+// each chunk against its digest before any byte of it is handed out. One thread at a time per
+// PackReader (it keeps the last chunks); `storage` and `layout` outlive it. Failure: kCorruption
+// that names file, span and byte range; kIncompatible for a newer version or another layout.
 class PackReader {
  public:
   static Result<std::unique_ptr<PackReader>> Open(Storage& storage, const std::string& path,
@@ -94,8 +94,8 @@ class PackReader {
   // What the pack holds, sorted by (span, rank, first); `plane` is kWhole for two-plane spans too,
   // and file_offset that of the high plane. Never overlapping.
   virtual const std::vector<PackPiece>& pieces() const = 0;
-  // Elements [first, first + count) of a span, which lie in one of pieces(), as the span's own bytes.
-  // `out` has room for count elements. `rank` as in the piece.
+  // Elements [first, first + count) of a span, which lie in one of pieces(), as the span's own
+  // bytes. `out` has room for count elements. `rank` as in the piece.
   virtual Status Read(uint32_t span, uint32_t rank, uint64_t first, uint64_t count, char* out) = 0;
   // Every byte against its digest, for fsck.
   virtual Status Verify() = 0;

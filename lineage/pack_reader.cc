@@ -153,8 +153,9 @@ Status ReadPieces(const std::vector<SafetensorsEntry>& entries, const Layout& la
     if (!held.has_high || held.has_low != planar) {
       return Corrupt("'" + span.name + "' lacks a plane");
     }
-    const bool same = std::get<0>(last) == std::get<0>(key) && std::get<1>(last) == std::get<1>(key);
-    if (same && std::get<2>(last) + std::get<3>(last) > std::get<2>(key)) {
+    const auto [span_before, rank_before, first, count] = last;
+    const bool same = span_before == std::get<0>(key) && rank_before == std::get<1>(key);
+    if (same && first + count > std::get<2>(key)) {
       return Corrupt("'" + span.name + "' has overlapping pieces");
     }
     last = key;

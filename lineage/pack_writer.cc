@@ -112,7 +112,8 @@ Status WritePiece(const PackPiece& piece, uint64_t element, PieceSource& source,
     const uint64_t want = std::min(piece.file_bytes - done, kTileBytes);
     STEMMA_ASSIGN_OR_RETURN(char* const to, stream->Room(want, &room));
     const uint64_t count = room / stored;
-    // Parts begin at multiples of 4096, as the buffer does, and wider elements come first in a part.
+    // Parts begin at multiples of 4096, as the buffer does, and wider elements come first in a
+    // part.
     STEMMA_CHECK(count > 0, "no element lies across the end of the buffer");
     const uint64_t at = (piece.first + done / stored) * element, bytes = count * element;
     if (piece.plane == Plane::kWhole) {

@@ -6,8 +6,8 @@
 //   auto storage = NewPosixStorage(calls);
 //
 // Direct writes: the file is made buffered, then O_DIRECT is switched on by fcntl. (open() with
-// O_CREAT | O_DIRECT may create the file and still answer EINVAL, after which O_EXCL finds it taken.)
-// EINVAL there or at a write switches it off again, and the rest is written buffered.
+// O_CREAT | O_DIRECT may create the file and still answer EINVAL, after which O_EXCL finds it
+// taken.) EINVAL there or at a write switches it off again, and the rest is written buffered.
 #pragma once
 
 #include <memory>

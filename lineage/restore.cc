@@ -12,7 +12,7 @@
 namespace stemma::lineage {
 namespace {
 
-constexpr uint64_t kReadBytes = 1 << 20;   // handed to the sink at a time
+constexpr uint64_t kReadBytes = 1 << 20;  // handed to the sink at a time
 constexpr size_t kListedMax = 8;
 constexpr uint32_t kNobody = ~uint32_t{0};
 
@@ -32,7 +32,8 @@ bool SameSpan(const Span& a, const Span& b) {
 std::string Listed(const std::vector<std::string>& items) {
   std::string text;
   for (size_t i = 0; i < items.size() && i < kListedMax; ++i) text += (i ? ", " : "") + items[i];
-  if (items.size() > kListedMax) text += ", and " + std::to_string(items.size() - kListedMax) + " more";
+  if (items.size() > kListedMax)
+    text += ", and " + std::to_string(items.size() - kListedMax) + " more";
   return text.empty() ? "nothing more" : text;
 }
 
@@ -86,13 +87,18 @@ Result<uint32_t> TakeFrom(const Span& span, uint32_t world, const Cohort& cohort
   const uint32_t rank = static_cast<uint32_t>(cohort.rank());
   if (world == static_cast<uint32_t>(cohort.size())) return rank;
   switch (span.on_reshape) {
-    case OnReshape::kTakeRank0: return 0u;
-    case OnReshape::kReseed: return kNobody;
-    case OnReshape::kRefuse: break;
+    case OnReshape::kTakeRank0:
+      return 0u;
+    case OnReshape::kReseed:
+      return kNobody;
+    case OnReshape::kRefuse:
+      break;
   }
-  return Status(Code::kIncompatible, "span '" + span.name + "' differs per rank and may not be cut "
-                                     "anew: the state has " + std::to_string(world) +
-                                     " ranks, this job " + std::to_string(cohort.size()));
+  return Status(Code::kIncompatible, "span '" + span.name +
+                                         "' differs per rank and may not be cut "
+                                         "anew: the state has " +
+                                         std::to_string(world) + " ranks, this job " +
+                                         std::to_string(cohort.size()));
 }
 
 Status ReadPiece(PackReader& pack, const PackPiece& piece, uint64_t element, size_t index,

@@ -15,9 +15,10 @@ namespace stemma::lineage {
 // The spans as they were captured, in order; the small ones too.
 Result<std::vector<Span>> SpansOf(const Store& store, const Record& record);
 
-// Collective: all ranks restore everything, then agree. `spans` are what the program wants: each must
-// be in the state with the same dtype and shape, and nothing of the state may be left over, else
-// kIncompatible lists both sides. PerRank spans follow their rule when the number of ranks differs.
+// Collective: all ranks restore everything, then agree. `spans` are what the program wants: each
+// must be in the state with the same dtype and shape, and nothing of the state may be left over,
+// else kIncompatible lists both sides. PerRank spans follow their rule when the number of ranks
+// differs.
 Status Restore(const Store& store, const Record& record, const std::vector<Span>& spans, Sink& sink,
                Cohort& cohort);
 

@@ -26,8 +26,8 @@ constexpr TypeName kTypes[] = {
     {"I64", DType::kI64},   {"F64", DType::kF64},
 };
 
-// Receives the parser's events, so that nothing is built before it is known to be harmless. The state
-// says which key or value may come next; anything else is refused.
+// Receives the parser's events, so that nothing is built before it is known to be harmless. The
+// state says which key or value may come next; anything else is refused.
 class HeaderReader {
  public:
   using number_integer_t = Json::number_integer_t;

@@ -1,6 +1,6 @@
 // The header of a safetensors file, read as if an enemy had written it: bounded size and depth, no
-// duplicate key, no key that is not known, shape times type equals length without overflow, and every
-// byte of the data covered exactly once.
+// duplicate key, no key that is not known, shape times type equals length without overflow, and
+// every byte of the data covered exactly once.
 //
 //   u64 length H | JSON, H bytes | data
 //   {"__metadata__":{"k":"v"}, "name":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}, ...}

@@ -18,9 +18,8 @@ std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"
 std::string ShortId(const StateId& id) { return Hex(id).substr(0, 2 * kPrefixMin); }
 
 bool IsHex(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isxdigit(c) != 0;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](unsigned char c) { return std::isxdigit(c) != 0; });
 }
 
 // Decimal digits only, at most 18 of them; -1 for anything else.
@@ -113,7 +112,8 @@ Result<StateId> AtStep(const Graph& graph, const RunEntry& run, int64_t step, bo
   if (beside.empty()) {
     return Status(Code::kNotFound, "no state is " + what + Neighbours(graph, run, step));
   }
-  return Status(Code::kInvalidArgument, what + " names several states beside the run's main line: " +
+  return Status(Code::kInvalidArgument, what +
+                                            " names several states beside the run's main line: " +
                                             ListOf(graph, beside) + "; use an id");
 }
 
@@ -123,10 +123,10 @@ Result<StateId> ByPosition(const Graph& graph, std::string_view name, std::strin
   const bool or_before = position.substr(0, 2) == "<=";
   const int64_t step = Number(position.substr(or_before ? 2 : 0));
   if (step < 0) {
-    return Status(Code::kInvalidArgument, "'@" + std::string(position) +
-                                              "' is no step; write " + std::string(name) +
-                                              "@200, " + std::string(name) + "@<=200 or " +
-                                              std::string(name) + "@ for the newest");
+    return Status(Code::kInvalidArgument, "'@" + std::string(position) + "' is no step; write " +
+                                              std::string(name) + "@200, " + std::string(name) +
+                                              "@<=200 or " + std::string(name) +
+                                              "@ for the newest");
   }
   return AtStep(graph, *run, step, or_before);
 }
@@ -168,20 +168,21 @@ Result<StateId> Base(const Graph& graph, std::string_view text) {
   const auto run = graph.runs.find(std::string(text));
   if (run != graph.runs.end()) return HeadOf(run->second);
   if (graph.tags.count(std::string(text))) {
-    return Status(Code::kNotFound, "no run is called " + Quoted(text) + "; for the tag write tag:" +
-                                       std::string(text));
+    return Status(Code::kNotFound, "no run is called " + Quoted(text) +
+                                       "; for the tag write tag:" + std::string(text));
   }
   if (!IsHex(text)) return FindRun(graph, text).status();
   if (text.size() >= kPrefixMin && text.size() <= 64) return ByPrefix(graph, text);
-  return Status(Code::kInvalidArgument, Quoted(text) + " is no run, and an id needs 8 to 64 digits");
+  return Status(Code::kInvalidArgument,
+                Quoted(text) + " is no run, and an id needs 8 to 64 digits");
 }
 
 Result<StateId> Back(const Graph& graph, StateId id, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const std::optional<StateId> parent = FirstParent(graph, id);
     if (!parent) {
-      return Status(Code::kNotFound, NameOfState(graph.states.at(id)) +
-                                         " has no parent: only " + std::to_string(i) +
+      return Status(Code::kNotFound, NameOfState(graph.states.at(id)) + " has no parent: only " +
+                                         std::to_string(i) +
                                          " states lie before the one you named");
     }
     id = *parent;

@@ -30,9 +30,9 @@ class SerialWorker {
 
   std::mutex mutex_;
   std::condition_variable news_;
-  std::deque<std::function<void()>> queue_;   // guarded by mutex_
-  bool ending_ = false;                       // guarded by mutex_
-  std::thread thread_;                        // last: it uses the others
+  std::deque<std::function<void()>> queue_;  // guarded by mutex_
+  bool ending_ = false;                      // guarded by mutex_
+  std::thread thread_;                       // last: it uses the others
 };
 
 }  // namespace stemma::lineage

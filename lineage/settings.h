@@ -10,7 +10,7 @@ struct LineageSettings {
   std::string store = "stemma-store";   // directory; "" : no captures, said at start
   int64_t every = 100;                  // steps between captures; 0: only at the end and on request
   int64_t depth = 1;                    // captures in flight; a further one waits for the oldest
-  std::string on_failure = "stop";      // stop | continue (continue stops after missed_captures_max)
+  std::string on_failure = "stop";      // stop | continue (which stops after missed_captures_max)
   int64_t missed_captures_max = 3;
   std::string direct_io = "auto";       // auto | on | off: O_DIRECT for packs
   int64_t writer_bytes_min = 8 << 20;   // fewer bytes per writer than this: fewer writers

@@ -26,22 +26,22 @@ enum class Role : uint8_t {
 enum class OnReshape : uint8_t { kTakeRank0 = 1, kReseed = 2, kRefuse = 3 };
 
 struct Span {
-  std::string name;             // unique; "block3.gate.weight". Names that begin "__stemma." are refused
-  std::string section;          // "params", "optim/m", "optim/v", "small": spans of a section lie together
+  std::string name;             // unique; "block3.gate.weight"; "__stemma." is reserved
+  std::string section;          // "params", "optim/m", "small": its spans lie together
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;   // {} is a scalar
   Role role = Role::kReplicated;
   OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
   bool eager = false;           // copied inside Capture(); others until the fence
-  int64_t count() const;        // elements; -1 when a dimension is negative or the product overflows
+  int64_t count() const;        // elements; -1: negative dimension, or overflow
   int64_t bytes() const;        // the same in bytes
 };
 
 class Source {
  public:
   virtual ~Source() = default;
-  // Copies `bytes` bytes of span `span` from `offset` to `out`. Called from a lineage thread, in any
-  // order, between Capture() and the end of the fence; the bytes do not change in that time.
+  // Copies `bytes` bytes of span `span` from `offset` to `out`. Called from a lineage thread, in
+  // any order, between Capture() and the end of the fence; the bytes do not change in that time.
   virtual Status Read(size_t span, uint64_t offset, uint64_t bytes, char* out) = 0;
 };
 

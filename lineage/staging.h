@@ -28,8 +28,8 @@ struct StageRange {
 };
 
 struct StagePlan {
-  std::vector<StageRange> ranges;      // by span, then offset
-  uint64_t bytes = 0;                  // of memory
+  std::vector<StageRange> ranges;  // by span, then offset
+  uint64_t bytes = 0;              // of memory
 };
 
 // The flat part of `writer` of `writers`, and the PerRank spans of the rank that plans.

@@ -2,8 +2,8 @@
 // not synced, and a wrapper that makes the n-th call fail. Everything durable goes through it.
 //
 // Thread-safe. Failure: kIo with call, path and errno text ("fsync /s/x: No space left on device");
-// kNotFound where the path does not exist; kInvalidArgument "exists" from the exclusive makers. A full
-// disk is known by its text (IsNoSpace).
+// kNotFound where the path does not exist; kInvalidArgument "exists" from the exclusive makers. A
+// full disk is known by its text (IsNoSpace).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ class WritableFile {
  public:
   virtual ~WritableFile() = default;               // closes without syncing
   virtual Status Append(std::string_view bytes) = 0;
-  virtual Status Sync() = 0;                       // data and size; after a failure the file is lost
+  virtual Status Sync() = 0;                       // data and size; a failure loses the file
   virtual Status Close() = 0;
 };
 

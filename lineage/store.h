@@ -1,9 +1,10 @@
-// A store: one directory that holds the family tree of every state of any number of runs. No server,
-// no lock file, no database; many processes may read and write it at once. Packs, layouts and blobs
-// are immutable and named by content; each log has one writer. FORMAT.md is the truth about bytes.
+// A store: one directory that holds the family tree of every state of any number of runs. No
+// server, no lock file, no database; many processes may read and write it at once. Packs, layouts
+// and blobs are immutable and named by content; each log has one writer. FORMAT.md is the truth
+// about bytes.
 //
-// Thread-safe for reading; a RunWriter belongs to one thread. Failure: kIo with path and errno text,
-// kCorruption with file and offset, kNotFound, kIncompatible for a store of another version.
+// Thread-safe for reading; a RunWriter belongs to one thread. Failure: kIo with path and errno
+// text, kCorruption with file and offset, kNotFound, kIncompatible for a store of another version.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,9 @@ namespace stemma::lineage {
 
 struct RunEntry {
   std::string ulid, name;
-  std::vector<StateId> states;              // in the order of the logs
+  std::vector<StateId> states;  // in the order of the logs
   uint32_t newest_incarnation = 0;
-  std::optional<StateId> head;              // newest state of the newest incarnation that has one
+  std::optional<StateId> head;  // newest state of the newest incarnation that has one
 };
 
 struct TagEntry {
@@ -39,10 +40,10 @@ struct TagEntry {
 struct Graph {
   std::map<StateId, Record> states;
   std::map<StateId, std::vector<StateId>> children;
-  std::map<std::string, RunEntry> runs;     // by name
-  std::map<std::string, TagEntry> tags;     // by name: newest valid version
-  std::map<StateId, std::map<std::string, AttributeValue>> notes;   // added later, merged
-  std::vector<std::string> warnings;        // torn tails and such, for fsck and -v
+  std::map<std::string, RunEntry> runs;                            // by name
+  std::map<std::string, TagEntry> tags;                            // by name: newest valid version
+  std::map<StateId, std::map<std::string, AttributeValue>> notes;  // added later, merged
+  std::vector<std::string> warnings;  // torn tails and such, for fsck and -v
 };
 
 class Store;
@@ -51,20 +52,24 @@ class Store;
 class RunWriter {
  public:
   virtual ~RunWriter() = default;
-  virtual const std::string& run() const = 0;         // ulid
+  virtual const std::string& run() const = 0;  // ulid
   virtual const std::string& name() const = 0;
   virtual uint32_t incarnation() const = 0;
-  virtual std::string tmp_dir() const = 0;             // where packs of this incarnation are written
-  // Durable on success; the record's id is set. Checks that its objects are there and that no higher
-  // incarnation exists, before and after (then the state is withdrawn: kIncompatible "fenced").
+  virtual std::string tmp_dir() const = 0;  // where packs of this incarnation are written
+  // Durable on success; the record's id is set. Checks that its objects are there and that no
+  // higher incarnation exists, before and after (then the state is withdrawn: kIncompatible
+  // "fenced").
   virtual Result<StateId> Append(Record record) = 0;
-  virtual Status Close() = 0;                          // appends `close`: the incarnation ended in order
+  // kIncompatible "fenced" once a higher incarnation exists.
+  virtual Status CheckFence() = 0;
+  virtual Status Close() = 0;  // appends `close`: the incarnation ended in order
 };
 
 class Store {
  public:
   // Opens the store; creates it where `create` and nothing is there. `storage` outlives it.
-  static Result<std::unique_ptr<Store>> Open(const std::string& path, bool create, Storage& storage);
+  static Result<std::unique_ptr<Store>> Open(const std::string& path, bool create,
+                                             Storage& storage);
 
   virtual ~Store() = default;
   virtual const std::string& path() const = 0;
@@ -95,9 +100,9 @@ class Store {
                           const AttributeValue& value) = 0;
 };
 
-// The state that `text` names: "run@", "run", "run@200", "run@<=200", "run@~2", "run@200~1", "tag:x",
-// or at least 8 hex digits of an id. kNotFound names the neighbours or the nearest name; several
-// matches are kInvalidArgument and listed.
+// The state that `text` names: "run@", "run", "run@200", "run@<=200", "run@~2", "run@200~1",
+// "tag:x", or at least 8 hex digits of an id. kNotFound names the neighbours or the nearest name;
+// several matches are kInvalidArgument and listed.
 Result<StateId> Resolve(const Graph& graph, std::string_view text);
 
 // The newest state of `run` that can be resumed: its packs are there and have the right size. Says

@@ -45,9 +45,9 @@ Status AppendWithdrawn(LogWriter& log, const StateId& id, const std::string& why
 
 }  // namespace
 
-// Intent first, then a look at the bytes, then the record: a collector that misses the intent has not
-// freed anything before the look, and one that sees it keeps the bytes. The name comes last, so a
-// fork is there whole or not at all.
+// Intent first, then a look at the bytes, then the record: a collector that misses the intent has
+// not freed anything before the look, and one that sees it keeps the bytes. The name comes last, so
+// a fork is there whole or not at all.
 Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const std::string& name,
                                 const Record& change) {
   const auto found = graph.states.find(parent);
@@ -65,8 +65,7 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
   Record record = ForkRecord(found->second, begun, change);
   STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeRecord(&record));
 
-  STEMMA_ASSIGN_OR_RETURN(const std::string intent,
-                          EncodeIntent(IntentFor(found->second, record)));
+  STEMMA_ASSIGN_OR_RETURN(const std::string intent, EncodeIntent(IntentFor(found->second, record)));
   STEMMA_RETURN_IF_ERROR(begun.log->Append(FrameType::kIntent, intent));
   Status there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {

@@ -1,11 +1,11 @@
-// The one Store there is, split over store_open, store_load, store_objects, store_runs, store_fork and
-// store_tags. Not for users.
+// The one Store there is, split over store_open, store_load, store_objects, store_runs, store_fork
+// and store_tags. Not for users.
 //
 // How a name is claimed: a folder with its content already inside is made durable in tmp/ and then
 // renamed to its final name. POSIX refuses to replace a folder that is not empty, so exactly one
 // claimant wins, nobody ever sees a claim without content, and a crash leaves the name free.
-// Incarnations are claimed by mkdir instead: there the number itself is the fence, and a number that
-// was taken in vain is only a gap.
+// Incarnations are claimed by mkdir instead: there the number itself is the fence, and a number
+// that was taken in vain is only a gap.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@
 
 namespace stemma::lineage::internal {
 
-constexpr uint64_t kSmallFileMax = 1 << 16;       // names, formats, tag targets
+constexpr uint64_t kSmallFileMax = 1 << 16;         // names, formats, tag targets
 constexpr uint64_t kObjectMax = uint64_t{1} << 30;  // blobs and layouts
-constexpr int kClaimsMax = 1000;                  // numbers tried before giving up
+constexpr int kClaimsMax = 1000;                    // numbers tried before giving up
 
-int64_t WallMs();              // unix time, for display only
+int64_t WallMs();  // unix time, for display only
 std::string HostName();
 // "exists" from MakeDir is what the caller wants as well.
 Status MakeDirIfMissing(Storage& storage, const std::string& path);
@@ -72,7 +72,7 @@ class StoreImpl final : public Store {
 
  private:
   Status CheckNameFree(const std::string& name) const;
-  Result<Begun> BeginRun(const std::string& name);          // not visible until ClaimName
+  Result<Begun> BeginRun(const std::string& name);  // not visible until ClaimName
   Status ClaimName(const Begun& begun);
   Result<ObjectId> PutObject(ObjectKind kind, std::string_view bytes);
   Result<std::string> GetObject(ObjectKind kind, const ObjectId& id) const;
@@ -80,7 +80,7 @@ class StoreImpl final : public Store {
   const Paths paths_;
   Storage& storage_;
   mutable Mutex mutex_;
-  mutable uint64_t clock_ STEMMA_GUARDED_BY(mutex_) = 0;    // largest note clock seen
+  mutable uint64_t clock_ STEMMA_GUARDED_BY(mutex_) = 0;  // largest note clock seen
   std::string notes_writer_ STEMMA_GUARDED_BY(mutex_);
   std::unique_ptr<LogWriter> notes_ STEMMA_GUARDED_BY(mutex_);
 };

@@ -78,7 +78,8 @@ class Loader {
   }
 
   Status ReadRun(const std::string& name, const std::string& ulid) {
-    STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files, storage_.List(paths_.RunDir(ulid)));
+    STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                            storage_.List(paths_.RunDir(ulid)));
     RunEntry run;
     run.ulid = ulid;
     run.name = name;

@@ -7,9 +7,12 @@ namespace {
 
 const char* KindName(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::kPack: return "pack";
-    case ObjectKind::kLayout: return "layout";
-    case ObjectKind::kBlob: return "blob";
+    case ObjectKind::kPack:
+      return "pack";
+    case ObjectKind::kLayout:
+      return "layout";
+    case ObjectKind::kBlob:
+      return "blob";
   }
   return "object";
 }
@@ -23,14 +26,14 @@ Status CheckSize(Storage& storage, const std::string& path, uint64_t bytes) {
 
 Status CheckPresent(Storage& storage, const Paths& paths, ObjectKind kind, const ObjectId& id) {
   if (id.empty() || storage.Exists(paths.Object(kind, id))) return {};
-  return {Code::kNotFound, std::string(KindName(kind)) + " " + paths.Object(kind, id) +
-                               " is not there"};
+  return {Code::kNotFound,
+          std::string(KindName(kind)) + " " + paths.Object(kind, id) + " is not there"};
 }
 
 }  // namespace
 
-// The bytes are durable when this returns, whoever wrote them: an object that is there already may be
-// a dead process's, renamed and not yet synced.
+// The bytes are durable when this returns, whoever wrote them: an object that is there already may
+// be a dead process's, renamed and not yet synced.
 Result<ObjectId> StoreImpl::PutObject(ObjectKind kind, std::string_view bytes) {
   const ObjectId id = Sha256(bytes);
   const std::string path = paths_.Object(kind, id);

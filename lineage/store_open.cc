@@ -70,8 +70,8 @@ Status CheckOursOrEmpty(Storage& storage, const Paths& paths) {
   STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, storage.List(paths.root()));
   std::set<std::string> ours;
   for (const std::string& dir : paths.AllDirs()) {
-    ours.insert(dir.substr(paths.root().size() + 1).substr(0, dir.find('/', paths.root().size() + 1) -
-                                                                  paths.root().size() - 1));
+    ours.insert(dir.substr(paths.root().size() + 1)
+                    .substr(0, dir.find('/', paths.root().size() + 1) - paths.root().size() - 1));
   }
   for (const std::string& name : names) {
     if (ours.count(name)) continue;
@@ -153,19 +153,17 @@ std::string WithoutSlashes(std::string path) {
 }  // namespace
 }  // namespace internal
 
-Result<std::unique_ptr<Store>> Store::Open(const std::string& path, bool create,
-                                           Storage& storage) {
+Result<std::unique_ptr<Store>> Store::Open(const std::string& path, bool create, Storage& storage) {
   if (path.empty()) return Status(Code::kInvalidArgument, "the store's path is empty");
   const std::string root = internal::WithoutSlashes(path);
   const Paths paths(root);
   if (storage.Exists(paths.Format())) {
     STEMMA_RETURN_IF_ERROR(internal::CheckFormat(storage, paths));
   } else if (create) {
-    STEMMA_RETURN_IF_ERROR(
-        internal::CreateStore(storage, paths).Within("make the store " + root));
+    STEMMA_RETURN_IF_ERROR(internal::CreateStore(storage, paths).Within("make the store " + root));
   } else {
-    return Status(Code::kNotFound, "there is no store at '" + root +
-                                       "' (no file 'format'); check lineage.store");
+    return Status(Code::kNotFound,
+                  "there is no store at '" + root + "' (no file 'format'); check lineage.store");
   }
   return std::unique_ptr<Store>(std::make_unique<internal::StoreImpl>(root, storage));
 }

@@ -39,6 +39,15 @@ class RunWriterImpl final : public RunWriter {
     return Withdraw(record.id, std::move(after));
   }
 
+  Status CheckFence() override {
+    STEMMA_ASSIGN_OR_RETURN(const uint32_t newest, NewestIncarnation(storage_, paths_, begun_.run));
+    if (newest <= begun_.incarnation) return {};
+    return {Code::kIncompatible, "fenced: incarnation " + std::to_string(newest) + " of run '" +
+                                     begun_.name + "' has begun, and this process is incarnation " +
+                                     std::to_string(begun_.incarnation) +
+                                     "; two jobs work on one run: end this one"};
+  }
+
   Status Close() override {
     STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeClose({"done", WallMs()}));
     STEMMA_RETURN_IF_ERROR(begun_.log->Append(FrameType::kClose, payload));
@@ -47,22 +56,13 @@ class RunWriterImpl final : public RunWriter {
   }
 
  private:
-  Status CheckFence() {
-    STEMMA_ASSIGN_OR_RETURN(const uint32_t newest, NewestIncarnation(storage_, paths_, begun_.run));
-    if (newest <= begun_.incarnation) return {};
-    return {Code::kIncompatible,
-            "fenced: incarnation " + std::to_string(newest) + " of run '" + begun_.name +
-                "' has begun, and this process is incarnation " +
-                std::to_string(begun_.incarnation) + "; two jobs work on one run: end this one"};
-  }
-
   Status Withdraw(const StateId& id, Status why) {
     Result<std::string> payload = EncodeWithdrawn({id, why.message(), WallMs()});
     if (!payload.ok()) return payload.status();
     const Status appended = begun_.log->Append(FrameType::kWithdrawn, *payload);
     if (appended.ok()) return std::move(why).Within("state withdrawn");
-    return std::move(why).Within("state in doubt (it could not be withdrawn: " +
-                                 appended.message() + ")");
+    return std::move(why).Within(
+        "state in doubt (it could not be withdrawn: " + appended.message() + ")");
   }
 
   Storage& storage_;
@@ -101,13 +101,14 @@ void SweepTmp(Storage& storage, const Paths& paths, const std::string& run, uint
 Result<uint32_t> NewestIncarnation(Storage& storage, const Paths& paths, const std::string& run) {
   STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, storage.List(paths.RunDir(run)));
   uint32_t newest = 0;
-  for (const std::string& name : names) newest = std::max(newest, ParseIncarnation(name).value_or(0));
+  for (const std::string& name : names)
+    newest = std::max(newest, ParseIncarnation(name).value_or(0));
   return newest;
 }
 
 Result<std::string> ReadRunOf(Storage& storage, const Paths& paths, const std::string& name) {
-  STEMMA_ASSIGN_OR_RETURN(
-      const std::string text, ReadBounded(storage, paths.NameRunFile(name), kSmallFileMax));
+  STEMMA_ASSIGN_OR_RETURN(const std::string text,
+                          ReadBounded(storage, paths.NameRunFile(name), kSmallFileMax));
   const std::string run = Trimmed(text);
   if (IsUlid(run)) return run;
   return Status(Code::kCorruption, paths.NameRunFile(name) + " holds no run's ulid");

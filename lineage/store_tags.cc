@@ -19,8 +19,8 @@ Status CheckExpected(const std::string& name, const std::optional<StateId>& expe
                      const TagVersions& versions) {
   if (!expect) return {};
   if (versions.valid.empty()) {
-    return {Code::kInvalidArgument, "tag '" + name + "' does not exist, so it cannot name " +
-                                        Hex(*expect).substr(0, 16)};
+    return {Code::kInvalidArgument,
+            "tag '" + name + "' does not exist, so it cannot name " + Hex(*expect).substr(0, 16)};
   }
   const StateId& now = versions.valid.back().target;
   if (now == *expect) return {};
@@ -58,8 +58,7 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
 Status StoreImpl::SetTag(const std::string& name, const StateId& target, const std::string& why,
                          const std::optional<StateId>& expect) {
   STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
-                          EncodeTagTarget({target, Who(), why, WallMs()}));
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, EncodeTagTarget({target, Who(), why, WallMs()}));
   STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TagDir(name)));
   STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.TagsDir()));
   for (int i = 0; i < kClaimsMax; ++i) {

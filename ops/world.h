@@ -7,6 +7,11 @@
 namespace stemma::ops {
 
 using comm::Control;
+using comm::kAllCaptureWritten;
+using comm::kAnyCapture;
+using comm::kAnyCaptureFailed;
+using comm::kAnyFailed;
+using comm::kAnyStop;
 using comm::Identity;
 using comm::Mine;
 using comm::Op;

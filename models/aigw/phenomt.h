@@ -5,7 +5,7 @@
 //   STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(2, 0.5, -0.3));
 //   double a = wave.Amplitude(-100), w = wave.Omega(-100), phi = wave.Phase(-100);
 //   std::vector<float> h(101300);
-//   wave.RealPart({-10000, 0.1}, h.size(), h.data());      // about 9 ms
+//   wave.RealPart({-10000, 0.1}, h.size(), h.data());      // about 10 ms
 //
 // Ansatz: arXiv:2004.08302 and arXiv:2012.11923. Everything is float64; the phase is the analytic
 // integral of the frequency in each of its regions, so nothing accumulates over the window.

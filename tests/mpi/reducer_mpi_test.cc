@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 
 #include <memory>
+#include <stdexcept>
 
 #include "tests/ranks/reducer_scenarios.h"
 
@@ -11,12 +12,16 @@
 namespace stemma::tests {
 namespace {
 
-// One world for the whole program: MPI can be started only once.
+std::unique_ptr<comm::World> the_world;
+
+// One world for the whole program; opened by the first test case, closed by the last one.
 comm::World& TheWorld() {
-  static const auto world = comm::World::Open({}, {{"test", "reducer_mpi_test"}});
+  if (the_world != nullptr) return *the_world;
+  auto world = comm::World::Open({}, {{"test", "reducer_mpi_test"}});
   if (!world.ok()) throw std::runtime_error(world.status().message());
   at::set_num_threads(1);
-  return **world;
+  the_world = *std::move(world);
+  return *the_world;
 }
 
 TEST_CASE("gradients are the mean over all samples, exactly") {
@@ -54,6 +59,10 @@ TEST_CASE("a rank that abandons its steps does not hang the others") {
 }
 TEST_CASE("tensors survive the reducer") {
   CHECK_THAT(MemoryOutlivesTheReducer(TheWorld()), IsOk());
+}
+TEST_CASE("the world closes") {
+  CHECK_THAT(TheWorld().Close(), IsOk());
+  the_world.reset();  // before MPI_Finalize
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-#include "tests/support/lineage_samples.h"
-
 #include "core/digest.h"
+
+#include "tests/support/lineage_samples.h"
 
 namespace stemma::tests {
 

@@ -1,5 +1,5 @@
-// Values with every field set, and bytes in closed form: what the tests of lineage/ write and expect
-// to read.
+// Values with every field set, and bytes in closed form: what the tests of lineage/ write and
+// expect to read.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ lineage::Span MakeSpan(const std::string& name, const std::string& section, DTyp
 // the largest tensor.
 std::vector<lineage::Span> SampleSpans(int64_t elements);
 
-// Byte `at` of span `span` (of `rank`): distinct enough that a swap of spans, ranks or halves shows.
+// Byte `at` of span `span` (of `rank`): distinct enough that a swap of spans, ranks or halves
+// shows.
 char SampleByte(uint32_t span, uint32_t rank, uint64_t at);
 std::string SampleBytes(uint32_t span, uint32_t rank, uint64_t offset, uint64_t bytes);
 

@@ -39,7 +39,12 @@ struct TogetherListener : Catch::TestEventListenerBase {
 CATCH_REGISTER_LISTENER(TogetherListener)
 
 int main(int argc, char** argv) {
-  MPI_Init(&argc, &argv);
+  int level = MPI_THREAD_SINGLE;  // World::Open uses an MPI that it finds, if it is this one
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &level);
+  if (level < MPI_THREAD_MULTIPLE) {
+    std::fprintf(stderr, "MPI gives thread level %d, the tests need MPI_THREAD_MULTIPLE\n", level);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  }
   MPI_Comm_dup(MPI_COMM_WORLD, &verdict);
   Catch::Session session;
   int mine = session.applyCommandLine(argc, argv);

@@ -42,6 +42,7 @@ def stemma_cuda_library(name, srcs, hdrs = [], deps = [], **kwargs):
     cc_library(
         name = name,
         srcs = objects,
+        linkstatic = True,
         hdrs = hdrs,
         deps = deps + ["@cuda//:cudart"],
         target_compatible_with = needs_cuda(),

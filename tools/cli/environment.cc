@@ -1,9 +1,7 @@
 #include "tools/cli/environment.h"
 
 #include <dlfcn.h>
-#include <sys/utsname.h>
 #include <torch/version.h>
-#include <unistd.h>
 
 #include <ATen/Version.h>
 
@@ -14,6 +12,7 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "tools/cli/machine.h"
 
 namespace stemma::cli {
 namespace {
@@ -29,15 +28,6 @@ std::string LoadedFrom(const void* symbol) {
   Dl_info info{};
   if (dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return "?";
   return info.dli_fname;
-}
-
-std::string CpuModel() {
-  std::ifstream in("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(in, line)) {
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  }
-  return "?";
 }
 
 }  // namespace
@@ -57,12 +47,8 @@ std::string EnvironmentJson() {
   nlohmann::ordered_json json;
   for (const auto& [name, value] : ProgramIdentity()) json[name] = value;
   json["LibTorch loaded from"] = LoadedFrom(reinterpret_cast<const void*>(&at::show_config));
-  utsname system{};
-  uname(&system);
-  json["host"] = system.nodename;
-  json["kernel"] = system.release;
-  json["cpu"] = CpuModel();
-  json["cores"] = sysconf(_SC_NPROCESSORS_ONLN);
+  const auto machine = nlohmann::ordered_json::parse(FactsJson(InspectMachine()), nullptr, false);
+  if (machine.is_object()) json.update(machine);
   return json.dump(1);
 }
 

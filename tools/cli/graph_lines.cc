@@ -66,8 +66,7 @@ std::string Notes(const Graph& graph, const Record& record, const Record* parent
   const EdgeKind kind = record.parents.empty() ? EdgeKind::kTrain : record.parents[0].kind;
   if (kind == EdgeKind::kFork) {
     const auto set = record.attributes.find("fork.set");
-    const std::string changes = set == record.attributes.end() ? "" : TextOf(set->second);
-    notes.push_back("fork: " + (changes.empty() ? "nothing changed" : changes));
+    notes.push_back(set == record.attributes.end() ? "fork" : "fork: " + TextOf(set->second));
   }
   if (kind == EdgeKind::kImport) notes.push_back("import");
   if (parent && parent->world != record.world && kind != EdgeKind::kFork) {

@@ -70,6 +70,20 @@ const char* NameOf(lineage::Reason reason) {
   return "unknown";
 }
 
+const char* NameOf(lineage::Role role) {
+  switch (role) {
+    case lineage::Role::kReplicated:
+      return "replicated";
+    case lineage::Role::kPerRank:
+      return "per rank";
+    case lineage::Role::kSharded:
+      return "sharded";
+    case lineage::Role::kFrozen:
+      return "frozen";
+  }
+  return "unknown";
+}
+
 std::string AttributeText(const lineage::AttributeValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return *text;
   return TomlText(value);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/status.h"
+#include "lineage/span.h"
 #include "lineage/store.h"
 #include "tools/cli/flags.h"
 
@@ -30,6 +31,9 @@ std::string Words(const lineage::Graph& graph, const lineage::StateId& id);
 const char* NameOf(lineage::EdgeKind kind);
 // "periodic", "requested", "signal", "final", "fork".
 const char* NameOf(lineage::Reason reason);
+
+// "replicated", "per rank", "sharded", "frozen".
+const char* NameOf(lineage::Role role);
 
 std::string AttributeText(const lineage::AttributeValue& value);
 

@@ -1,5 +1,6 @@
 #include "tools/cli/state_diff.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/bytes.h"
@@ -19,16 +20,27 @@ bool SamePacks(const Record& a, const Record& b) {
   return true;
 }
 
-bool Wanted(const Span& span, bool all) { return all || span.section == "params"; }
-
 Result<Change> CompareSpan(const lineage::Store& store, const Record& a, const Record& b,
                            const Span& span, double eps) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string from, lineage::ReadSpan(store, a, span.name));
-  STEMMA_ASSIGN_OR_RETURN(const std::string to, lineage::ReadSpan(store, b, span.name));
-  return Compare(span.dtype, from, to, eps);
+  const bool per_rank = span.role == lineage::Role::kPerRank;
+  const int ranks = per_rank ? static_cast<int>(std::min(a.world, b.world)) : 1;
+  Change change;
+  for (int rank = 0; rank < ranks; ++rank) {
+    STEMMA_ASSIGN_OR_RETURN(const std::string from, lineage::ReadSpan(store, a, span.name, rank));
+    STEMMA_ASSIGN_OR_RETURN(const std::string to, lineage::ReadSpan(store, b, span.name, rank));
+    change.Add(Compare(span.dtype, from, to, eps));
+  }
+  return change;
 }
 
 }  // namespace
+
+bool TensorDiff::identical() const {
+  if (same_packs) return true;
+  uint64_t changed = 0;
+  for (const LayerChange& layer : layers) changed += layer.change.different;
+  return changed == 0 && different.empty();
+}
 
 std::string LayerOf(const std::string& tensor) {
   const size_t dot = tensor.rfind('.');
@@ -36,18 +48,17 @@ std::string LayerOf(const std::string& tensor) {
 }
 
 Result<TensorDiff> DiffTensors(const lineage::Store& store, const Record& a, const Record& b,
-                               double eps, bool all) {
+                               double eps) {
   TensorDiff diff;
-  diff.same_bytes = SamePacks(a, b);
-  if (diff.same_bytes) return diff;
+  diff.same_packs = SamePacks(a, b);
+  if (diff.same_packs) return diff;
   STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans_a, lineage::SpansOf(store, a));
   STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans_b, lineage::SpansOf(store, b));
   std::map<std::string, const Span*> others;
   for (const Span& span : spans_b) {
-    if (Wanted(span, all)) others[span.name] = &span;
+    others[span.name] = &span;
   }
   for (const Span& span : spans_a) {
-    if (!Wanted(span, all)) continue;
     const auto other = others.find(span.name);
     if (other == others.end()) {
       diff.different.push_back(span.name + ": only in the first");

@@ -20,15 +20,17 @@ struct LayerChange {
 struct TensorDiff {
   std::vector<LayerChange> layers;     // in the order of the network
   std::vector<std::string> different;  // tensors that only one side has, or with another shape
-  bool same_bytes = false;             // both states consist of the same packs: nothing was read
+  bool same_packs = false;             // both states consist of the same packs: nothing was read
+  bool identical() const;              // every bit of every tensor, the optimizer's too
 };
 
 // "block3.gate.weight" -> "block3.gate".
 std::string LayerOf(const std::string& tensor);
 
-// `all`: every section; else the parameters alone.
+// All sections. Tensors that every rank has one of are compared for the ranks that both states
+// have.
 Result<TensorDiff> DiffTensors(const lineage::Store& store, const lineage::Record& a,
-                               const lineage::Record& b, double eps, bool all);
+                               const lineage::Record& b, double eps);
 
 // Nothing where one side was stored without settings.
 Result<std::vector<SettingChange>> DiffStoredSettings(const lineage::Store& store,

@@ -1,7 +1,10 @@
 #include "tools/cli/state_json.h"
 
+#include <nlohmann/json.hpp>
+
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/restore.h"
 #include "tools/cli/open_store.h"
 
 namespace stemma::cli {
@@ -20,8 +23,6 @@ ordered_json BytesJson(const lineage::Graph& graph, const lineage::Record& recor
   const lineage::StateBytes bytes = lineage::BytesOf(graph, record);
   return {{"stored", bytes.own}, {"shared", bytes.shared}, {"logical", bytes.logical}};
 }
-
-}  // namespace
 
 ordered_json StateJson(const lineage::Graph& graph, const lineage::Record& record) {
   ordered_json json;
@@ -61,8 +62,64 @@ ordered_json StateJson(const lineage::Graph& graph, const lineage::Record& recor
   return json;
 }
 
-std::string JsonLine(const ordered_json& json) {
+std::string Dumped(const ordered_json& json) {
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+ordered_json ChildrenJson(const lineage::Graph& graph, const lineage::StateId& id) {
+  ordered_json json = ordered_json::array();
+  const auto children = graph.children.find(id);
+  if (children == graph.children.end()) return json;
+  for (const lineage::StateId& child : children->second) json.push_back(Hex(child));
+  return json;
+}
+
+ordered_json PacksJson(const lineage::Store& store, const lineage::Record& record) {
+  ordered_json json = ordered_json::array();
+  for (const lineage::PackRef& pack : record.packs) {
+    json.push_back({{"writer", pack.writer},
+                    {"writers", pack.writers},
+                    {"id", Hex(pack.pack)},
+                    {"bytes", pack.bytes},
+                    {"path", store.PackPath(pack.pack)}});
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string JsonLine(const std::vector<std::pair<std::string, JsonValue>>& fields) {
+  ordered_json json = ordered_json::object();
+  for (const auto& [key, value] : fields) {
+    std::visit([&json, &name = key](const auto& v) { json[name] = v; }, value);
+  }
+  return Dumped(json);
+}
+
+std::string StateLine(const lineage::Graph& graph, const lineage::Record& record) {
+  return Dumped(StateJson(graph, record));
+}
+
+Result<std::string> DetailedStateLine(const lineage::Store& store, const lineage::Graph& graph,
+                                      const lineage::Record& record) {
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<lineage::Span> spans, lineage::SpansOf(store, record));
+  ordered_json json = StateJson(graph, record);
+  json["children"] = ChildrenJson(graph, record.id);
+  json["packs"] = PacksJson(store, record);
+  json["digests"] = {{"settings", Hex(record.settings)},
+                     {"environment", Hex(record.environment)},
+                     {"layout", Hex(record.layout)},
+                     {"plan", Hex(record.plan_digest)}};
+  json["tensors"] = ordered_json::array();
+  for (const lineage::Span& span : spans) {
+    json["tensors"].push_back({{"name", span.name},
+                               {"section", span.section},
+                               {"dtype", std::string(NameOf(span.dtype))},
+                               {"shape", span.shape},
+                               {"role", NameOf(span.role)},
+                               {"bytes", span.bytes()}});
+  }
+  return Dumped(json);
 }
 
 }  // namespace stemma::cli

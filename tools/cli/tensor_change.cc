@@ -80,6 +80,7 @@ Reader ReaderOf(DType dtype) {
 
 void Change::Add(const Change& other) {
   count += other.count;
+  different += other.different;
   changed += other.changed;
   difference_squared += other.difference_squared;
   a_squared += other.a_squared;
@@ -111,6 +112,7 @@ Change Compare(DType dtype, std::string_view a, std::string_view b, double eps) 
     const double x = read(a.data() + at), y = read(b.data() + at);
     const bool same_bits = std::memcmp(a.data() + at, b.data() + at, size) == 0;
     const double difference = same_bits ? 0 : std::fabs(y - x);
+    change.different += !same_bits;
     // Written so that a number that is none counts as changed.
     change.changed += eps > 0 ? !(difference <= eps) : !same_bits;
     change.max = Larger(change.max, difference);

@@ -14,8 +14,9 @@
 namespace stemma::cli {
 
 struct Change {
-  uint64_t count = 0;    // elements
-  uint64_t changed = 0;  // of them, those that differ by more than eps; with eps 0: in any bit
+  uint64_t count = 0;      // elements
+  uint64_t different = 0;  // of them, those that differ in any bit
+  uint64_t changed = 0;    // of them, those that differ by more than eps; with eps 0: `different`
   double difference_squared = 0, a_squared = 0, b_squared = 0, dot = 0;
   double max = 0;  // largest |b - a|; not a number as soon as one element is none
 

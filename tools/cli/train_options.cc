@@ -34,7 +34,6 @@ Flags TrainFlagList(TrainFlags* v) {
   flags.List("set", &v->set, "KEY=VALUE", "change one setting, after the recipe; repeatable");
   flags.Switch("fresh", &v->fresh, "refuse to continue: an error when the run has states");
   flags.Switch("dry-run", &v->dry_run, "print the resolved settings, a recipe again, and stop");
-  flags.Switch("dry-run", &v->dry_run, "print the resolved settings, as a recipe, and stop");
   flags.Choice("progress", &v->progress, {"auto", "bar", "lines", "off"},
                "how to show what happens");
   flags.Notes(

@@ -18,7 +18,6 @@ struct TrainFlags {
   std::string dir;                // run folder; "": stemma-runs/<run.name>
   std::vector<std::string> set;   // "key=value", from left to right
   bool fresh = false;             // refuse to continue
-  bool dry_run = false;           // print the resolved settings and stop
   bool dry_run = false;           // print the resolved settings, which are a recipe, and stop
   std::string progress = "auto";  // auto | bar | lines | off
 };

@@ -14,7 +14,6 @@ namespace stemma::cli {
 namespace {
 
 using lineage::Record;
-using nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr size_t kLayersShown = 10;
@@ -73,8 +72,9 @@ std::vector<std::string> ChangeRow(const std::string& name, const Change& change
 }
 
 void PrintTensors(const TensorDiff& diff, bool by_layer) {
-  if (diff.same_bytes) {
-    Print("tensors  the same bytes: both states consist of the same packs\n");
+  if (diff.identical()) {
+    Print(diff.same_packs ? "tensors   identical: both states consist of the same packs\n"
+                          : "tensors   identical: every bit, optimizer state included\n");
     return;
   }
   std::vector<LayerChange> layers = diff.layers;
@@ -90,6 +90,11 @@ void PrintTensors(const TensorDiff& diff, bool by_layer) {
   }
   Rows rows = {{"tensors", "L2", "relative", "max", "cosine", "changed"}};
   for (const LayerChange& total : totals) rows.push_back(ChangeRow(total.section, total.change));
+  if (!by_layer) {
+    layers.erase(std::remove_if(layers.begin(), layers.end(),
+                                [](const LayerChange& layer) { return layer.section != "params"; }),
+                 layers.end());
+  }
   const bool cut = !by_layer && layers.size() > kLayersShown;
   if (cut) {
     std::stable_sort(layers.begin(), layers.end(), [](const auto& x, const auto& y) {
@@ -97,25 +102,26 @@ void PrintTensors(const TensorDiff& diff, bool by_layer) {
     });
     layers.resize(kLayersShown);
   }
-  rows.push_back({cut ? "the ten layers that changed most" : "layers"});
+  rows.push_back({cut ? "ten layers that changed most" : "layers"});
   for (const LayerChange& layer : layers) rows.push_back(ChangeRow(layer.layer, layer.change));
   PrintRows(rows);
   Print(first_name.empty() ? "no tensor differs\n"
                            : "first layer that differs: " + first_name + "\n");
-  if (cut) Print("--by-layer lists every layer in the order of the network\n");
+  if (cut)
+    Print("--by-layer lists every layer in the order of the network, and the optimizer's state\n");
   for (const std::string& text : diff.different) Print("not comparable: " + text + "\n");
 }
 
-ordered_json ChangeJson(const LayerChange& layer) {
-  return {{"kind", "layer"},
-          {"section", layer.section},
-          {"layer", layer.layer},
-          {"l2", layer.change.L2()},
-          {"relative_l2", layer.change.RelativeL2()},
-          {"max", layer.change.max},
-          {"cosine", layer.change.Cosine()},
-          {"changed", layer.change.changed},
-          {"count", layer.change.count}};
+std::string ChangeLine(const LayerChange& layer) {
+  return JsonLine({{"kind", "layer"},
+                   {"section", layer.section},
+                   {"layer", layer.layer},
+                   {"l2", layer.change.L2()},
+                   {"relative_l2", layer.change.RelativeL2()},
+                   {"max", layer.change.max},
+                   {"cosine", layer.change.Cosine()},
+                   {"changed", layer.change.changed},
+                   {"count", layer.change.count}});
 }
 
 void PrintJson(const Record& a, const Record& b, const std::vector<SettingChange>& changes,
@@ -131,9 +137,9 @@ void PrintJson(const Record& a, const Record& b, const std::vector<SettingChange
   }
   if (!tensors) return;
   Print(JsonLine({{"kind", "tensors"},
-                  {"same_bytes", tensors->same_bytes},
+                  {"identical", tensors->identical()},
                   {"not_comparable", tensors->different}}));
-  for (const LayerChange& layer : tensors->layers) Print(JsonLine(ChangeJson(layer)));
+  for (const LayerChange& layer : tensors->layers) Print(ChangeLine(layer));
 }
 
 }  // namespace
@@ -141,13 +147,13 @@ void PrintJson(const Record& a, const Record& b, const std::vector<SettingChange
 Result<int> RunDiff(const Arguments& arguments) {
   std::string path, name_a, name_b;
   double eps = 0;
-  bool by_layer = false, settings_only = false, all = false, json = false;
+  bool by_layer = false, settings_only = false, json = false;
   Flags flags("diff", "What differs between two states: settings, metrics, weights.");
   flags.Word("A", &name_a, "a state");
   flags.Word("B", &name_b, "another state");
   flags.Number("eps", &eps, "E", "elements closer than this count as equal");
-  flags.Switch("by-layer", &by_layer, "every layer, in the order of the network");
-  flags.Switch("all", &all, "optimizer state too, not only the parameters");
+  flags.Switch("by-layer", &by_layer,
+               "every layer in the order of the network, and the optimizer's state");
   flags.Switch("settings", &settings_only, "only the settings; reads no tensor");
   flags.Switch("json", &json, "one JSON object per line: states, setting, tensors, layer");
   AddStoreFlag(&flags, &path);
@@ -164,7 +170,7 @@ Result<int> RunDiff(const Arguments& arguments) {
   STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffStoredSettings(*opened.store, a, b));
   TensorDiff tensors;
   if (!settings_only) {
-    STEMMA_ASSIGN_OR_RETURN(tensors, DiffTensors(*opened.store, a, b, eps, all));
+    STEMMA_ASSIGN_OR_RETURN(tensors, DiffTensors(*opened.store, a, b, eps));
   }
   if (json) {
     PrintJson(a, b, changes, settings_only ? nullptr : &tensors);

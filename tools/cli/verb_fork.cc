@@ -26,7 +26,7 @@ constexpr char kNotes[] =
 
 struct Forked {
   std::string settings;  // resolved, as TOML
-  std::string changes;   // "optim.lr 1.6 -> 3.2"
+  std::string changes;   // "optim.lr 1.6 -> 3.2", "nothing changed"
 };
 
 // The parent's settings with the wanted ones changed, checked against the full list.
@@ -53,6 +53,7 @@ Result<Forked> ChangedSettings(const lineage::Store& store, const Record& parent
     forked.changes += (forked.changes.empty() ? "" : ", ") + change.key + " " +
                       (change.from.empty() ? "(absent)" : change.from) + " -> " + change.to;
   }
+  if (forked.changes.empty()) forked.changes = "nothing changed";
   return forked;
 }
 
@@ -95,11 +96,10 @@ Result<int> RunFork(const Arguments& arguments) {
     Print(Hex(made) + "\n");
   } else if (json) {
     STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, opened.store->Load());
-    Print(JsonLine(StateJson(graph, graph.states.at(made))));
+    Print(StateLine(graph, graph.states.at(made)));
   } else {
-    Print("forked " + name + " from " + Words(opened.graph, id) + ": " +
-          (forked.changes.empty() ? "nothing changed" : forked.changes) + "\nstate  " + Hex(made) +
-          "\nstart  " + StartLine(parent, name, path) + "\n");
+    Print("forked " + name + " from " + Words(opened.graph, id) + ": " + forked.changes +
+          "\nstate  " + Hex(made) + "\nstart  " + StartLine(parent, name, path) + "\n");
   }
   return 0;
 }

@@ -41,7 +41,7 @@ void PrintJson(const lineage::Graph& graph, const std::set<lineage::StateId>& st
   size_t printed = 0;
   for (const lineage::StateId& id : NewestFirst(graph, states)) {
     if (limit > 0 && printed++ == limit) return;
-    Print(JsonLine(StateJson(graph, graph.states.at(id))));
+    Print(StateLine(graph, graph.states.at(id)));
   }
 }
 

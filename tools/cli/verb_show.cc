@@ -1,4 +1,5 @@
-#include <map>
+#include <algorithm>
+#include <cstdio>
 #include <vector>
 
 #include "core/bytes.h"
@@ -30,20 +31,6 @@ std::string ShapeText(const Span& span) {
   return text + "]";
 }
 
-const char* RoleName(lineage::Role role) {
-  switch (role) {
-    case lineage::Role::kReplicated:
-      return "replicated";
-    case lineage::Role::kPerRank:
-      return "per rank";
-    case lineage::Role::kSharded:
-      return "sharded";
-    case lineage::Role::kFrozen:
-      return "frozen";
-  }
-  return "unknown";
-}
-
 std::string Number(double value) {
   char text[64];
   std::snprintf(text, sizeof text, "%.6g", value);
@@ -52,7 +39,14 @@ std::string Number(double value) {
 
 void AddFamily(const Graph& graph, const Record& record, Rows* rows) {
   for (const lineage::Edge& edge : record.parents) {
-    rows->push_back({"parent", Words(graph, edge.parent) + ", by " + NameOf(edge.kind)});
+    std::string text = Words(graph, edge.parent) + ", by " + NameOf(edge.kind);
+    const auto parent = graph.states.find(edge.parent);
+    const bool known = parent != graph.states.end() && edge.kind != lineage::EdgeKind::kFork;
+    if (known && parent->second.world != record.world) {
+      text += ", reshape from " + std::to_string(parent->second.world) + " ranks to " +
+              std::to_string(record.world);
+    }
+    rows->push_back({"parent", text});
   }
   if (record.parents.empty()) rows->push_back({"parent", "none: the run started from nothing"});
   const auto children = graph.children.find(record.id);
@@ -127,24 +121,29 @@ void AddBytes(const lineage::Store& store, const Graph& graph, const Record& rec
 // The parameters by name and shape; other sections as totals unless all are asked for.
 void PrintTensors(const std::vector<Span>& spans, bool all) {
   struct Total {
+    std::string name;
     size_t spans = 0;
     int64_t elements = 0, bytes = 0;
   };
-  std::map<std::string, Total> sections;
+  std::vector<Total> sections;  // in the order of the layout
   Rows rows;
   for (const Span& span : spans) {
-    Total& total = sections[span.section];
+    const auto same = [&span](const Total& one) { return one.name == span.section; };
+    const auto found = std::find_if(sections.begin(), sections.end(), same);
+    const bool first = found == sections.end();
+    if (first) sections.push_back({span.section, 0, 0, 0});
+    Total& total = first ? sections.back() : *found;
     ++total.spans;
     total.elements += span.count();
     total.bytes += span.bytes();
     if (!all && span.section != "params") continue;
     rows.push_back({"  " + span.name, std::string(NameOf(span.dtype)), ShapeText(span),
                     HumanBytes(static_cast<uint64_t>(span.bytes())), all ? span.section : "",
-                    all ? RoleName(span.role) : ""});
+                    all ? NameOf(span.role) : ""});
   }
   Rows totals = {{"section", "tensors", "elements", "bytes"}};
-  for (const auto& [name, total] : sections) {
-    totals.push_back({name, std::to_string(total.spans), std::to_string(total.elements),
+  for (const Total& total : sections) {
+    totals.push_back({total.name, std::to_string(total.spans), std::to_string(total.elements),
                       HumanBytes(static_cast<uint64_t>(total.bytes))});
   }
   Print("\n");
@@ -167,35 +166,9 @@ Status PrintState(const OpenedStore& opened, const Record& record, bool all) {
 }
 
 Status PrintJson(const OpenedStore& opened, const Record& record) {
-  nlohmann::ordered_json json = StateJson(opened.graph, record);
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans, lineage::SpansOf(*opened.store, record));
-  json["children"] = nlohmann::ordered_json::array();
-  const auto children = opened.graph.children.find(record.id);
-  if (children != opened.graph.children.end()) {
-    for (const lineage::StateId& child : children->second) json["children"].push_back(Hex(child));
-  }
-  json["packs"] = nlohmann::ordered_json::array();
-  for (const lineage::PackRef& pack : record.packs) {
-    json["packs"].push_back({{"writer", pack.writer},
-                             {"writers", pack.writers},
-                             {"id", Hex(pack.pack)},
-                             {"bytes", pack.bytes},
-                             {"path", opened.store->PackPath(pack.pack)}});
-  }
-  json["digests"] = {{"settings", Hex(record.settings)},
-                     {"environment", Hex(record.environment)},
-                     {"layout", Hex(record.layout)},
-                     {"plan", Hex(record.plan_digest)}};
-  json["tensors"] = nlohmann::ordered_json::array();
-  for (const Span& span : spans) {
-    json["tensors"].push_back({{"name", span.name},
-                               {"section", span.section},
-                               {"dtype", std::string(NameOf(span.dtype))},
-                               {"shape", span.shape},
-                               {"role", RoleName(span.role)},
-                               {"bytes", span.bytes()}});
-  }
-  Print(JsonLine(json));
+  STEMMA_ASSIGN_OR_RETURN(const std::string line,
+                          DetailedStateLine(*opened.store, opened.graph, record));
+  Print(line);
   return {};
 }
 

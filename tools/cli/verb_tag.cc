@@ -16,7 +16,7 @@ void PrintTags(const lineage::Graph& graph, const std::vector<lineage::TagEntry>
   for (const lineage::TagEntry& tag : tags) {
     if (json) {
       Print(JsonLine({{"tag", tag.name},
-                      {"version", tag.version},
+                      {"version", int64_t{tag.version}},
                       {"state", Hex(tag.target)},
                       {"who", tag.who},
                       {"why", tag.why},

@@ -18,8 +18,10 @@ Result<int> RunWaveform(const Arguments& arguments) {
   flags.Number("to", &request.to, "T", "end, not in it");
   flags.Number("step", &request.step, "T", "between samples");
   flags.Notes(
-      "Columns: time in units of the total mass, amplitude r|h22|/M, angular frequency, phase (0 at\n"
-      "t = 0), real and imaginary part of A exp(-i phase); 17 digits, so that reading gives the same\n"
+      "Columns: time in units of the total mass, amplitude r|h22|/M, angular frequency, phase (0 "
+      "at\n"
+      "t = 0), real and imaginary part of A exp(-i phase); 17 digits, so that reading gives the "
+      "same\n"
       "bits.\n"
       "\n"
       "  stemma waveform --q=2 --s1=0.5 --s2=-0.3 --from=-500 --to=100 --step=1 > wave.csv\n");

@@ -2,13 +2,13 @@
 
 load("//tools/workspace:missing.bzl", "write_missing")
 
-# The wheel carries headers of other projects. These would hide the system's: Debian's spdlog does not
-# compile with the wheel's fmt. What we include of LibTorch needs neither.
+# The wheel carries headers of other projects. These would hide the system's: Debian's spdlog does
+# not compile with the wheel's fmt. What we include of LibTorch needs neither.
 _SHADOWS = ["fmt", "google"]
 
-# hdrs names the folder, not its 9,000 files: a sandbox then holds one link instead of 9,000. Bazel does
-# not look for changes inside such a folder, so the version is a define: another one rebuilds all.
-# `cpu` leaves out libtorch.so on purpose: it asks for libtorch_cuda.so, and so for every CUDA library.
+# hdrs names the folder, not its 9,000 files: a sandbox then holds one link instead of 9,000. Bazel
+# does not look for changes inside such a folder, so the version is a define: another one rebuilds
+# all. `cpu` leaves out libtorch.so on purpose: that asks for libtorch_cuda.so, and so for CUDA.
 _BUILD = """package(default_visibility = ["//visibility:public"])
 cc_library(
     name = "cpu",
@@ -45,8 +45,8 @@ def _impl(ctx):
         if entry.basename not in _SHADOWS:
             ctx.symlink(entry, "include/" + entry.basename)
 
-    # An RPATH (old tags) is searched for what the libraries themselves need; a RUNPATH is not. CUDA's
-    # libraries come from the toolkit, or else from the wheels that lie beside LibTorch's.
+    # An RPATH (old tags) is searched for what the libraries themselves need; a RUNPATH is not.
+    # CUDA's libraries come from the toolkit, or else from the wheels beside LibTorch's.
     cuda = env.get("CUDA_HOME", "/usr/local/cuda")
     beside = [home + "/../nvidia/" + name + "/lib" for name in ["cu13", "cusparselt", "nvshmem"]]
     paths = ["-L" + lib, "-Wl,--disable-new-dtags"]

@@ -1,4 +1,5 @@
-"""What a repository holds when its software is absent: targets that load, and fail to build with the reason."""
+"""What a repository holds when its software is absent: targets that load, and fail to build with
+the reason."""
 
 _TARGET = """
 genrule(

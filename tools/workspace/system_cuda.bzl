@@ -5,7 +5,7 @@ distributions put them. What is absent fails only the targets that need it, with
 
 load("//tools/workspace:missing.bzl", "missing_targets")
 
-# hdrs names the folder, not its files: see libtorch.bzl. The version is a define for the same reason.
+# hdrs names the folder, not its files: see libtorch.bzl, and for the version as a define.
 _CUDART = """
 cc_library(
     name = "cudart",
@@ -34,12 +34,11 @@ _LIBRARIES = {
 }
 
 def _version(ctx, home):
-    file = ctx.path(home + "/version.json")
-    if not file.exists:
-        return [0, 0]
-    for line in ctx.read(file).split('"CUDA SDK",')[-1:]:
-        words = line.split('"version"')[1].split('"')
-        return [int(n) for n in words[1].split(".")[:2]]
+    header = ctx.path(home + "/include/cuda.h")
+    for line in ctx.read(header).split("\n") if header.exists else []:
+        if line.startswith("#define CUDA_VERSION"):
+            number = int(line.split(" ")[-1])
+            return [number // 1000, number % 1000 // 10]
     return [0, 0]
 
 def _folders(ctx, name, home):
@@ -64,8 +63,8 @@ def _library(ctx, name, home):
                 ctx.symlink(entry, "%s/include/%s" % (name, entry.basename))
         return _LIBRARY.format(name = name, lib = lib, library = library)
     variable = name.upper() + "_HOME"
-    reason = "%s not found (%s.h and lib%s.so): install its development files" % (name, prefix, library)
-    return missing_targets(ctx, reason + " or set %s." % variable, [name])
+    reason = "%s not found (%s.h, lib%s.so): install its development files or set %s."
+    return missing_targets(ctx, reason % (name, prefix, library, variable), [name])
 
 def _impl(ctx):
     home = ctx.os.environ.get("CUDA_HOME", "/usr/local/cuda")

@@ -1,6 +1,6 @@
-"""@<name>: one library of the operating system, found by its header. Its headers are copied links, so
-that only targets that depend on it can include them by that path; a machine without it still loads
-the tree, and a target that needs it fails with what to install."""
+"""@<name>: one library of the operating system, found by its header. Its headers are copied links,
+so that only targets that depend on it can include them by that path; a machine without it still
+loads the tree, and a target that needs it fails with what to install."""
 
 load("//tools/workspace:missing.bzl", "write_missing")
 
@@ -17,8 +17,8 @@ cc_library(
 def _impl(ctx):
     for path in ctx.attr.paths:
         if not ctx.path("/usr/include/" + path).exists:
-            reason = "%s not found (/usr/include/%s): install Debian's %s." % (ctx.name, path, ctx.attr.package)
-            write_missing(ctx, reason, [ctx.name])
+            reason = "%s not found (/usr/include/%s): install Debian's %s."
+            write_missing(ctx, reason % (ctx.name, path, ctx.attr.package), [ctx.name])
             return
     for path in ctx.attr.paths:
         ctx.symlink("/usr/include/" + path, "include/" + path)

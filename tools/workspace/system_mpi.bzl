@@ -29,7 +29,8 @@ def _impl(ctx):
     mpicxx = ctx.path(home + "/bin/mpicxx") if home else ctx.which("mpicxx")
     mpirun = ctx.path(home + "/bin/mpirun") if home else ctx.which("mpirun")
     if not mpicxx or not mpirun or not mpicxx.exists or not mpirun.exists:
-        ctx.file("error.log", "MPI not found: install OpenMPI (mpicxx, mpirun on PATH) or set MPI_HOME.\n")
+        reason = "MPI not found: install OpenMPI (mpicxx, mpirun on PATH) or set MPI_HOME."
+        ctx.file("error.log", reason + "\n")
         ctx.file("BUILD.bazel", _MISSING)
         return
     includes = []

@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "core/digest.h"
 #include "lineage/faulty_storage.h"
 #include "lineage/log.h"
 #include "lineage/memory_storage.h"
@@ -131,6 +132,21 @@ TEST_CASE("a frame of impossible length is refused before any memory is taken") 
   REQUIRE_THAT(log.status(), IsOk());
   CHECK_THAT((*log)->Append(FrameType::kState, std::string(kPayloadMax + 1, 'x')),
              HasCode(Code::kInvalidArgument, "16 MiB"));
+}
+
+TEST_CASE("frames of an unknown type are kept for the caller to skip, newer versions refused") {
+  const std::string ulid = UlidToBytes(tests::kSampleRun);
+  const std::string header = EncodeSegmentHeader(SegmentKind::kLog, ulid);
+  const auto unknown =
+      ReadSegment(header + EncodeFrame(ulid, static_cast<FrameType>(999), "news") +
+                  EncodeFrame(ulid, FrameType::kClose, "end"));
+  REQUIRE_THAT(unknown.status(), IsOk());
+  CHECK(unknown->frames.size() == 2);
+  std::string frame = EncodeFrame(ulid, FrameType::kState, "later");
+  frame[6] = 2;   // its version
+  const std::string body = frame.substr(0, frame.size() - 16);
+  CHECK_THAT(ReadSegment(header + body + Xxh128(ulid + body)).status(),
+             HasCode(Code::kIncompatible, "version 2"));
 }
 
 TEST_CASE("after a failed append the entry goes to the next segment, the torn one is left alone") {

@@ -38,7 +38,8 @@ class Family {
     record.run = record.run_name = run;
     record.incarnation = incarnation;
     record.step = step;
-    record.packs.push_back({0, 1, run == "b" && incarnation == 1 ? Id("aa000002") : record.id, 4096});
+    record.packs.push_back(
+        {0, 1, run == "b" && incarnation == 1 ? Id("aa000002") : record.id, 4096});
     if (!parent.empty()) {
       const bool fork = graph.states.at(Id(parent)).run != run;
       record.parents.push_back({Id(parent), fork ? EdgeKind::kFork : EdgeKind::kTrain});
@@ -61,11 +62,11 @@ std::string Named(const Graph& graph, const std::string& text) {
 TEST_CASE("every spelling of a selector names the state it says") {
   const Family family;
   const std::map<std::string, std::string> table = {
-      {"base", "bb000002"},       {"base@", "bb000002"},     {"base@100", "aa000001"},
+      {"base", "bb000002"},       {"base@", "bb000002"},      {"base@100", "aa000001"},
       {"base@300", "bb000001"},   {"base@<=399", "bb000001"}, {"base@<=1000", "bb000002"},
-      {"base@~1", "bb000001"},    {"base@~2", "aa000002"},   {"base@400~3", "aa000001"},
-      {"base@~", "bb000001"},     {"b@250~1~1", "aa000002"}, {"tag:best", "cc000002"},
-      {"tag:best~2", "aa000002"}, {"aa000003", "aa000003"},  {"AA0000030", "aa000003"},
+      {"base@~1", "bb000001"},    {"base@~2", "aa000002"},    {"base@400~3", "aa000001"},
+      {"base@~", "bb000001"},     {"b@250~1~1", "aa000002"},  {"tag:best", "cc000002"},
+      {"tag:best~2", "aa000002"}, {"aa000003", "aa000003"},   {"AA0000030", "aa000003"},
       {"b@", "cc000002"},         {"b@200", "cc000001"}};
   for (const auto& [text, id] : table) {
     INFO(text);
@@ -91,7 +92,8 @@ TEST_CASE("a selector that names nothing says what is near") {
 TEST_CASE("text that is no selector is refused and not guessed") {
   const Family family;
   const Graph& graph = family.graph;
-  for (const char* text : {"", "base@x", "base@-1", "base@~x", "aa0000", "base@99999999999999999999"}) {
+  for (const char* text :
+       {"", "base@x", "base@-1", "base@~x", "aa0000", "base@99999999999999999999"}) {
     INFO(text);
     CHECK_THAT(Resolve(graph, text).status(), HasCode(Code::kInvalidArgument));
   }

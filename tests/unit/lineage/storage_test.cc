@@ -122,7 +122,11 @@ void CheckPromises(Storage& disk, const std::string& root) {
   CHECK_THAT(PutFile(disk, file, "new"), IsOk());
   CHECK_THAT(disk.Rename(file, dir + "/g"), IsOk());   // over what was there
   CHECK(*disk.ReadAll(dir + "/g") == "new");
+  // A folder takes the place of an empty one only: a claim by rename rests on that.
+  CHECK_THAT(disk.MakeDir(root + "/e"), IsOk());
+  CHECK_THAT(disk.Rename(root + "/e", dir), HasCode(Code::kInvalidArgument, "exists"));
   CHECK_THAT(disk.Remove(dir + "/g"), IsOk());
+  CHECK_THAT(disk.Rename(root + "/e", dir), IsOk());
   CHECK_THAT(disk.Remove(dir), IsOk());
   CHECK_THAT(WriteDurable(disk, file, "durable"), IsOk());
   CHECK_THAT(WriteDurable(disk, file, "again"), HasCode(Code::kInvalidArgument, "exists"));

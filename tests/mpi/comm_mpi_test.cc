@@ -1,0 +1,249 @@
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "comm/mpi_cohort.h"
+#include "comm/mpi_communicator.h"
+#include "comm/mpi_group.h"
+#include "comm/words.h"
+#include "comm/world.h"
+
+#include "tests/support/communicator_contract.h"
+#include "tests/support/spawn.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/world_contract.h"
+
+#include <catch2/catch.hpp>
+
+namespace stemma {
+namespace {
+using comm::CommSettings;
+using comm::Communicator;
+using comm::MpiCohort;
+using comm::MpiCommunicator;
+using comm::MpiGroup;
+using comm::World;
+using std::chrono::milliseconds;
+using tests::HasCode;
+using tests::IsOk;
+
+std::unique_ptr<MpiGroup> Group() { return *MpiGroup::DuplicateWorld(); }
+
+// Always over MPI, also with one rank, where a World would not need it.
+std::unique_ptr<MpiCommunicator> Data(milliseconds deadline = milliseconds(20000)) {
+  return std::make_unique<MpiCommunicator>(Group(), deadline);
+}
+
+template <typename Promise>
+void CheckData(Promise promise) {
+  const auto data = Data();
+  CHECK_THAT(promise(*data), IsOk());
+  CHECK_THAT(data->Close(), IsOk());
+}
+
+template <typename Promise>
+void CheckControl(Promise promise) {
+  const auto group = Group();
+  const milliseconds deadline(20000);
+  auto texts = std::make_unique<MpiCohort>(*group, deadline, "control texts");
+  const auto control = MakeControl(MakeMpiWords(*group, deadline), std::move(texts), 1);
+  CHECK_THAT(promise(*control, group->rank(), group->ranks()), IsOk());
+  CHECK_THAT(group->Close(), IsOk());
+}
+
+template <typename Promise>
+void CheckCohort(Promise promise) {
+  const auto group = Group();
+  {
+    MpiCohort cohort(*group, milliseconds(20000), "agreement");
+    CHECK_THAT(promise(cohort), IsOk());
+  }
+  CHECK_THAT(group->Close(), IsOk());
+}
+
+TEST_CASE("a dtype is not summed as another", "[comm]") { CheckData(tests::SumsEveryDType); }
+
+TEST_CASE("averages, minima, maxima and products are what they say", "[comm]") {
+  CheckData(tests::AveragesMinimaMaximaProducts);
+}
+
+TEST_CASE("the order of a sum is the order of the ranks", "[comm]") {
+  CheckData(tests::SumsInRankOrder);
+}
+
+TEST_CASE("ranks with much and with nothing are gathered in order", "[comm]") {
+  CheckData(tests::GathersUnequalCounts);
+}
+
+TEST_CASE("any rank may broadcast", "[comm]") { CheckData(tests::BroadcastsFromEveryRoot); }
+
+TEST_CASE("calls under way at once end in their order", "[comm]") {
+  CheckData(tests::KeepsTheOrderOfCalls);
+}
+
+TEST_CASE("zero elements succeed, and a mistake is refused before anything is sent", "[comm]") {
+  CheckData(tests::AcceptsNothing);
+  CheckData(tests::RefusesMistakes);
+  CheckData(tests::AllocatesAlignedZeros);
+}
+
+TEST_CASE("the control word loses no flag", "[control]") {
+  CheckControl(tests::ControlWordCarriesFlags);
+}
+
+TEST_CASE("a disagreement names who said what", "[control]") {
+  CheckControl(tests::ControlWordNamesDisagreement);
+}
+
+TEST_CASE("a rank that fails takes all along, with its text and code", "[control]") {
+  CheckControl(tests::ControlWordCarriesFailure);
+}
+
+TEST_CASE("texts of any length travel, and all ranks reach one verdict", "[cohort]") {
+  CheckCohort(tests::CohortExchanges);
+  CheckCohort(tests::AgreeGivesOneVerdict);
+}
+
+TEST_CASE("facts that differ are named and grouped by value", "[cohort]") {
+  CheckCohort(tests::AgreeOnGroupsByValue);
+}
+
+// The gradients of a rank: of many magnitudes, so that the order of a sum shows in its bits.
+std::vector<float> Gradients(int rank, int64_t count) {
+  std::vector<float> values;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto mixed = static_cast<uint32_t>((i + 1) * 2654435761u + rank * 40503u);
+    const float magnitude = (mixed & 8u) != 0 ? 1e-3f : 1e4f;
+    values.push_back(magnitude * (static_cast<float>(mixed >> 8) / 16777216.0f - 0.5f));
+  }
+  return values;
+}
+
+Status Average(Communicator& comm, std::vector<float>& values) {
+  comm::CallOptions options;
+  options.op = comm::Op::kAverage;
+  const auto count = static_cast<int64_t>(values.size());
+  STEMMA_ASSIGN_OR_RETURN(auto work, comm.AllReduce({values.data(), count, DType::kF32}, options));
+  return work.Wait();
+}
+
+TEST_CASE("processes and threads give the same bits", "[comm]") {
+  const auto data = Data();
+  const int ranks = data->ranks();
+  for (int64_t count : {7, 1000, 200003}) {
+    std::vector<float> here = Gradients(data->rank(), count);
+    CHECK_THAT(Average(*data, here), IsOk());
+    std::vector<std::vector<float>> threads;
+    for (int r = 0; r < ranks; ++r) threads.push_back(Gradients(r, count));
+    const auto worlds = World::Threads(ranks);
+    tests::SpawnRanks(ranks, [&](int r) { return Average(worlds[r]->data(), threads[r]); });
+    CHECK(std::memcmp(here.data(), threads[0].data(), count * sizeof(float)) == 0);
+  }
+  CHECK_THAT(data->Close(), IsOk());
+}
+
+TEST_CASE("a rank that does not come is a time-out that names the call", "[comm]") {
+  const auto data = Data(milliseconds(300));
+  const auto meeting = Group();
+  float values[40000] = {};
+  if (data->ranks() > 1 && data->rank() != data->ranks() - 1) {
+    for (int64_t count : {1, 40000}) {
+      comm::CallOptions options;
+      options.what = "bucket 4";
+      auto work = data->AllReduce({values, count, DType::kF32}, options);
+      const Status status = work.ok() ? work->Wait() : work.status();
+      CHECK_THAT(status, HasCode(Code::kTimeout, "all_reduce \"bucket 4\" f32[1] sum: rank "));
+    }
+    CHECK_THAT(data->Health(), HasCode(Code::kTimeout));
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
+}
+
+TEST_CASE("a rank that agrees to nothing is a time-out that says so", "[cohort]") {
+  const auto group = Group(), meeting = Group();
+  if (group->ranks() > 1 && group->rank() == 0) {
+    MpiCohort cohort(*group, milliseconds(200), "agreement");
+    CHECK_THAT(Agree(cohort, {}), HasCode(Code::kTimeout, "agreement (minimum): rank 0 of"));
+    CHECK_THAT(Agree(cohort, {}), HasCode(Code::kTimeout));
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
+}
+
+TEST_CASE("abort wakes who waits, with the cause", "[comm]") {
+  const auto data = Data();
+  const auto meeting = Group();
+  if (data->ranks() > 1 && data->rank() == 0) {
+    auto running = data->Barrier({});
+    auto queued = data->Barrier({});
+    std::thread other([&] { data->Abort({Code::kPeerLost, "rank 1 is gone"}); });
+    CHECK_THAT(running->Wait(), HasCode(Code::kPeerLost, "rank 1 is gone"));
+    CHECK_THAT(queued->Wait(), HasCode(Code::kPeerLost, "rank 1 is gone"));
+    other.join();
+    CHECK_THAT(data->Barrier({}).status(), HasCode(Code::kPeerLost, "rank 1 is gone"));
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
+}
+
+TEST_CASE("a world opens, works and closes", "[world]") {
+  Result<std::unique_ptr<World>> opened = World::Open({}, {{"build", "a"}});
+  CHECK_THAT(opened.status(), IsOk());
+  REQUIRE(opened.ok());
+  World& world = **opened;
+  const int ranks = world.ranks();
+  CHECK(world.node_ranks() == ranks);
+  CHECK(world.node_rank() == world.rank());
+  CHECK(world.gpu_index() == -1);
+  CHECK(world.description() == std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") +
+                                   " on 1 host, backend " + (ranks == 1 ? "threads" : "mpi") +
+                                   ", order rank");
+  CHECK_THAT(World::Open({}, {}).status(), HasCode(Code::kInvalidArgument, world.description()));
+  CHECK_THAT(tests::SumsInRankOrder(world.data()), IsOk());
+  CHECK_THAT(tests::CohortExchanges(world.cohort()), IsOk());
+  CHECK_THAT(tests::ControlWordCarriesFlags(world.control(), world.rank(), ranks), IsOk());
+  CHECK_THAT(world.Close(), IsOk());
+  CHECK_THAT(world.Close(), HasCode(Code::kInvalidArgument, "closed"));
+  CHECK_THAT(world.data().Barrier({}).status(), HasCode(Code::kInvalidArgument, "closed"));
+  CHECK_THAT(world.cohort().Min(1).status(), HasCode(Code::kInvalidArgument, "closed"));
+  CHECK_THAT(world.control().EndStep(9, {}).status(), HasCode(Code::kInvalidArgument, "closed"));
+}
+
+TEST_CASE("ranks that were built or set differently do not start", "[world]") {
+  const auto group = Group();
+  const bool odd = group->rank() == group->ranks() - 1 && group->ranks() > 1;
+  CommSettings settings;
+  settings.deadline_s = odd ? 10 : 150;
+  const Status found =
+      World::Open(settings, {{"LibTorch loaded", odd ? "2.10.0" : "2.11.0"}}).status();
+  if (group->ranks() == 1) {
+    CHECK_THAT(found, IsOk());
+  } else {
+    CHECK_THAT(found, HasCode(Code::kIncompatible, "LibTorch loaded differs: rank"));
+    CHECK_THAT(found, HasCode(Code::kIncompatible, "comm.deadline_s differs: rank"));
+  }
+  CHECK_THAT(group->Close(), IsOk());
+}
+
+TEST_CASE("backends that cannot work are refused by name", "[world]") {
+  CommSettings settings;
+  settings.backend = "gloo";
+  CHECK_THAT(World::Open(settings, {}).status(),
+             HasCode(Code::kInvalidArgument, "known are auto, mpi, threads, nccl"));
+  settings.backend = "threads";
+  const auto group = Group();
+  const Status threads = World::Open(settings, {}).status();
+  if (group->ranks() > 1) {
+    CHECK_THAT(threads, HasCode(Code::kInvalidArgument, "comm.backend=threads is a world of one"));
+  }
+  settings.backend = "mpi";
+  CHECK_THAT(World::Open(settings, {}).status(), IsOk());
+  CHECK_THAT(group->Close(), IsOk());
+}
+
+}  // namespace
+}  // namespace stemma

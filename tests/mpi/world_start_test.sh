@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# How a job of two ranks starts and ends, seen from outside.
+#   world_start_test.sh LAUNCH MPIRUN BINARY
+set -uo pipefail
+launch=$1 mpirun=$2 binary=$3
+failed=0
+
+# expect CASE EXIT_CODE TEXT
+expect() {
+  local out code
+  out=$("$launch" "$mpirun" 2 "$binary" "$1" 2>&1)
+  code=$?
+  if [[ $code != "$2" || $out != *"$3"* ]]; then
+    echo "$1: expected exit $2 and '$3', got exit $code and:"
+    echo "$out"
+    failed=1
+  fi
+}
+
+expect open 0 "2 ranks on 1 host, backend mpi, order rank: closed"
+expect abort 75 "stemma: rank 1 of 2 on $(hostname) ends the job: peer lost: had enough"
+expect check 1 "check failed: 1 + 1 == 3: arithmetic"
+expect differ 1 "incompatible: build differs: rank {0} a, rank {1} b"
+expect absent 75 "rank 0: MPI_Init did not return within 2 s"
+
+# What every task of `srun --mpi=none` finds with an MPI that then starts worlds of one.
+text="srun started 4 ranks (SLURM_STEP_NUM_TASKS=4), but MPI sees 1"
+out=$(SLURM_STEP_NUM_TASKS=4 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+  "$binary" open 2>&1)
+code=$?
+if [[ $code != 2 || $out != *"$text"* ]]; then
+  echo "size: expected exit 2 and '$text', got exit $code and: $out"
+  failed=1
+fi
+exit $failed

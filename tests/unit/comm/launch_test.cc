@@ -1,0 +1,115 @@
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include <mpi.h>
+
+#include "comm/launch.h"
+#include "comm/world.h"
+#include "comm/world_choice.h"
+
+#include "tests/support/communicator_contract.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/world_contract.h"
+
+#include <catch2/catch.hpp>
+
+namespace stemma::comm {
+namespace {
+using tests::HasCode;
+using tests::IsOk;
+
+Environment Of(std::map<std::string, std::string> variables) {
+  return [variables = std::move(variables)](const char* name) -> std::optional<std::string> {
+    const auto at = variables.find(name);
+    if (at == variables.end()) return std::nullopt;
+    return at->second;
+  };
+}
+
+TEST_CASE("mpirun inside a Slurm job is mpirun", "[launch]") {
+  // Every rank of mpirun inherits the batch script's variables.
+  const auto launch = ReadLaunch(Of({{"OMPI_COMM_WORLD_SIZE", "4"},
+                                     {"SLURM_NTASKS", "2"},
+                                     {"SLURM_STEP_NUM_TASKS", "2"},
+                                     {"SLURM_PROCID", "0"}}));
+  REQUIRE(launch.ok());
+  CHECK(launch->launcher == "mpirun");
+  CHECK(launch->ranks == 4);
+  CHECK_FALSE(launch->alone());
+}
+
+TEST_CASE("an srun step is told by its own variable", "[launch]") {
+  const auto step = ReadLaunch(Of({{"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_NTASKS", "8"}}));
+  REQUIRE(step.ok());
+  CHECK(step->launcher == "srun");
+  CHECK(step->ranks == 8);
+  const auto one = ReadLaunch(Of({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_NTASKS", "8"}}));
+  REQUIRE(one.ok());
+  CHECK(one->alone());
+}
+
+TEST_CASE("a bare command in an allocation of many tasks is refused", "[launch]") {
+  const auto bare = ReadLaunch(Of({{"SLURM_NTASKS", "2"}, {"SLURM_PROCID", "0"}}));
+  CHECK_THAT(bare.status(), HasCode(Code::kInvalidArgument, "`srun --mpi=pmix`"));
+  CHECK_THAT(bare.status(), HasCode(Code::kInvalidArgument, "2 tasks"));
+  CHECK_THAT(ReadLaunch(Of({{"SLURM_NTASKS", "1"}})).status(), IsOk());
+  CHECK_THAT(ReadLaunch(Of({{"OMPI_COMM_WORLD_SIZE", "four"}})).status(),
+             HasCode(Code::kInvalidArgument, "OMPI_COMM_WORLD_SIZE='four'"));
+}
+
+TEST_CASE("worlds of one in place of many are noticed, with both numbers", "[launch]") {
+  const Status status = CheckSize({"srun", "SLURM_STEP_NUM_TASKS", 4}, 1, "Open MPI v4.1.4");
+  CHECK_THAT(status, HasCode(Code::kInvalidArgument, "srun started 4 ranks"));
+  CHECK_THAT(status, HasCode(Code::kInvalidArgument, "MPI sees 1"));
+  CHECK_THAT(status, HasCode(Code::kInvalidArgument, "`srun --mpi=pmix`"));
+  CHECK_THAT(CheckSize({"mpirun", "OMPI_COMM_WORLD_SIZE", 4}, 1, "MPICH"),
+             HasCode(Code::kInvalidArgument, "linked to MPICH"));
+  CHECK_THAT(CheckSize({"mpirun", "OMPI_COMM_WORLD_SIZE", 4}, 4, "MPICH"), IsOk());
+}
+
+TEST_CASE("settings that cannot be right are refused before anybody is asked", "[world]") {
+  const auto with = [](auto change) {
+    CommSettings settings;
+    change(settings);
+    return CheckSettings(settings);
+  };
+  CHECK_THAT(CheckSettings({}), IsOk());
+  CHECK_THAT(with([](auto& s) { s.backend = "hierarchical"; }),
+             HasCode(Code::kInvalidArgument, "known are auto, mpi, threads, nccl"));
+  CHECK_THAT(with([](auto& s) { s.device = "gpu"; }), HasCode(Code::kInvalidArgument, "cuda"));
+  CHECK_THAT(with([](auto& s) { s.backend = "nccl"; }),
+             HasCode(Code::kInvalidArgument, "device.kind=cuda"));
+  CHECK_THAT(with([](auto& s) { s.control_lag = 2; }), HasCode(Code::kInvalidArgument, "0 or 1"));
+  CHECK_THAT(with([](auto& s) { s.deadline_s = 0; }), HasCode(Code::kInvalidArgument, "deadline"));
+  CommSettings mpi;
+  mpi.backend = "mpi";
+  CHECK_THAT(ChooseBackend(mpi, 1, false).status(), HasCode(Code::kInvalidArgument, "mpirun -n 1"));
+  CHECK(*ChooseBackend({}, 1, true) == Backend::kThreads);
+  CHECK(*ChooseBackend({}, 2, true) == Backend::kMpi);
+}
+
+TEST_CASE("a world of one never calls MPI", "[world]") {
+  for (const char* name : {"SLURM_NTASKS", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}) unsetenv(name);
+  for (int times = 0; times < 2; ++times) {  // a closed one makes room for the next
+    const auto world = World::Open({}, {{"build", "a"}});
+    CHECK_THAT(world.status(), IsOk());
+    REQUIRE(world.ok());
+    World& one = **world;
+    CHECK(one.description() == "1 rank on 1 host, backend threads, order rank");
+    CHECK_THAT(World::Open({}, {}).status(),
+               HasCode(Code::kInvalidArgument, "has a World already: 1 rank on 1 host"));
+    CHECK_THAT(tests::SumsInRankOrder(one.data()), IsOk());
+    CHECK_THAT(tests::GathersUnequalCounts(one.data()), IsOk());
+    CHECK_THAT(tests::CohortExchanges(one.cohort()), IsOk());
+    CHECK_THAT(tests::ControlWordCarriesFlags(one.control(), 0, 1), IsOk());
+    CHECK_THAT(one.Close(), IsOk());
+    CHECK_THAT(one.data().Barrier({}).status(), HasCode(Code::kInvalidArgument, "closed"));
+  }
+  int initialised = 1;
+  MPI_Initialized(&initialised);
+  CHECK(initialised == 0);
+}
+
+}  // namespace
+}  // namespace stemma::comm

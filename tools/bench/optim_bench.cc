@@ -1,0 +1,127 @@
+// How near an optimizer's step comes to the memory's speed, on the state of ResNet-50.
+//
+//   optim_bench [REPETITIONS]
+//
+// Measures q[i] = a q[i] + b over as many bytes as the state first, then whole steps (the norm of
+// the gradient included) of each optimizer in the same process and with the same threads, the best
+// of the repetitions each. Bytes per parameter are counted as OPTIM section 9.2 counts them, plus 4
+// for the norm: lamb 44, adamw 32, sgd 24.
+#include <ATen/Parallel.h>
+#include <torch/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/world.h"
+#include "ops/reducer.h"
+#include "optim/optimizer.h"
+
+namespace stemma {
+namespace {
+
+using ops::ParameterRole;
+
+double BestSeconds(int repetitions, const std::function<void()>& body) {
+  double best = 1e300;
+  body();
+  for (int i = 0; i < repetitions; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    body();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    best = std::min(best, took.count());
+  }
+  return best;
+}
+
+class ResNet50 {
+ public:
+  ResNet50() {
+    Convolution("conv1", 64, 3, 7);
+    int64_t in = 64;
+    const int blocks[] = {3, 4, 6, 3};
+    for (int stage = 0; stage < 4; ++stage) {
+      const int64_t width = int64_t{64} << stage;
+      for (int block = 0; block < blocks[stage]; ++block) {
+        const std::string name =
+            "layer" + std::to_string(stage + 1) + "." + std::to_string(block) + ".";
+        Convolution(name + "conv1", width, in, 1);
+        Convolution(name + "conv2", width, width, 3);
+        Convolution(name + "conv3", 4 * width, width, 1);
+        if (block == 0) Convolution(name + "downsample", 4 * width, in, 1);
+        in = 4 * width;
+      }
+    }
+    Add("fc.weight", ParameterRole::kWeight, {1000, in});
+    Add("fc.bias", ParameterRole::kBias, {1000});
+  }
+  std::vector<ops::Parameter> parameters;
+
+ private:
+  void Add(const std::string& name, ParameterRole role, std::vector<int64_t> shape) {
+    parameters.push_back({name, role, torch::full(shape, 0.01).set_requires_grad(true)});
+  }
+  void Convolution(const std::string& name, int64_t out, int64_t in, int64_t kernel) {
+    Add(name + ".weight", ParameterRole::kWeight, {out, in, kernel, kernel});
+    Add(name + ".norm.weight", ParameterRole::kNormScale, {out});
+    Add(name + ".norm.bias", ParameterRole::kNormShift, {out});
+  }
+};
+
+// Bytes per second of an in-place read-modify-write, both directions counted.
+double InPlaceBandwidth(int repetitions, int64_t count) {
+  const at::Tensor array = torch::ones({count});
+  float* q = array.data_ptr<float>();
+  const double seconds = BestSeconds(repetitions, [&] {
+    at::parallel_for(0, count, 1 << 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) q[i] = 0.999f * q[i] + 0.001f;
+    });
+  });
+  return 8.0 * static_cast<double>(count) / seconds;
+}
+
+Status Measure(const std::string& name, double bytes_each, int repetitions, double bandwidth,
+               ops::Reducer& reducer) {
+  optim::OptimSettings settings;
+  settings.name = name;
+  STEMMA_ASSIGN_OR_RETURN(auto optimizer, optim::Make(settings, 1000000, reducer));
+  double count = 0;
+  for (const auto& slot : reducer.plan().slots) count += static_cast<double>(slot.count);
+  ops::NoFence fence;
+  Status status;
+  const double seconds = BestSeconds(repetitions, [&] {
+    if (const Status step = optimizer->Step(0, fence); !step.ok()) status = step;
+  });
+  const double rate = bytes_each * count / seconds;
+  std::printf("%-6s %7.2f ms  %3.0f B/parameter  %6.1f GB/s  %3.0f %% of in-place bandwidth\n",
+              name.c_str(), 1e3 * seconds, bytes_each, rate / 1e9, 100 * rate / bandwidth);
+  return status;
+}
+
+Status Run(int repetitions) {
+  const auto worlds = comm::World::Threads(1);
+  STEMMA_ASSIGN_OR_RETURN(auto reducer,
+                          ops::Reducer::Create({}, *worlds[0], ResNet50().parameters));
+  const ops::FlatSpace& space = reducer->spaces()[0];
+  space.gradients.fill_(0.001);
+  const double bandwidth = InPlaceBandwidth(repetitions, 4 * space.parameters.numel());
+  std::printf("%zu tensors, %d threads, in-place bandwidth %.1f GB/s\n",
+              reducer->plan().slots.size(), at::get_num_threads(), bandwidth / 1e9);
+  STEMMA_RETURN_IF_ERROR(Measure("lamb", 44, repetitions, bandwidth, *reducer));
+  STEMMA_RETURN_IF_ERROR(Measure("adamw", 32, repetitions, bandwidth, *reducer));
+  return Measure("sgd", 24, repetitions, bandwidth, *reducer);
+}
+
+}  // namespace
+}  // namespace stemma
+
+int main(int argc, char** argv) {
+  const int repetitions = argc > 1 ? std::atoi(argv[1]) : 20;
+  const stemma::Status status = stemma::Run(std::max(repetitions, 1));
+  if (!status.ok()) std::fprintf(stderr, "%s\n", status.message().c_str());
+  return status.ok() ? 0 : 1;
+}
