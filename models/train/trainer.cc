@@ -231,7 +231,8 @@ void Training::PrintTable() {
                    std::to_string(at::get_num_threads()) + " LibTorch threads each");
   progress_->Event("  model      " + workload_->name() + ", " + std::to_string(elements) +
                    " parameters in " + std::to_string(reducer_->parameters().size()) +
-                   " tensors, " + std::to_string(reducer_->plan().buckets.size()) + " buckets");
+                   " tensors, gradients in " + std::to_string(reducer_->plan().buckets.size()) +
+                   (reducer_->plan().buckets.size() == 1 ? " bucket" : " buckets"));
   progress_->Event("  optimizer  " + optimizer_->Describe());
   progress_->Event("  data       " + std::to_string(dataset_size_) + " samples, global batch " +
                    std::to_string(settings_.train.global_batch) + ", " +

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -82,14 +83,22 @@ class Group {
   }
   ~Group() { close(read_end_); }
 
+  // Waits until `lines` lines were said, or the group ended.
+  void Hear(int lines) {
+    char c;
+    while (lines > 0 && read(read_end_, &c, 1) == 1) {
+      heard_ += c;
+      lines -= c == '\n';
+    }
+  }
+
   void Kill(int rank) { kill(pids_[static_cast<size_t>(rank)], SIGKILL); }
 
   // Waits for all; what rank 0 said, whole lines only.
   std::string Join() {
-    std::string heard;
     char buffer[4096];
     for (ssize_t n; (n = read(read_end_, buffer, sizeof buffer)) > 0;) {
-      heard.append(buffer, static_cast<size_t>(n));
+      heard_.append(buffer, static_cast<size_t>(n));
     }
     for (const pid_t pid : pids_) {
       int status = 0;
@@ -97,7 +106,7 @@ class Group {
       if (WIFEXITED(status) && WEXITSTATUS(status) == 3) failed_ = true;
       if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) failed_ = true;
     }
-    return heard.substr(0, heard.rfind('\n') + 1);
+    return heard_.substr(0, heard_.rfind('\n') + 1);
   }
   bool failed() const { return failed_ || !opened_; }
 
@@ -117,6 +126,7 @@ class Group {
   }
 
   std::vector<pid_t> pids_;
+  std::string heard_;
   int read_end_ = -1;
   bool opened_ = false, failed_ = false;
 };
@@ -142,6 +152,22 @@ void Digest(const std::string& heard, Reference* reference, Observed* seen) {
   }
 }
 
+// How long a group takes from its start to its third acknowledged state on this machine: kills are
+// spread over twice that, so that they meet start, restore, capture and commit alike.
+double TypicalSeconds() {
+  ToyOptions options;
+  options.store = Scratch() + "_calibrate";
+  options.count = kElements;
+  const auto start = std::chrono::steady_clock::now();
+  Group group(options);
+  group.Hear(3);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  for (int rank = 0; rank < kRanks; ++rank) group.Kill(rank);
+  group.Join();
+  std::filesystem::remove_all(options.store);
+  return took.count();
+}
+
 int Missing(const std::string& store_path, const std::set<std::string>& acknowledged) {
   if (acknowledged.empty()) return 0;
   const auto store = lineage::Store::Open(store_path, false, lineage::PosixStorage());
@@ -157,6 +183,7 @@ TEST_CASE("ranks killed at random moments lose nothing acknowledged and resume b
           "[crash]") {
   signal(SIGPIPE, SIG_IGN);
   Reference reference;
+  const auto spread_us = static_cast<uint64_t>(2e6 * TypicalSeconds());
   const int kills = Kills();
   int restored = 0, durable = 0;
   for (int done = 0; done < kills;) {
@@ -168,7 +195,7 @@ TEST_CASE("ranks killed at random moments lose nothing acknowledged and resume b
       INFO("kill " << done << " in " << options.store);
       Random draw(Key({1, static_cast<uint64_t>(done)}), "kill");
       Group group(options);
-      usleep(static_cast<useconds_t>(draw.Below(45'000)));
+      usleep(static_cast<useconds_t>(draw.Below(spread_us)));
       const auto victim = static_cast<int>(draw.Below(kRanks + 1));
       for (int rank = 0; rank < kRanks; ++rank) {
         if (victim == kRanks || victim == rank) group.Kill(rank);
@@ -192,7 +219,7 @@ TEST_CASE("ranks killed at random moments lose nothing acknowledged and resume b
   }
   std::printf("%d kills, %d states acknowledged, %d resumes compared bit for bit, 0 lost\n", kills,
               durable, restored);
-  CHECK(restored > kills / 2);  // the moments are spread: most incarnations come that far
+  CHECK(restored > kills / 4);  // the moments are spread: many incarnations come that far
 }
 
 }  // namespace

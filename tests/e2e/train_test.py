@@ -85,10 +85,13 @@ def test_same_run_gives_same_bits(box):
 
 
 def test_accumulation_equals_one_pass_in_data_and_roughly_in_loss(box):
-    path, whole = reference(box, steps=3)
+    path, whole = reference(box, steps=6)
     box.train(path, "--set", "run.name=acc", "--set", "train.micro_batches=2").expect(0)
     accumulated = box.losses("acc")
     assert sorted(accumulated) == sorted(whole)
+    # Batch norm sees smaller batches, so the losses are near but not equal.
+    first, again = float(whole[1]), float(accumulated[1])
+    assert 0 < abs(first - again) < 0.5 * first, (first, again)
 
 
 def stops(box, ask, code, *words):
