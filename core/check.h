@@ -21,8 +21,8 @@ void SetCheckFailureHook(void (*hook)(const std::string& message));
 
 }  // namespace stemma
 
-#define STEMMA_CHECK(condition, text)                                        \
-  do {                                                                       \
+#define STEMMA_CHECK(condition, text)                                              \
+  do {                                                                             \
     if (!(condition)) ::stemma::CheckFailed(__FILE__, __LINE__, #condition, text); \
   } while (false)
 

@@ -18,7 +18,8 @@ constexpr size_t kXxh128Bytes = 16;
 
 std::string Sha256(std::string_view bytes);
 std::string Xxh128(std::string_view bytes);
-uint64_t Xxh64(std::string_view bytes, uint64_t seed = 0);  // XXH3, 64 bits, for keys and control words
+uint64_t Xxh64(std::string_view bytes,
+               uint64_t seed = 0);  // XXH3, 64 bits, for keys and control words
 
 // A digest of bytes that arrive in pieces. Move-only; one thread at a time.
 class Sha256Stream {

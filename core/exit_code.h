@@ -15,11 +15,15 @@ enum ExitCode : int {
 // What a program that fails with `status` returns.
 inline ExitCode ExitCodeFor(const Status& status) {
   switch (status.code()) {
-    case Code::kOk: return kExitDone;
-    case Code::kInvalidArgument: return kExitUsage;
+    case Code::kOk:
+      return kExitDone;
+    case Code::kInvalidArgument:
+      return kExitUsage;
     case Code::kPeerLost:
-    case Code::kTimeout: return kExitTryAgain;
-    default: return kExitFailed;
+    case Code::kTimeout:
+      return kExitTryAgain;
+    default:
+      return kExitFailed;
   }
 }
 

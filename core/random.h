@@ -28,9 +28,9 @@ class Random {
   Random(uint64_t key, std::string_view purpose);
   uint32_t U32();
   uint64_t U64();
-  double Uniform();                  // [0, 1), a multiple of 2^-53
-  uint64_t Below(uint64_t bound);    // [0, bound), by multiply-shift with rejection; bound > 0
-  double Normal();                   // mean 0, variance 1 (Box-Muller, one value a call)
+  double Uniform();                // [0, 1), a multiple of 2^-53
+  uint64_t Below(uint64_t bound);  // [0, bound), by multiply-shift with rejection; bound > 0
+  double Normal();                 // mean 0, variance 1 (Box-Muller, one value a call)
 
  private:
   std::array<uint32_t, 2> key_;

@@ -30,15 +30,24 @@ enum class Code {
 // "invalid argument", "not found", ... for messages and error.json.
 inline const char* CodeName(Code code) {
   switch (code) {
-    case Code::kOk: return "ok";
-    case Code::kInvalidArgument: return "invalid argument";
-    case Code::kNotFound: return "not found";
-    case Code::kCorruption: return "corruption";
-    case Code::kIncompatible: return "incompatible";
-    case Code::kPeerLost: return "peer lost";
-    case Code::kTimeout: return "timeout";
-    case Code::kIo: return "io";
-    case Code::kInternal: return "internal";
+    case Code::kOk:
+      return "ok";
+    case Code::kInvalidArgument:
+      return "invalid argument";
+    case Code::kNotFound:
+      return "not found";
+    case Code::kCorruption:
+      return "corruption";
+    case Code::kIncompatible:
+      return "incompatible";
+    case Code::kPeerLost:
+      return "peer lost";
+    case Code::kTimeout:
+      return "timeout";
+    case Code::kIo:
+      return "io";
+    case Code::kInternal:
+      return "internal";
   }
   return "unknown";
 }

@@ -7,21 +7,6 @@
 namespace stemma::lineage {
 namespace {
 
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 // The newest state of the newest incarnation that has one; a suspect one never counts.
 std::optional<StateId> HeadOf(const Graph& graph, const RunEntry& run) {
   std::optional<StateId> head;
@@ -118,18 +103,6 @@ void LinkGraph(Graph* graph) {
     for (const Edge& edge : record.parents) graph->children[edge.parent].push_back(id);
   }
   for (auto& [name, run] : graph->runs) run.head = HeadOf(*graph, run);
-}
-
-std::string Nearest(std::string_view text, const std::vector<std::string>& candidates) {
-  std::string best;
-  size_t least = text.size() <= 3 ? 2 : 1 + std::max<size_t>(2, text.size() / 3);
-  for (const std::string& candidate : candidates) {
-    const size_t distance = EditDistance(text, candidate);
-    if (distance >= least) continue;
-    least = distance;
-    best = candidate;
-  }
-  return best;
 }
 
 }  // namespace stemma::lineage

@@ -51,8 +51,4 @@ uint64_t StoredBytes(const Graph& graph);
 // Fills children and heads from states and the runs' lists; the last step of loading.
 void LinkGraph(Graph* graph);
 
-// The candidate with the smallest edit distance to `text`, if it is close enough to be a slip;
-// "" otherwise. For messages.
-std::string Nearest(std::string_view text, const std::vector<std::string>& candidates);
-
 }  // namespace stemma::lineage

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/bytes.h"
+#include "core/text.h"
 #include "lineage/graph.h"
 #include "lineage/store.h"
 

@@ -13,8 +13,8 @@ Result<std::unique_ptr<Workload>> MakeWorkload(const RunSettings& settings) {
                                        settings.device.kind));
     return std::unique_ptr<Workload>(std::move(aigw));
   }
-  return Status(Code::kInvalidArgument, "run.workload = \"" + settings.run.workload +
-                                            "\": this program trains aigw");
+  return Status(Code::kInvalidArgument,
+                "run.workload = \"" + settings.run.workload + "\": this program trains aigw");
 }
 
 }  // namespace stemma::models

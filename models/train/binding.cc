@@ -12,16 +12,26 @@ namespace {
 
 DType DTypeOf(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kByte: return DType::kU8;
-    case at::kChar: return DType::kI8;
-    case at::kInt: return DType::kI32;
-    case at::kLong: return DType::kI64;
-    case at::kHalf: return DType::kF16;
-    case at::kBFloat16: return DType::kBF16;
-    case at::kFloat: return DType::kF32;
-    case at::kDouble: return DType::kF64;
-    case at::kBool: return DType::kBool;
-    default: break;
+    case at::kByte:
+      return DType::kU8;
+    case at::kChar:
+      return DType::kI8;
+    case at::kInt:
+      return DType::kI32;
+    case at::kLong:
+      return DType::kI64;
+    case at::kHalf:
+      return DType::kF16;
+    case at::kBFloat16:
+      return DType::kBF16;
+    case at::kFloat:
+      return DType::kF32;
+    case at::kDouble:
+      return DType::kF64;
+    case at::kBool:
+      return DType::kBool;
+    default:
+      break;
   }
   STEMMA_CHECK(false, std::string("a state tensor of type ") + c10::toString(tensor.scalar_type()));
   return DType::kU8;
@@ -91,8 +101,8 @@ void Binding::Add(lineage::Span span, const at::Tensor& tensor) {
 }
 
 at::Tensor Binding::DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const {
-  return tensors_.at(span).detach().view(-1).view(at::kByte).narrow(
-      0, static_cast<int64_t>(offset), static_cast<int64_t>(bytes));
+  return tensors_.at(span).detach().view(-1).view(at::kByte).narrow(0, static_cast<int64_t>(offset),
+                                                                    static_cast<int64_t>(bytes));
 }
 
 void Binding::SetSmall(const SmallState& small) {
@@ -117,8 +127,8 @@ Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
     std::memcpy(memory_[span] + offset, bytes.data(), bytes.size());
   } else {
     DeviceBytes(span, offset, bytes.size())
-        .copy_(at::from_blob(const_cast<char*>(bytes.data()),
-                             {static_cast<int64_t>(bytes.size())}, at::kByte));
+        .copy_(at::from_blob(const_cast<char*>(bytes.data()), {static_cast<int64_t>(bytes.size())},
+                             at::kByte));
   }
   return {};
 }

@@ -8,8 +8,8 @@
 //   buffers    Replicated (averaged over ranks in every step), copied at once: forward changes them
 //   small      Replicated, copied at once
 //
-// Restore copies into existing memory, so aliases into buckets stay. Owner: the Trainer; the tensors
-// it is given outlive it. Read() runs on a lineage thread, everything else on the loop's.
+// Restore copies into existing memory, so aliases into buckets stay. Owner: the Trainer; the
+// tensors it is given outlive it. Read() runs on a lineage thread, everything else on the loop's.
 #pragma once
 
 #include <cstdint>
@@ -25,15 +25,15 @@ namespace stemma::models {
 
 // What is neither a tensor of the model nor of the optimizer.
 struct SmallState {
-  int64_t step = 0;        // completed steps
-  Cursor cursor;           // next global sample
-  std::string optimizer;   // Optimizer::EncodeSmall
+  int64_t step = 0;       // completed steps
+  Cursor cursor;          // next global sample
+  std::string optimizer;  // Optimizer::EncodeSmall
 };
 
 constexpr size_t kSmallBytes = 4096;  // the span's fixed size; the content carries its own length
 
-std::string EncodeSmall(const SmallState& small);          // exactly kSmallBytes
-Result<SmallState> DecodeSmall(std::string_view bytes);    // kCorruption when it is none
+std::string EncodeSmall(const SmallState& small);        // exactly kSmallBytes
+Result<SmallState> DecodeSmall(std::string_view bytes);  // kCorruption when it is none
 
 class Binding final : public lineage::Source, public lineage::Sink {
  public:
@@ -52,8 +52,8 @@ class Binding final : public lineage::Source, public lineage::Sink {
   void Add(lineage::Span span, const at::Tensor& tensor);
   at::Tensor DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const;
   std::vector<lineage::Span> spans_;
-  std::vector<at::Tensor> tensors_;   // one per span but the last
-  std::vector<char*> memory_;         // null: on a device
+  std::vector<at::Tensor> tensors_;  // one per span but the last
+  std::vector<char*> memory_;        // null: on a device
   std::string small_;
 };
 

@@ -74,8 +74,8 @@ Status Loop::OneStep() {
   times_.wait = Since(waiting);
   const auto updating = Clock::now();
   CaptureFence fence(parts_.capturer);
-  STEMMA_RETURN_IF_ERROR(parts_.optimizer.Step(step_, fence).Within(
-      "step " + std::to_string(step_ + 1)));
+  STEMMA_RETURN_IF_ERROR(
+      parts_.optimizer.Step(step_, fence).Within("step " + std::to_string(step_ + 1)));
   times_.optim = Since(updating);
   ++step_;
   STEMMA_RETURN_IF_ERROR(EndStep());
@@ -100,8 +100,7 @@ Status Loop::Gradients() {
   try {
     for (int64_t i = 0; i < train.micro_batches; ++i) {
       at::manual_seed(Key({static_cast<uint64_t>(train.seed), static_cast<uint64_t>(step_),
-                           static_cast<uint64_t>(parts_.world.rank()),
-                           static_cast<uint64_t>(i)}));
+                           static_cast<uint64_t>(parts_.world.rank()), static_cast<uint64_t>(i)}));
       STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, train.micro_batches)));
     }
   } catch (const std::exception& error) {
@@ -126,8 +125,8 @@ Status Loop::MicroStep(const Batch& batch) {
   return {};
 }
 
-// Sums over ranks in rank order, in double: the same bits on every rank, so every rank draws the same
-// conclusions from them. Few bytes, and host memory on any device: the cohort carries them.
+// Sums over ranks in rank order, in double: the same bits on every rank, so every rank draws the
+// same conclusions from them. Few bytes, and host memory on any device: the cohort carries them.
 Status Loop::ReduceLoss() {
   Encoder mine;
   mine.F64(failure_.ok() ? loss_ : 0);
@@ -146,17 +145,17 @@ Status Loop::ReduceLoss() {
 }
 
 Status Loop::NonFiniteLoss() {
-  STEMMA_ASSIGN_OR_RETURN(const auto all, parts_.world.cohort().AllGather(
-                                              std::isfinite(loss_) ? "" : "x"));
+  STEMMA_ASSIGN_OR_RETURN(const auto all,
+                          parts_.world.cohort().AllGather(std::isfinite(loss_) ? "" : "x"));
   std::string ranks;
   for (size_t rank = 0; rank < all.size(); ++rank) {
     if (!all[rank].empty()) ranks += (ranks.empty() ? "" : ",") + std::to_string(rank);
   }
-  return {Code::kInternal,
-          "step " + std::to_string(step_ + 1) + ": the loss is not finite on ranks {" + ranks +
-              "}. Nothing of this step is kept; last state: " +
-              (last_state_.empty() ? "none" : last_state_) +
-              ". Fork it with a lower optim.lr, or look at the data of that rank"};
+  return {Code::kInternal, "step " + std::to_string(step_ + 1) +
+                               ": the loss is not finite on ranks {" + ranks +
+                               "}. Nothing of this step is kept; last state: " +
+                               (last_state_.empty() ? "none" : last_state_) +
+                               ". Fork it with a lower optim.lr, or look at the data of that rank"};
 }
 
 Status Loop::EndStep() {
@@ -167,9 +166,9 @@ Status Loop::EndStep() {
   // A rank that failed reads no data; its cursor is that of the step it failed in.
   if (failure_.ok()) agree.U64(cursor_.sample);
   mine.agree = failure_.ok() ? Xxh64(agree.bytes()) : 0;
-  mine.text = failure_.ok() ? "cursor " + std::to_string(cursor_.epoch) + ":" +
-                                  std::to_string(cursor_.sample)
-                            : failure_.message();
+  mine.text = failure_.ok()
+                  ? "cursor " + std::to_string(cursor_.epoch) + ":" + std::to_string(cursor_.sample)
+                  : failure_.message();
   if (!failure_.ok()) mine.any |= ops::kAnyFailed;
   if (const Status looked = Wishes(&mine); !looked.ok()) FailAlone(looked);
   lineage::CaptureBits bits;
@@ -202,7 +201,8 @@ Status Loop::Wishes(ops::Mine* mine) {
   return {};
 }
 
-// Words that were posted before the last commit speak about the capture that is no longer in flight.
+// Words that were posted before the last commit speak about the capture that is no longer in
+// flight.
 Status Loop::Advance(const ops::Verdict& verdict) {
   if (!in_flight_ || verdict.step <= ignore_verdicts_to_) return {};
   const bool written = (verdict.all & ops::kAllCaptureWritten) != 0;
@@ -210,9 +210,9 @@ Status Loop::Advance(const ops::Verdict& verdict) {
   if (!written && !failed) return {};
   ignore_verdicts_to_ = step_ - 1;
   in_flight_ = false;
-  STEMMA_ASSIGN_OR_RETURN(const auto durable,
-                          parts_.capturer->Advance(written, failed, verdict.audit_equal,
-                                                   parts_.world.cohort()));
+  STEMMA_ASSIGN_OR_RETURN(
+      const auto durable,
+      parts_.capturer->Advance(written, failed, verdict.audit_equal, parts_.world.cohort()));
   if (durable) Acknowledge(*durable);
   return {};
 }
@@ -244,12 +244,13 @@ Status Loop::Capture(lineage::Reason reason) {
   lineage::Record& record = request.record;
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
   record.step = step_;
-  record.samples = static_cast<uint64_t>(step_) *
-                   static_cast<uint64_t>(parts_.settings.train.global_batch);
+  record.samples =
+      static_cast<uint64_t>(step_) * static_cast<uint64_t>(parts_.settings.train.global_batch);
   record.epoch = static_cast<double>(record.samples) / static_cast<double>(parts_.dataset_size);
   record.cursor = {cursor_.seed, cursor_.epoch, cursor_.sample};
   record.reason = reason;
-  record.metrics = {{"loss", loss_}, {"lr", parts_.optimizer.report().lr},
+  record.metrics = {{"loss", loss_},
+                    {"lr", parts_.optimizer.report().lr},
                     {"grad_norm", parts_.optimizer.report().grad_norm}};
   for (const auto& [name, value] : loss_parts_) record.metrics[name] = value;
   captured_step_ = step_;
@@ -280,18 +281,25 @@ Status Loop::Tell(const StepTimes& times) {
   const auto samples = static_cast<double>(parts_.settings.train.global_batch);
   const auto& report = parts_.optimizer.report();
   const double total = times.total > 0 ? times.total : 1e-9;
-  const double epoch = static_cast<double>(step_) * samples /
-                       static_cast<double>(parts_.dataset_size);
-  MetricRow row = {{"inc", parts_.session.incarnation}, {"step", static_cast<double>(step_)},
-                   {"samples", static_cast<double>(step_) * samples}, {"epoch", epoch},
+  const double epoch =
+      static_cast<double>(step_) * samples / static_cast<double>(parts_.dataset_size);
+  MetricRow row = {{"inc", parts_.session.incarnation},
+                   {"step", static_cast<double>(step_)},
+                   {"samples", static_cast<double>(step_) * samples},
+                   {"epoch", epoch},
                    {"loss", loss_}};
   for (const auto& part : loss_parts_) row.push_back(part);
-  row.insert(row.end(), {{"lr", report.lr}, {"grad_norm", report.grad_norm},
+  row.insert(row.end(), {{"lr", report.lr},
+                         {"grad_norm", report.grad_norm},
                          {"skipped", report.skipped ? 1.0 : 0.0},
-                         {"samples_per_s", samples / total}, {"step_s", times.total},
-                         {"data_wait", times.data / total}, {"comm_wait", times.wait / total},
-                         {"forward_s", times.forward}, {"backward_s", times.backward},
-                         {"optim_s", times.optim}, {"capture_stall_s", times.capture},
+                         {"samples_per_s", samples / total},
+                         {"step_s", times.total},
+                         {"data_wait", times.data / total},
+                         {"comm_wait", times.wait / total},
+                         {"forward_s", times.forward},
+                         {"backward_s", times.backward},
+                         {"optim_s", times.optim},
+                         {"capture_stall_s", times.capture},
                          {"world", static_cast<double>(parts_.world.ranks())}});
   STEMMA_RETURN_IF_ERROR(parts_.metrics.Row(row));
   parts_.progress.Step({step_, parts_.total_steps, epoch, loss_, report.lr, report.grad_norm,

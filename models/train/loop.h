@@ -42,12 +42,12 @@ struct LoopParts {
   optim::Optimizer& optimizer;
   Loader& loader;
   Binding& binding;
-  lineage::Capturer* capturer;     // null: no captures
+  lineage::Capturer* capturer;  // null: no captures
   Session& session;
-  RunFolder& folder;               // rank 0 writes
-  MetricsFile& metrics;            // rank 0
-  Progress& progress;              // rank 0
-  lineage::Record record;          // what does not change from capture to capture
+  RunFolder& folder;       // rank 0 writes
+  MetricsFile& metrics;    // rank 0
+  Progress& progress;      // rank 0
+  lineage::Record record;  // what does not change from capture to capture
   int64_t dataset_size;
   int64_t total_steps;
 };
@@ -59,7 +59,7 @@ class Loop {
   // OK: the end was reached or a stop was agreed on, and what was captured is durable.
   Status Run();
 
-  int64_t step() const { return step_; }              // completed steps
+  int64_t step() const { return step_; }                         // completed steps
   const std::string& stopped_by() const { return stopped_by_; }  // "" when the end was reached
   const std::string& last_state() const { return last_state_; }  // "laptop@400 (5be1c07d)"
   double capture_stall_s() const;
@@ -71,7 +71,7 @@ class Loop {
   };
 
   Status OneStep();
-  Status Gradients();                       // may fail on this rank alone
+  Status Gradients();  // may fail on this rank alone
   Status MicroStep(const Batch& batch);
   Status ReduceLoss();
   Status NonFiniteLoss();
@@ -83,20 +83,20 @@ class Loop {
   Status Capture(lineage::Reason reason);
   Status Finish();
   void Acknowledge(const lineage::Durable& durable);
-  void FailAlone(const Status& status);     // told to all ranks by the next control word
+  void FailAlone(const Status& status);  // told to all ranks by the next control word
 
   LoopParts parts_;
   Cursor cursor_;
   int64_t step_;
-  int64_t ignore_verdicts_to_ = -1;         // they were posted before a capture was committed
+  int64_t ignore_verdicts_to_ = -1;  // they were posted before a capture was committed
   bool in_flight_ = false;
   bool stopping_ = false;
   int64_t captured_step_ = -1;
-  Status failure_;                          // of this rank alone, not yet agreed on
+  Status failure_;  // of this rank alone, not yet agreed on
   std::string stopped_by_, wish_name_, last_state_;
   lineage::StateId parent_;
   lineage::EdgeKind edge_ = lineage::EdgeKind::kTrain;
-  LossParts loss_parts_;                    // local sums of this step; after ReduceLoss global means
+  LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;
   StepTimes times_;
   double run_s_ = 0;

@@ -31,10 +31,11 @@ class MetricsFile {
 
   // Also repairs a torn last line of a killed predecessor by ending it.
   Status Open(const std::string& path);
-  Status Event(const std::string& event, const std::vector<std::pair<std::string, std::string>>& text,
+  Status Event(const std::string& event,
+               const std::vector<std::pair<std::string, std::string>>& text,
                const MetricRow& numbers);
   Status Row(const MetricRow& numbers);
-  Status Sync();   // at each capture
+  Status Sync();  // at each capture
 
  private:
   Status WriteLine(const std::string& line);

@@ -17,7 +17,8 @@ std::string LinkTarget(const std::string& path) {
 }
 
 bool EndsWith(const std::string& text, const std::string& tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
+  return text.size() >= tail.size() &&
+         text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
 }
 
 // The path of the terminal that people look at, or "" when there is none.
@@ -77,8 +78,8 @@ std::string ProgressLine(const ProgressNumbers& n, double eta_s) {
                 "step %lld/%lld  ep %.2f  loss %.4g  lr %.3g  %.0f samples/s  data %.0f%%  "
                 "comm %.0f%%  save %.1f%%  eta %s",
                 static_cast<long long>(n.step), static_cast<long long>(n.total), n.epoch, n.loss,
-                n.lr, n.samples_per_s, 100 * n.data_share, 100 * n.comm_share,
-                100 * n.save_share, Duration(eta_s).c_str());
+                n.lr, n.samples_per_s, 100 * n.data_share, 100 * n.comm_share, 100 * n.save_share,
+                Duration(eta_s).c_str());
   return text;
 }
 
@@ -98,8 +99,8 @@ void Progress::Step(const ProgressNumbers& numbers) {
     start_ = now;
   }
   const auto done = static_cast<double>(numbers.step - first_step_);
-  const double eta = Seconds(now - start_).count() / done *
-                     static_cast<double>(numbers.total - numbers.step);
+  const double eta =
+      Seconds(now - start_).count() / done * static_cast<double>(numbers.total - numbers.step);
   const bool last = numbers.step == numbers.total;
   if (style_ == ProgressStyle::kLines) {
     if (numbers.step % line_every_ == 0 || last) WriteWhole(ProgressLine(numbers, eta) + "\n");

@@ -27,7 +27,8 @@ struct ProgressNumbers {
   double data_share = 0, comm_share = 0, save_share = 0;  // of the step's time
 };
 
-// "step 1200/14076  ep 7.67  loss 2.914  lr 1.60  1523 samples/s  data 1%  comm 4%  save 0.1%  eta 19h12m"
+// "step 1200/14076  ep 7.67  loss 2.914  lr 1.60  1523 samples/s  data 1%  comm 4%  save 0.1%  eta
+// 19h12m"
 std::string ProgressLine(const ProgressNumbers& numbers, double eta_s);
 
 class Progress {
@@ -37,7 +38,7 @@ class Progress {
   void Step(const ProgressNumbers& numbers);
   // A line of its own, above the bar where there is one: events such as a durable state.
   void Event(const std::string& text);
-  void Finish();   // ends a bar's line
+  void Finish();  // ends a bar's line
 
  private:
   void DrawBar(const ProgressNumbers& numbers, const std::string& line);

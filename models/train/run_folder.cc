@@ -59,8 +59,8 @@ Result<RunFolder> RunFolder::Open(const std::string& dir) {
                                  "; choose another with --dir=DIR");
   }
   if (access(dir.c_str(), W_OK | X_OK) != 0) {
-    return Status(Code::kIo, "cannot write to the run folder " + dir + ": " +
-                                 std::strerror(errno) + "; choose another with --dir=DIR");
+    return Status(Code::kIo, "cannot write to the run folder " + dir + ": " + std::strerror(errno) +
+                                 "; choose another with --dir=DIR");
   }
   RunFolder folder;
   folder.dir_ = dir;
@@ -88,10 +88,9 @@ Status RunFolder::Write(const std::string& path, const std::string& text) const 
 }
 
 Status RunFolder::WriteOutcome(const Outcome& outcome) const {
-  const nlohmann::ordered_json json = {
-      {"exit_code", outcome.exit_code}, {"cause", outcome.cause},
-      {"last_state", outcome.last_state}, {"step", outcome.step},
-      {"wall_s", outcome.wall_s}, {"time", TimeNow()}};
+  const nlohmann::ordered_json json = {{"exit_code", outcome.exit_code},   {"cause", outcome.cause},
+                                       {"last_state", outcome.last_state}, {"step", outcome.step},
+                                       {"wall_s", outcome.wall_s},         {"time", TimeNow()}};
   return Write(IncarnationFile("outcome.json"), json.dump(1) + "\n");
 }
 
@@ -101,10 +100,13 @@ bool RunFolder::TakeSave() const { return unlink(File("SAVE").c_str()) == 0; }
 
 void WriteError(const std::string& dir, uint32_t incarnation, const ErrorReport& report) {
   const std::string folder = dir + "/" + IncarnationName(incarnation);
-  const nlohmann::ordered_json json = {
-      {"rank", report.rank}, {"host", report.host}, {"step", report.step},
-      {"phase", report.phase}, {"code", CodeName(report.status.code())},
-      {"message", report.status.message()}, {"time", TimeNow()}};
+  const nlohmann::ordered_json json = {{"rank", report.rank},
+                                       {"host", report.host},
+                                       {"step", report.step},
+                                       {"phase", report.phase},
+                                       {"code", CodeName(report.status.code())},
+                                       {"message", report.status.message()},
+                                       {"time", TimeNow()}};
   std::string path = folder + "/error.json";
   int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0 && errno == EEXIST) {
@@ -112,8 +114,8 @@ void WriteError(const std::string& dir, uint32_t incarnation, const ErrorReport&
     fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   }
   if (fd < 0) return;
-  const Status best_effort = WriteFd(fd, path, json.dump(1, ' ', false,
-      nlohmann::json::error_handler_t::replace) + "\n");
+  const Status best_effort =
+      WriteFd(fd, path, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   static_cast<void>(best_effort);
 }
 

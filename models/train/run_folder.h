@@ -21,8 +21,8 @@ namespace stemma::models {
 
 struct Outcome {
   int exit_code = 0;
-  std::string cause;        // "done", "stopped by SIGUSR1", the error's text
-  std::string last_state;   // "laptop@400 (5be1c07d)", "" when none
+  std::string cause;       // "done", "stopped by SIGUSR1", the error's text
+  std::string last_state;  // "laptop@400 (5be1c07d)", "" when none
   int64_t step = 0;
   double wall_s = 0;
 };
@@ -43,8 +43,8 @@ class RunFolder {
   Status Write(const std::string& path, const std::string& text) const;
   Status WriteOutcome(const Outcome& outcome) const;
 
-  bool StopAsked() const;   // DIR/STOP is there; people remove it
-  bool TakeSave() const;    // DIR/SAVE was there; removed before the capture
+  bool StopAsked() const;  // DIR/STOP is there; people remove it
+  bool TakeSave() const;   // DIR/SAVE was there; removed before the capture
 
  private:
   std::string dir_;
@@ -55,7 +55,7 @@ struct ErrorReport {
   int rank = 0;
   std::string host;
   int64_t step = 0;
-  std::string phase;        // "start", "step", "capture", ...
+  std::string phase;  // "start", "step", "capture", ...
   Status status;
 };
 

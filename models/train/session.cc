@@ -76,9 +76,8 @@ class Decision {
 
   Status GoOn() {
     std::vector<std::string> skipped;
-    STEMMA_ASSIGN_OR_RETURN(
-        const lineage::StateId id,
-        ResumePoint(*session_.store, graph_, settings_.run.name, &skipped));
+    STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id,
+                            ResumePoint(*session_.store, graph_, settings_.run.name, &skipped));
     for (const auto& damaged : skipped) session_.notes.push_back("skipped " + damaged);
     const Record& head = graph_.states.at(id);
     if (options_.fresh) {
@@ -108,8 +107,8 @@ class Decision {
   Status Headline(const Record& head) {
     session_.kind = head.reason == lineage::Reason::kFork ? StartKind::kFork : StartKind::kContinue;
     if (session_.kind == StartKind::kContinue) {
-      session_.headline = "continuing " + settings_.run.name + " from " + StateName(head) +
-                          " (" + Hex(head.id).substr(0, 8) + "), exact";
+      session_.headline = "continuing " + settings_.run.name + " from " + StateName(head) + " (" +
+                          Hex(head.id).substr(0, 8) + "), exact";
       return {};
     }
     const auto parent = graph_.states.find(head.parents.empty() ? "" : head.parents[0].parent);

@@ -6,10 +6,10 @@
 //   fork       the run's only state is a fork record: the first steps of a branch
 //   complete   the newest state is the end of the run: nothing to do
 //
-// Collective; the loop's thread. Failure, the same on every rank: settings that differ from those the
-// run was made with (kInvalidArgument, with the keys and the `stemma fork` line that was probably
-// meant), --fresh where something would be continued, a store that cannot be written, states that
-// are all damaged.
+// Collective; the loop's thread. Failure, the same on every rank: settings that differ from those
+// the run was made with (kInvalidArgument, with the keys and the `stemma fork` line that was
+// probably meant), --fresh where something would be continued, a store that cannot be written,
+// states that are all damaged.
 #pragma once
 
 #include <cstdint>
@@ -30,17 +30,17 @@ enum class StartKind { kStart, kContinue, kFork, kComplete };
 
 struct Session {
   StartKind kind = StartKind::kStart;
-  std::unique_ptr<lineage::Store> store;           // null: lineage.store is "", no captures
-  std::unique_ptr<lineage::RunWriter> writer;      // rank 0 only
-  std::string run, tmp_dir;                        // the run's ulid; where its packs are written
+  std::unique_ptr<lineage::Store> store;       // null: lineage.store is "", no captures
+  std::unique_ptr<lineage::RunWriter> writer;  // rank 0 only
+  std::string run, tmp_dir;                    // the run's ulid; where its packs are written
   uint32_t incarnation = 1;
-  std::optional<lineage::Record> from;             // the state to restore
-  std::string headline;                            // "continuing r50 from r50@12000, exact"
-  std::vector<std::string> notes;                  // worth a line each at start
+  std::optional<lineage::Record> from;  // the state to restore
+  std::string headline;                 // "continuing r50 from r50@12000, exact"
+  std::vector<std::string> notes;       // worth a line each at start
 };
 
 struct SessionOptions {
-  bool fresh = false;      // refuse to continue
+  bool fresh = false;  // refuse to continue
   int64_t total_steps = 0;
 };
 

@@ -14,14 +14,17 @@ void VisitRun(RunSection& s, V&& field) {
 
 template <typename V>
 void VisitTrain(TrainSection& s, V&& field) {
-  field("train.length", s.length, Help{"how long to train: \"400step\", \"3ep\", \"12800samples\""});
+  field("train.length", s.length,
+        Help{"how long to train: \"400step\", \"3ep\", \"12800samples\""});
   field("train.global_batch", s.global_batch,
-        Help{"samples per step over all ranks; divisible by ranks x micro_batches", "[1, 1000000000]"});
+        Help{"samples per step over all ranks; divisible by ranks x micro_batches",
+             "[1, 1000000000]"});
   field("train.micro_batches", s.micro_batches,
         Help{"backward passes per step and rank (gradient accumulation)", "[1, 65536]"});
   field("train.seed", s.seed, Help{"of initialisation, order and dropout", "[0, inf)"});
-  field("train.log_every", s.log_every,
-        Help{"steps between progress lines; metrics.jsonl has every step", "[1, inf)", Kind::kLocal});
+  field(
+      "train.log_every", s.log_every,
+      Help{"steps between progress lines; metrics.jsonl has every step", "[1, inf)", Kind::kLocal});
   field("train.loader_threads", s.loader_threads,
         Help{"threads that prepare data on each rank; never changes the data", "[1, 256]",
              Kind::kLocal});
@@ -36,7 +39,8 @@ void VisitDevice(DeviceSection& s, V&& field) {
   field("device.kind", s.kind, Help{"where the model computes", "cpu | cuda"});
   field("device.threads", s.threads,
         Help{"LibTorch threads per rank; 0: cores of the host / its ranks. Another number may give "
-             "other bits", "[0, 1024]"});
+             "other bits",
+             "[0, 1024]"});
 }
 
 template <typename V>
@@ -65,7 +69,8 @@ template <typename V>
 void VisitOptim(optim::OptimSettings& s, V&& field) {
   field("optim.name", s.name, Help{"which optimizer", "lamb | sgd | adamw | adam"});
   field("optim.lr", s.lr, Help{"learning rate at the top of the schedule", "[0, inf)"});
-  field("optim.weight_decay", s.weight_decay, Help{"of weights, not of excluded roles", "[0, inf)"});
+  field("optim.weight_decay", s.weight_decay,
+        Help{"of weights, not of excluded roles", "[0, inf)"});
   field("optim.beta1", s.beta1, Help{"first moment (lamb, adam, adamw)", "[0, 1)"});
   field("optim.beta2", s.beta2, Help{"second moment (lamb, adam, adamw)", "[0, 1)"});
   field("optim.eps", s.eps, Help{"added to the root of the second moment", "(0, inf)"});
@@ -73,14 +78,14 @@ void VisitOptim(optim::OptimSettings& s, V&& field) {
   field("optim.nesterov", s.nesterov, Help{"sgd: look ahead"});
   field("optim.max_grad_norm", s.max_grad_norm,
         Help{"clip the reduced gradient to this global norm; 0: off", "[0, inf)"});
-  field("optim.adapt", s.adapt,
-        Help{"lamb: which tensors get a trust ratio", "decayed | all"});
+  field("optim.adapt", s.adapt, Help{"lamb: which tensors get a trust ratio", "decayed | all"});
   field("optim.bias_correction", s.bias_correction,
         Help{"lamb: of the moments (Algorithm 2), none, or in the step size",
              "moments | none | step_size"});
-  field("optim.exclude", s.exclude,
-        Help{"roles without decay, and without ratio when adapt = decayed: any of bias, norm_scale, "
-             "norm_shift, embedding, weight"});
+  field(
+      "optim.exclude", s.exclude,
+      Help{"roles without decay, and without ratio when adapt = decayed: any of bias, norm_scale, "
+           "norm_shift, embedding, weight"});
   field("optim.phi_min", s.phi_min, Help{"lamb: lower clamp of a parameter's norm", "[0, inf)"});
   field("optim.phi_max", s.phi_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
   field("optim.ratio_min", s.ratio_min, Help{"lamb: lower clamp of the ratio", "[0, inf)"});
@@ -103,8 +108,9 @@ template <typename V>
 void VisitLineage(lineage::LineageSettings& s, V&& field) {
   field("lineage.store", s.store,
         Help{"directory of the family tree; \"\": no state is captured", "", Kind::kLocal});
-  field("lineage.every", s.every,
-        Help{"steps between captures; 0: only at the end and on request", "[0, inf)", Kind::kLocal});
+  field(
+      "lineage.every", s.every,
+      Help{"steps between captures; 0: only at the end and on request", "[0, inf)", Kind::kLocal});
   field("lineage.on_failure", s.on_failure,
         Help{"a capture that fails: stop, or go on", "stop | continue", Kind::kLocal});
   field("lineage.missed_captures_max", s.missed_captures_max,

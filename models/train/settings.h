@@ -16,7 +16,7 @@
 namespace stemma::models {
 
 struct RunSection {
-  std::string name;              // names the run in the store; letters, digits, '.', '_', '-'
+  std::string name;  // names the run in the store; letters, digits, '.', '_', '-'
   std::string workload = "aigw";
 };
 
@@ -25,22 +25,22 @@ struct TrainSection {
   int64_t global_batch = 32;       // samples per step over all ranks
   int64_t micro_batches = 1;       // backward passes per step and rank
   int64_t seed = 1;
-  int64_t log_every = 10;          // steps between progress lines; metrics.jsonl has every step
-  int64_t loader_threads = 1;      // per rank; does not change the data
-  int64_t prefetch = 2;            // batches read ahead per rank
-  double stop_check_s = 5;         // between looks for the files STOP and SAVE
+  int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
+  int64_t loader_threads = 1;  // per rank; does not change the data
+  int64_t prefetch = 2;        // batches read ahead per rank
+  double stop_check_s = 5;     // between looks for the files STOP and SAVE
 };
 
 struct DeviceSection {
-  std::string kind = "cpu";        // cpu | cuda
-  int64_t threads = 0;             // LibTorch threads per rank; 0: cores of the rank / its ranks
+  std::string kind = "cpu";  // cpu | cuda
+  int64_t threads = 0;       // LibTorch threads per rank; 0: cores of the rank / its ranks
 };
 
 struct RunSettings {
   RunSection run;
   TrainSection train;
   DeviceSection device;
-  ops::CommSettings comm;            // its device is device.kind
+  ops::CommSettings comm;  // its device is device.kind
   ops::OpsSettings ops;
   optim::OptimSettings optim;
   lineage::LineageSettings lineage;

@@ -16,8 +16,8 @@ namespace stemma::models {
 
 struct SignalWishes {
   bool stop = false;
-  bool capture = false;    // cleared by being read
-  std::string name;        // "SIGUSR1": the first signal that asked to stop
+  bool capture = false;  // cleared by being read
+  std::string name;      // "SIGUSR1": the first signal that asked to stop
 };
 
 // Idempotent.

@@ -111,8 +111,8 @@ Status Training::Prepare(const WorkloadFactory& make) {
 Status Training::Threads() {
   const int cores = CoresOfThisProcess();
   const int share = cores >= world_.node_ranks() ? cores / world_.node_ranks() : 1;
-  const int wanted = settings_.device.threads > 0 ? static_cast<int>(settings_.device.threads)
-                                                  : share;
+  const int wanted =
+      settings_.device.threads > 0 ? static_cast<int>(settings_.device.threads) : share;
   at::set_num_threads(wanted);
   if (wanted > cores) {
     std::fprintf(stderr,
@@ -138,32 +138,31 @@ Status Training::OpenFolder() {
 }
 
 Status Training::Build() {
-  STEMMA_ASSIGN_OR_RETURN(reducer_, ops::Reducer::Create(settings_.ops, world_,
-                                                         workload_->Parameters(),
-                                                         workload_->Buffers()));
+  STEMMA_ASSIGN_OR_RETURN(
+      reducer_,
+      ops::Reducer::Create(settings_.ops, world_, workload_->Parameters(), workload_->Buffers()));
   STEMMA_ASSIGN_OR_RETURN(optimizer_, optim::Make(settings_.optim, total_steps_, *reducer_));
-  binding_ = std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(),
-                                       optimizer_->State());
+  binding_ =
+      std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(), optimizer_->State());
   start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
   if (session_.from) STEMMA_RETURN_IF_ERROR(RestoreState());
-  auto loader = Loader::Start(
-      workload_->TrainData(),
-      {settings_.train.global_batch, settings_.train.micro_batches, settings_.train.loader_threads,
-       settings_.train.prefetch},
-      {world_.rank(), world_.ranks()}, start_.cursor);
+  auto loader = Loader::Start(workload_->TrainData(),
+                              {settings_.train.global_batch, settings_.train.micro_batches,
+                               settings_.train.loader_threads, settings_.train.prefetch},
+                              {world_.rank(), world_.ranks()}, start_.cursor);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
   loader_ = *std::move(loader);
   return {};
 }
 
-// Every rank reads everything, then all compare what they hold: replicas are proved equal before the
-// first step, because from then on they are only assumed to be.
+// Every rank reads everything, then all compare what they hold: replicas are proved equal before
+// the first step, because from then on they are only assumed to be.
 Status Training::RestoreState() {
   const lineage::Record& from = *session_.from;
   const std::string name = from.run_name + "@" + std::to_string(from.step);
-  STEMMA_RETURN_IF_ERROR(lineage::Restore(*session_.store, from, binding_->spans(), *binding_,
-                                          world_.cohort())
-                             .Within("restore " + name));
+  STEMMA_RETURN_IF_ERROR(
+      lineage::Restore(*session_.store, from, binding_->spans(), *binding_, world_.cohort())
+          .Within("restore " + name));
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {
@@ -188,13 +187,15 @@ Status Training::BeginFiles() {
   const MetricRow where = {{"inc", static_cast<double>(session_.incarnation)},
                            {"from_step", static_cast<double>(start_.step)}};
   switch (session_.kind) {
-    case StartKind::kContinue: return metrics_.Event("continue", {}, where);
+    case StartKind::kContinue:
+      return metrics_.Event("continue", {}, where);
     case StartKind::kFork: {
       const auto& parents = session_.from->parents;
-      return metrics_.Event(
-          "fork", {{"parent", parents.empty() ? "" : Hex(parents[0].parent)}}, where);
+      return metrics_.Event("fork", {{"parent", parents.empty() ? "" : Hex(parents[0].parent)}},
+                            where);
     }
-    default: return metrics_.Event("continue", {}, where);
+    default:
+      return metrics_.Event("continue", {}, where);
   }
 }
 
@@ -206,8 +207,7 @@ Status Training::FirstRecord() {
   record_.world = static_cast<uint32_t>(world_.ranks());
   if (!root()) return {};
   STEMMA_ASSIGN_OR_RETURN(record_.settings, session_.store->PutBlob(list_.ToToml()));
-  STEMMA_ASSIGN_OR_RETURN(record_.environment,
-                          session_.store->PutBlob(options_.environment_json));
+  STEMMA_ASSIGN_OR_RETURN(record_.environment, session_.store->PutBlob(options_.environment_json));
   return {};
 }
 
@@ -249,11 +249,11 @@ void Training::PrintTable() {
 
 Status Training::Run() {
   InstallSignalHandlers();
-  loop_ = std::make_unique<Loop>(
-      LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
-                capturer_.get(), session_, folder_, metrics_, *progress_, record_, dataset_size_,
-                total_steps_},
-      start_.step);
+  loop_ =
+      std::make_unique<Loop>(LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_,
+                                       *loader_, *binding_, capturer_.get(), session_, folder_,
+                                       metrics_, *progress_, record_, dataset_size_, total_steps_},
+                             start_.step);
   const Status status = loop_->Run();
   progress_->Finish();
   if (!status.ok() || session_.writer == nullptr) return Agree(world_.cohort(), status);
@@ -276,14 +276,14 @@ Outcome Training::Report(const Status& status, double wall_s) {
   if (!status.ok()) {
     if (root()) {
       WriteError(Dir(), session_.incarnation,
-                 {world_.rank(), world_.host(), outcome.step,
-                  loop_ == nullptr ? "start" : "step", status});
+                 {world_.rank(), world_.host(), outcome.step, loop_ == nullptr ? "start" : "step",
+                  status});
     }
   } else if (loop_ != nullptr && root()) {
-    std::string line = outcome.exit_code == 0
-                           ? settings_.run.name + " is complete at step " +
-                                 std::to_string(outcome.step)
-                           : outcome.cause + " at step " + std::to_string(outcome.step);
+    std::string line =
+        outcome.exit_code == 0
+            ? settings_.run.name + " is complete at step " + std::to_string(outcome.step)
+            : outcome.cause + " at step " + std::to_string(outcome.step);
     line += outcome.last_state.empty() ? "; nothing saved" : "; saved " + outcome.last_state;
     char costs[120];
     std::snprintf(costs, sizeof costs, "; %.1f s of steps, captures held them up for %.2f %%",
@@ -326,7 +326,8 @@ Outcome Train(const RunSettings& settings, const SettingsList& list, const Train
   if (status.code() == Code::kPeerLost || status.code() == Code::kTimeout) {
     world.Abort(status, kExitTryAgain);
   }
-  if (!status.ok() && world.rank() == 0) std::fprintf(stderr, "stemma: %s\n", outcome.cause.c_str());
+  if (!status.ok() && world.rank() == 0)
+    std::fprintf(stderr, "stemma: %s\n", outcome.cause.c_str());
   return outcome;
 }
 

@@ -26,10 +26,10 @@
 namespace stemma::models {
 
 struct TrainOptions {
-  std::string dir;                 // run folder; "": stemma-runs/<run.name>
-  bool fresh = false;              // refuse to continue
-  std::string progress = "auto";   // auto | bar | lines | off
-  std::string environment_json;    // versions and paths, for the record and env.json
+  std::string dir;                // run folder; "": stemma-runs/<run.name>
+  bool fresh = false;             // refuse to continue
+  std::string progress = "auto";  // auto | bar | lines | off
+  std::string environment_json;   // versions and paths, for the record and env.json
 };
 
 using WorkloadFactory =

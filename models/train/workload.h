@@ -1,5 +1,5 @@
-// What is trained: a network, its loss and its data, as the Trainer sees them. One class per workload
-// (models/aigw, ...), made from the run's settings by models/workloads.h.
+// What is trained: a network, its loss and its data, as the Trainer sees them. One class per
+// workload (models/aigw, ...), made from the run's settings by models/workloads.h.
 //
 // Loss returns the SUM over the local samples, in float32 on the device: the reducer divides by the
 // samples of the global batch, so that N ranks with b samples equal one rank with N*b, also for a
@@ -31,10 +31,10 @@ using LossParts = std::vector<std::pair<std::string, double>>;
 class Workload {
  public:
   virtual ~Workload() = default;
-  virtual std::string name() const = 0;                    // "aigw"
-  virtual std::vector<ops::Parameter> Parameters() = 0;    // registration order, unique names
+  virtual std::string name() const = 0;                  // "aigw"
+  virtual std::vector<ops::Parameter> Parameters() = 0;  // registration order, unique names
   virtual std::vector<ops::Buffer> Buffers() = 0;
-  virtual void SetTraining(bool training) = 0;             // batch norm, dropout
+  virtual void SetTraining(bool training) = 0;  // batch norm, dropout
   virtual at::Tensor Loss(const Batch& batch, LossParts* parts) = 0;
   // Stateless and thread-safe; the order of samples is the loader's.
   virtual std::shared_ptr<const Dataset> TrainData() const = 0;

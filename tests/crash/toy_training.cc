@@ -59,7 +59,7 @@ struct Begin {
   std::unique_ptr<lineage::Store> store;
   std::unique_ptr<lineage::RunWriter> writer;
   lineage::ObjectId settings;
-  std::string from;     // encoded state id, "" at the start
+  std::string from;  // encoded state id, "" at the start
   std::string tmp_dir, run;
   uint32_t incarnation = 0;
 };
@@ -112,8 +112,13 @@ class ToyLoop {
  public:
   ToyLoop(const ToyOptions& options, Begin& begin, ToyState& state, lineage::Capturer& capturer,
           Cohort& cohort, const Observer& observe)
-      : options_(options), begin_(begin), state_(state), capturer_(capturer), cohort_(cohort),
-        observe_(observe), parent_(begin.from) {}
+      : options_(options),
+        begin_(begin),
+        state_(state),
+        capturer_(capturer),
+        cohort_(cohort),
+        observe_(observe),
+        parent_(begin.from) {}
 
   Status Run() {
     while (state_.step < options_.total) {
@@ -141,8 +146,7 @@ class ToyLoop {
     }
     if (!in_flight_ || (!written && !failed)) return {};
     in_flight_ = false;
-    STEMMA_ASSIGN_OR_RETURN(const auto durable,
-                            capturer_.Advance(written, failed, equal, cohort_));
+    STEMMA_ASSIGN_OR_RETURN(const auto durable, capturer_.Advance(written, failed, equal, cohort_));
     if (durable) Acknowledge(*durable);
     return {};
   }

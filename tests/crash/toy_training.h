@@ -1,6 +1,6 @@
 // A training without a network, for tests that kill it: parameters and momentum follow a fixed
-// recurrence of the step, so that the state after any number of steps has known bits, while capture,
-// fence, commit, resume and fencing are the real ones.
+// recurrence of the step, so that the state after any number of steps has known bits, while
+// capture, fence, commit, resume and fencing are the real ones.
 //
 // One rank; all ranks of the cohort call RunToy. It returns only on failure or at `total` steps.
 #pragma once
@@ -20,16 +20,16 @@ struct ToyState {
   std::vector<float> parameters, momentum;
 
   static ToyState Initial(size_t count);
-  void Advance();             // one step, in place
+  void Advance();              // one step, in place
   std::string Digest() const;  // of all bytes
 };
 
 struct ToyOptions {
   std::string store;
   std::string run = "toy";
-  size_t count = 12'345;        // elements of each tensor
-  int64_t total = 1'000'000;    // steps
-  int64_t every = 2;            // steps between captures
+  size_t count = 12'345;      // elements of each tensor
+  int64_t total = 1'000'000;  // steps
+  int64_t every = 2;          // steps between captures
 };
 
 // What an outside observer is told, by the rank that knows, before anything else happens:

@@ -1,5 +1,5 @@
-"""What people and machines get wrong: each must end on all ranks with the documented exit code and a
-message that names what, where and the way out."""
+"""What people and machines get wrong: each must end on all ranks with the documented exit code and
+a message that names what, where and the way out."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ import harness
 
 
 def refused(box, *words, code=2, extra="", sets=(), ranks=2):
-    path = box.recipe(steps=4, extra=extra)
+    path = box.recipe(steps=6, extra=extra)
     sets = [word for one in sets for word in ("--set", one)]
     done = box.train(path, *sets, ranks=ranks)
     return done.expect(code, *words)
@@ -32,7 +32,7 @@ def test_wrong_type_and_range(box):
 def test_missing_files(box):
     box.train("absent.toml").expect(2, "absent.toml")
     box.train("--run", "nobody").expect(box.train("--run", "nobody").code, "stemma-store")
-    box.recipe(steps=2)
+    box.recipe(steps=6)
     box.train("r.toml", "--run", "fine").expect(0)
     box.train("--run", "nobody").expect(1, "nobody")
 
@@ -43,7 +43,7 @@ def test_batch_that_ranks_do_not_divide(box):
 
 
 def test_folders_that_cannot_be_written(box):
-    path = box.recipe(steps=4)
+    path = box.recipe(steps=6)
     (box.dir / "file").write_text("x")
     box.train(path, "--dir", "file/run").expect(1, "file/run", "--dir=DIR")
     box.train(path, "--store", "file/store").expect(1, "file/store")
@@ -162,7 +162,7 @@ def test_two_jobs_on_one_run(box):
 
 
 def test_full_disk(box):
-    """A store on a file system of 3 MB: the run stops with the cause, and goes on after room is made."""
+    """A store on a small file system: the run stops with the cause, and goes on with more room."""
     small = box.dir / "small"
     small.mkdir()
     path = box.recipe(steps=60, every=2)
@@ -180,13 +180,13 @@ mount -o remount,size=400m {small}
 
 
 def test_launcher_of_a_size_that_mpi_does_not_see(box):
-    path = box.recipe(steps=2)
+    path = box.recipe(steps=6)
     done = box.run([box.stemma, "train", path], env={"SLURM_NTASKS": "2"})
     done.expect(2, "srun")
 
 
 def test_a_rank_that_never_arrives(box):
-    path = box.recipe(steps=2)
+    path = box.recipe(steps=6)
     train = [box.stemma, "train", path, "--set", "comm.init_timeout_s=3"]
     done = mpmd(box, train, ["sleep", "20"])
     assert done.code != 0, done.text

@@ -1,5 +1,5 @@
-"""The published network on its full input of 101,300 samples: three steps on two ranks, a capture, and
-a fourth step from the restored state. 3 GiB per rank and sample."""
+"""The published network on its full input of 101,300 samples: three steps on two ranks, a capture,
+and a fourth step from the restored state. 3 GiB per rank and sample."""
 
 import pathlib
 import sys

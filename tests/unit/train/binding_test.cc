@@ -38,8 +38,7 @@ TEST_CASE("every tensor of the state is a span, and restoring one changes that o
   std::vector<std::string> names;
   for (const auto& span : binding.spans()) names.push_back(span.section + ":" + span.name);
   CHECK(names == std::vector<std::string>{"params:fc.weight", "optim/m:optim/m/fc.weight",
-                                          "buffers:bn.mean", "buffers:bn.batches",
-                                          "small:train"});
+                                          "buffers:bn.mean", "buffers:bn.batches", "small:train"});
   CHECK(binding.spans()[3].dtype == DType::kI64);
   CHECK(binding.spans()[3].bytes() == 8);
   CHECK(binding.spans()[2].eager);

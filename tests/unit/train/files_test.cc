@@ -36,8 +36,7 @@ std::string Contents(const std::string& path) {
 
 TEST_CASE("a metric survives a round trip through text with all its bits", "[metrics]") {
   const double third = 1.0 / 3, tiny = 4.9e-324;
-  CHECK(MetricLine({{"step", 12}, {"loss", 0.1}}) ==
-        "{\"step\":12,\"loss\":0.10000000000000001}");
+  CHECK(MetricLine({{"step", 12}, {"loss", 0.1}}) == "{\"step\":12,\"loss\":0.10000000000000001}");
   CHECK(std::strtod(MetricLine({{"x", third}}).substr(5).c_str(), nullptr) == third);
   CHECK(std::strtod(MetricLine({{"x", tiny}}).substr(5).c_str(), nullptr) == tiny);
 }
@@ -79,7 +78,7 @@ TEST_CASE("the length of a run is a number with a unit", "[settings]") {
     return TotalSteps(train, 100);
   };
   CHECK(*steps("400step") == 400);
-  CHECK(*steps("2ep") == 6);          // an epoch is 3 whole batches of 100 samples
+  CHECK(*steps("2ep") == 6);  // an epoch is 3 whole batches of 100 samples
   CHECK(*steps("33samples") == 2);
   CHECK_THAT(steps("400").status(), HasCode(Code::kInvalidArgument, "is no unit"));
   CHECK_THAT(steps("ep").status(), HasCode(Code::kInvalidArgument, "no number"));
