@@ -1,12 +1,9 @@
 #include "optim/kernels.h"
 
-#include <cmath>
+#include "optim/arithmetic.h"
 
 namespace stemma::optim {
 namespace {
-
-// Inlined into functions that are compiled for different vector units.
-#define STEMMA_BODY __attribute__((always_inline)) inline
 
 constexpr int kLanes = 16;
 
@@ -29,11 +26,6 @@ STEMMA_BODY double SumOfSquaresBody(const T* data, int64_t count) {
 }
 
 template <typename T>
-STEMMA_BODY T LambUpdate(const Scalars<T>& k, T p, T m, T v) {
-  return (m * k.fix1) / (std::sqrt(v * k.fix2) + k.eps) + k.decay * p;
-}
-
-template <typename T>
 STEMMA_BODY Sums LambNormsBody(const Scalars<T>& k, const Chunk<T>& c) {
   const T* __restrict p = c.p;
   const T* __restrict g = c.g;
@@ -41,9 +33,7 @@ STEMMA_BODY Sums LambNormsBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict v = c.v;
   T p_lanes[kLanes] = {}, u_lanes[kLanes] = {};
   const auto one = [&](int64_t i, int lane) __attribute__((always_inline)) {
-    const T x = g[i] * k.grad_scale;
-    m[i] = k.beta1 * m[i] + k.rest1 * x;
-    v[i] = k.beta2 * v[i] + k.rest2 * (x * x);
+    LambMoments(k, g[i], &m[i], &v[i]);
     const T u = LambUpdate(k, p[i], m[i], v[i]);
     p_lanes[lane] += p[i] * p[i];
     u_lanes[lane] += u * u;
@@ -74,14 +64,11 @@ STEMMA_BODY void LambDirectBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict v = c.v;
 #pragma GCC ivdep
   for (int64_t i = 0; i < c.count; ++i) {
-    const T x = g[i] * k.grad_scale;
-    m[i] = k.beta1 * m[i] + k.rest1 * x;
-    v[i] = k.beta2 * v[i] + k.rest2 * (x * x);
+    LambMoments(k, g[i], &m[i], &v[i]);
     p[i] -= k.step * LambUpdate(k, p[i], m[i], v[i]);
   }
 }
 
-// The root is corrected before eps is added, as torch's Adam does: fix2 is 1 / sqrt(1 - beta2^t).
 template <typename T>
 STEMMA_BODY void AdamBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict p = c.p;
@@ -89,12 +76,7 @@ STEMMA_BODY void AdamBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict m = c.m;
   T* __restrict v = c.v;
 #pragma GCC ivdep
-  for (int64_t i = 0; i < c.count; ++i) {
-    const T x = g[i] * k.grad_scale + k.decay * p[i];
-    m[i] = k.beta1 * m[i] + k.rest1 * x;
-    v[i] = k.beta2 * v[i] + k.rest2 * (x * x);
-    p[i] = p[i] * k.shrink - k.step * (m[i] / (std::sqrt(v[i]) * k.fix2 + k.eps));
-  }
+  for (int64_t i = 0; i < c.count; ++i) AdamElement(k, &p[i], g[i], &m[i], &v[i]);
 }
 
 template <typename T>
@@ -104,19 +86,13 @@ STEMMA_BODY void SgdBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict m = c.m;
   if (m == nullptr) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < c.count; ++i) {
-      p[i] -= k.step * (g[i] * k.grad_scale + k.decay * p[i]);
-    }
+    for (int64_t i = 0; i < c.count; ++i) PlainSgdElement(k, &p[i], g[i]);
     return;
   }
   const T ahead = k.nesterov ? k.momentum : T{1};
   const T now = k.nesterov ? T{1} : T{0};
 #pragma GCC ivdep
-  for (int64_t i = 0; i < c.count; ++i) {
-    const T d = g[i] * k.grad_scale + k.decay * p[i];
-    m[i] = k.momentum * m[i] + d;
-    p[i] -= k.step * (now * d + ahead * m[i]);
-  }
+  for (int64_t i = 0; i < c.count; ++i) SgdElement(k, now, ahead, &p[i], g[i], &m[i]);
 }
 
 #define STEMMA_KERNELS(unit, attribute)                                     \

@@ -12,8 +12,9 @@
 // test compares all units of the host it runs on.
 //
 // LAMB recomputes its update in the second pass instead of storing it: 40 bytes per parameter
-// either way, and the gradient stays intact (OPTIM section 9.2). No LibTorch. Pure functions; any
-// thread, as long as no two work on the same chunk.
+// either way, and the gradient stays intact (OPTIM section 9.2). The formulas themselves stand in
+// arithmetic.h, which the kernels of a GPU share. No LibTorch. Pure functions; any thread, as long
+// as no two work on the same chunk.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +50,16 @@ struct Scalars {
 struct Sums {
   double p = 0;  // of p squared, before the update
   double u = 0;  // of u squared, with the decay
+};
+
+// lamb: what clamps |p| and the ratio; 0 for a maximum: none.
+struct RatioBounds {
+  double phi_min = 0, phi_max = 0, ratio_min = 0, ratio_max = 0;
+};
+
+// lamb: the norms of one tensor and its update, and the ratio made of them.
+struct TrustRatio {
+  double p_norm = 0, u_norm = 0, ratio = 1;
 };
 
 template <typename T>

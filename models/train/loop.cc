@@ -64,12 +64,14 @@ Status Loop::OneStep() {
   const auto start = Clock::now();
   const double stall_before = capture_stall_s();
   times_ = {};
-  if (const Status mine = Gradients(); !mine.ok()) {
-    FailAlone(mine);
-    parts_.reducer.Abandon();
-  }
+  const Status mine = Gradients();
   const auto waiting = Clock::now();
-  STEMMA_RETURN_IF_ERROR(parts_.reducer.Wait());
+  if (mine.ok()) {
+    STEMMA_RETURN_IF_ERROR(parts_.reducer.Wait());
+  } else {
+    FailAlone(mine);
+    parts_.reducer.Abandon();  // launches and waits: the others are not left alone
+  }
   STEMMA_RETURN_IF_ERROR(ReduceLoss());
   times_.wait = Since(waiting);
   const auto updating = Clock::now();
@@ -169,7 +171,10 @@ Status Loop::EndStep() {
   mine.text = failure_.ok()
                   ? "cursor " + std::to_string(cursor_.epoch) + ":" + std::to_string(cursor_.sample)
                   : failure_.message();
-  if (!failure_.ok()) mine.any |= ops::kAnyFailed;
+  if (!failure_.ok()) {
+    mine.any |= ops::kAnyFailed;
+    mine.code = failure_.code();
+  }
   if (const Status looked = Wishes(&mine); !looked.ok()) FailAlone(looked);
   lineage::CaptureBits bits;
   if (parts_.capturer != nullptr) bits = parts_.capturer->Poll();

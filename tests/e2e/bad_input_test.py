@@ -179,6 +179,23 @@ mount -o remount,size=400m {small}
     done.expect(0, "first=1", "No space left on device", "fsck=0", "second=0")
 
 
+def test_full_run_folder_on_one_rank_stops_all(box):
+    """Only rank 0 writes metrics: its failure must reach the others, and no state is lost."""
+    small = box.dir / "small"
+    small.mkdir()
+    path = box.recipe(steps=2000)
+    train = " ".join(box.train_command(path, "--dir", str(small / "run")))
+    script = """set -e
+mount -t tmpfs -o size=48k none {small}
+set +e
+{train}; echo "train=$?"
+{stemma} fsck; echo "fsck=$?"
+""".format(small=small, stemma=box.stemma, train=train)
+    done = box.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script])
+    done.expect(0, "train=1", "rank 0 failed", "metrics.jsonl", "No space left", "fsck=0")
+    box.say("log").expect(0, "r@")
+
+
 def test_launcher_of_a_size_that_mpi_does_not_see(box):
     path = box.recipe(steps=6)
     done = box.run([box.stemma, "train", path], env={"SLURM_NTASKS": "2"})

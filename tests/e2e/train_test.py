@@ -1,6 +1,7 @@
 """Training as people do it: start, kill, continue, fork, stop, another number of ranks. Everything
 that must be bit-identical is compared as printed with 17 digits, and as bytes of the weights."""
 
+import json
 import os
 import signal
 import sys
@@ -69,7 +70,11 @@ def test_continues_on_another_number_of_ranks(box):
     box.finish(process)
     box.train(path, ranks=1).expect(0, "continuing r from r@")
     assert sorted(box.losses()) == list(range(1, 21))
-    box.say("show", "r@20").expect(0, "reshape")
+    states = [json.loads(line) for line in box.say("log", "--json").expect(0).text.splitlines()]
+    first_alone = min((s for s in states if s["ranks"] == 1), key=lambda s: s["step"])
+    assert first_alone["parents"][0]["kind"] == "reshape", first_alone
+    assert all(s["parents"][0]["kind"] == "train" for s in states
+               if s["parents"] and s is not first_alone), states
 
 
 def test_one_rank_without_mpirun(box):

@@ -1,0 +1,107 @@
+// The formulas of one element and of one tensor, once for the host's vector units and for GPUs.
+//
+//   LambMoments(k, g[i], &m[i], &v[i]);
+//   u = LambUpdate(k, p[i], m[i], v[i]);
+//
+// One source, so that a CPU and a GPU differ in the order of their sums only, and a change of a
+// formula reaches both. No product may be contracted into an FMA: -ffp-contract=off on the host,
+// -fmad=false on the device. Roots and divisions are rounded correctly on both.
+//
+// For kernels.cc, kernels.cu and what runs them. Pure functions; any thread.
+#pragma once
+
+#include <cmath>
+
+#include "optim/kernels.h"
+
+// On the host it is inlined into functions that are compiled for different vector units.
+#if defined(__CUDACC__)
+#define STEMMA_BODY __host__ __device__ __forceinline__
+#else
+#define STEMMA_BODY __attribute__((always_inline)) inline
+#endif
+
+namespace stemma::optim {
+
+// Each number rounded once to T.
+template <typename T>
+STEMMA_BODY Scalars<T> Round(const Scalars<double>& k) {
+  Scalars<T> out;
+  out.grad_scale = static_cast<T>(k.grad_scale);
+  out.beta1 = static_cast<T>(k.beta1);
+  out.rest1 = static_cast<T>(k.rest1);
+  out.beta2 = static_cast<T>(k.beta2);
+  out.rest2 = static_cast<T>(k.rest2);
+  out.fix1 = static_cast<T>(k.fix1);
+  out.fix2 = static_cast<T>(k.fix2);
+  out.eps = static_cast<T>(k.eps);
+  out.decay = static_cast<T>(k.decay);
+  out.shrink = static_cast<T>(k.shrink);
+  out.step = static_cast<T>(k.step);
+  out.momentum = static_cast<T>(k.momentum);
+  out.nesterov = k.nesterov;
+  return out;
+}
+
+template <typename T>
+STEMMA_BODY void Moments(const Scalars<T>& k, T x, T* m, T* v) {
+  *m = k.beta1 * *m + k.rest1 * x;
+  *v = k.beta2 * *v + k.rest2 * (x * x);
+}
+
+template <typename T>
+STEMMA_BODY void LambMoments(const Scalars<T>& k, T g, T* m, T* v) {
+  Moments(k, g * k.grad_scale, m, v);
+}
+
+template <typename T>
+STEMMA_BODY T LambUpdate(const Scalars<T>& k, T p, T m, T v) {
+  return (m * k.fix1) / (std::sqrt(v * k.fix2) + k.eps) + k.decay * p;
+}
+
+// The root is corrected before eps is added, as torch's Adam does: fix2 is 1 / sqrt(1 - beta2^t).
+template <typename T>
+STEMMA_BODY void AdamElement(const Scalars<T>& k, T* p, T g, T* m, T* v) {
+  Moments(k, g * k.grad_scale + k.decay * *p, m, v);
+  *p = *p * k.shrink - k.step * (*m / (std::sqrt(*v) * k.fix2 + k.eps));
+}
+
+template <typename T>
+STEMMA_BODY void PlainSgdElement(const Scalars<T>& k, T* p, T g) {
+  *p -= k.step * (g * k.grad_scale + k.decay * *p);
+}
+
+// `now` and `ahead` weigh the gradient and the momentum in the step: 0 and 1, with nesterov 1 and
+// the momentum.
+template <typename T>
+STEMMA_BODY void SgdElement(const Scalars<T>& k, T now, T ahead, T* p, T g, T* m) {
+  const T d = g * k.grad_scale + k.decay * *p;
+  *m = k.momentum * *m + d;
+  *p -= k.step * (now * d + ahead * *m);
+}
+
+STEMMA_BODY double Clamp(double value, double low, double high) {
+  value = value < low ? low : value;
+  return high > 0 && high < value ? high : value;
+}
+
+// Of a tensor's sums. The ratio is 1 where a norm is 0.
+STEMMA_BODY TrustRatio RatioOf(const Sums& total, const RatioBounds& bounds) {
+  TrustRatio out;
+  out.p_norm = std::sqrt(total.p);
+  out.u_norm = std::sqrt(total.u);
+  if (out.p_norm > 0 && out.u_norm > 0) {
+    const double phi = Clamp(out.p_norm, bounds.phi_min, bounds.phi_max);
+    out.ratio = Clamp(phi / out.u_norm, bounds.ratio_min, bounds.ratio_max);
+  }
+  return out;
+}
+
+// Adam: the decay goes into the gradient (coupled); AdamW: straight off the parameter.
+template <typename T>
+STEMMA_BODY void SetAdamDecay(Scalars<T>* k, double decay, double lr, bool coupled) {
+  k->decay = static_cast<T>(coupled ? decay : 0);
+  k->shrink = static_cast<T>(coupled ? 1 : 1 - lr * decay);
+}
+
+}  // namespace stemma::optim
