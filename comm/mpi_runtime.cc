@@ -203,7 +203,10 @@ Status MpiRuntime::Finish() {
 }
 
 void MpiRuntime::EndJob(int exit_code) {
-  if (Running()) MPI_Abort(MPI_COMM_WORLD, exit_code);
+  if (Running()) {
+    const Watchdog watchdog(std::chrono::seconds(10), "MPI_Abort did not return within 10 s");
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+  }
   std::_Exit(exit_code);
 }
 

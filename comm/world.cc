@@ -1,5 +1,9 @@
 #include "comm/world.h"
 
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -119,6 +123,10 @@ Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
     auto group = std::make_shared<ThreadGroup>(1, deadline);
     data_ = std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0);
   } else {
+    // Blocks until all ranks have come, and MPI knows no deadline for it.
+    const Watchdog watchdog(Milliseconds(settings.init_timeout_s),
+                            "rank " + std::to_string(place_.rank) +
+                                ": the data communicator could not be made: a rank is missing");
     STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
     auto data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
     mpi_data_ = data.get();
@@ -253,7 +261,17 @@ std::string WorldBase::HostName() {
   return name;
 }
 
+// A library in one process may have asked the processor to flush subnormal numbers to zero, and
+// that process would then compute other bits. Threads started later inherit it.
+static void KeepSubnormals() {
+#if defined(__x86_64__)
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+  _mm_setcsr(_mm_getcsr() & ~(kFlushToZero | kDenormalsAreZero));
+#endif
+}
+
 Result<std::unique_ptr<World>> World::Open(const CommSettings& settings, const Identity& identity) {
+  KeepSubnormals();
   STEMMA_RETURN_IF_ERROR(CheckSettings(settings));
   STEMMA_RETURN_IF_ERROR(Claim());
   Result<Launch> launch = ReadLaunch(&EnvironmentVariable);

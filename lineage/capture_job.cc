@@ -74,7 +74,11 @@ Status Publish(const CaptureContext& context, const std::string& temporary, cons
     if (size != bytes) return {Code::kCorruption, path + " exists with another size; run fsck"};
     STEMMA_RETURN_IF_ERROR(storage.Remove(temporary));
   }
-  return storage.SyncDir(ParentOf(path));
+  Status synced = storage.SyncDir(ParentOf(path));
+  // The name may be lost and a second fsync say nothing of it, so the next try makes it anew.
+  // Nobody else's record names it: the content says run, incarnation, capture and writer.
+  if (!synced.ok()) (void)storage.Remove(path);
+  return synced;
 }
 
 Result<Written> WriteOnce(const CaptureContext& context, const CaptureJob& job,

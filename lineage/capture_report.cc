@@ -53,6 +53,16 @@ Status DecodeVerdict(std::string_view bytes, std::string* payload) {
   return {code, message};
 }
 
+Status CheckPacks(const std::vector<PackRef>& packs, uint32_t writers) {
+  bool whole = packs.size() == writers;
+  for (size_t i = 0; whole && i < packs.size(); ++i) {
+    whole = packs[i].writer == i && packs[i].writers == writers;
+  }
+  if (whole) return {};
+  return {Code::kInternal, "the ranks' packs are not one of each of " + std::to_string(writers) +
+                               " writers: do ranks have different [lineage] settings?"};
+}
+
 PartState Together(const std::vector<PartReport>& reports) {
   PartState all = PartState::kWritten;
   for (const PartReport& report : reports) {

@@ -30,6 +30,10 @@ Result<PartReport> DecodePart(std::string_view bytes);
 std::string EncodeVerdict(const Status& status, std::string_view payload);
 Status DecodeVerdict(std::string_view bytes, std::string* payload);
 
+// OK when there is one pack of each of `writers`, in order. Ranks that were told other settings cut
+// the state elsewhere, and such packs together are no state.
+Status CheckPacks(const std::vector<PackRef>& packs, uint32_t writers);
+
 // What all parts say together: kWritten when every part is, kFailed when one is; else kWorking.
 PartState Together(const std::vector<PartReport>& reports);
 // The first failure, with its rank; kInternal when ranks speak of different captures.

@@ -15,8 +15,9 @@
 namespace stemma::lineage {
 namespace {
 
-constexpr double kWaitSecondsMax =
-    600;  // of a copy or of a pack's write; a disk that is slower is down
+constexpr double kWaitSecondsMax = 600;  // of a copy or a write; a slower disk is down
+// Of Finish's own: ranks without a pack wait in the exchange, whose deadline is the shorter one.
+constexpr double kFinishRoundSeconds = 1;
 
 using JobPtr = std::shared_ptr<CaptureJob>;  // shared: see capture_job.h
 
@@ -110,8 +111,10 @@ class CapturerImpl final : public Capturer {
       {
         const JobPtr job = in_flight_.front();
         std::unique_lock<std::mutex> lock(room_.mutex);
-        const Status ended = WaitFor(lock, job, &CaptureJob::Mailbox::ended);
-        if (!ended.ok()) job->mail.status = ended;
+        const Status ended =
+            WaitFor(lock, job, &CaptureJob::Mailbox::ended, kFinishRoundSeconds);
+        const bool down = SteadySeconds() - job->begun_s > kWaitSecondsMax;
+        if (!ended.ok() && down && job->mail.status.ok()) job->mail.status = ended;
       }
       STEMMA_ASSIGN_OR_RETURN(std::optional<Durable> durable, Settle(cohort));
       if (durable) all.push_back(*std::move(durable));
@@ -142,12 +145,13 @@ class CapturerImpl final : public Capturer {
 
   // REQUIRES: `lock` holds room_.mutex.
   Status WaitFor(std::unique_lock<std::mutex>& lock, const JobPtr& job,
-                 bool CaptureJob::Mailbox::*flag) {
-    const auto patience = std::chrono::duration<double>(kWaitSecondsMax);
+                 bool CaptureJob::Mailbox::*flag, double seconds = kWaitSecondsMax) {
+    const auto patience = std::chrono::duration<double>(seconds);
     if (room_.news.wait_for(lock, patience, [&] { return (job->mail.*flag); })) return {};
+    const int waited = static_cast<int>(SteadySeconds() - job->begun_s);
     return {Code::kTimeout, "capture " + std::to_string(job->number) + " at step " +
                                 std::to_string(job->record.step) + " did not end in " +
-                                std::to_string(static_cast<int>(kWaitSecondsMax)) + " s"};
+                                std::to_string(waited) + " s"};
   }
 
   // At most `depth` copies are held; a further one waits until the oldest is on disk.
@@ -230,6 +234,10 @@ class CapturerImpl final : public Capturer {
     }
     const PartState together = Together(reports);
     if (together == PartState::kWorking) return std::optional<Durable>();
+    {  // a part that failed at once may still be copied: nobody asks for the fence afterwards
+      std::unique_lock<std::mutex> lock(room_.mutex);
+      STEMMA_RETURN_IF_ERROR(WaitFor(lock, job, &CaptureJob::Mailbox::copied));
+    }
     in_flight_.pop_front();
     if (together == PartState::kFailed) {
       Drop(job);
@@ -286,6 +294,7 @@ class CapturerImpl final : public Capturer {
     }
     std::sort(record.packs.begin(), record.packs.end(),
               [](const PackRef& a, const PackRef& b) { return a.writer < b.writer; });
+    STEMMA_RETURN_IF_ERROR(CheckPacks(record.packs, context_.writers));
     if (context_.ranks > 1) record.audit = differing.empty() ? "ok" : "suspect: " + differing;
     record.timings = job.mail.timings;  // ended: no worker touches it any more
     if (job.mail.ended_s > 0) record.timings.commit_lag_s = SteadySeconds() - job.mail.ended_s;

@@ -55,11 +55,16 @@ Status CheckFrame(FsckContext* context, const std::string& run, uint32_t incarna
   return {};  // a newer program's
 }
 
+void CheckDamage(FsckContext* context, const std::string& path, const Segment& segment) {
+  context->Error(path + " at byte " + std::to_string(segment.valid_bytes) + ": " +
+                 segment.torn_why + ", and more entries follow: they cannot be seen");
+}
+
 void CheckSegment(FsckContext* context, const std::string& run, uint32_t incarnation,
                   const std::string& path, LogFacts* facts) {
   Result<Segment> segment = ReadSegmentFile(context->storage, path);
   if (!segment.ok()) return context->Error(path + ": " + segment.status().message());
-  if (segment->torn_bytes > 0) {
+  if (segment->torn_bytes > 0 && !segment->damaged) {
     context->Remark(
         path + ": " + std::to_string(segment->torn_bytes) + " bytes from byte " +
         std::to_string(segment->valid_bytes) +
@@ -72,6 +77,7 @@ void CheckSegment(FsckContext* context, const std::string& run, uint32_t incarna
       context->Error(path + " at byte " + std::to_string(frame.offset) + ": " + good.message());
     }
   }
+  if (segment->damaged) CheckDamage(context, path, *segment);
 }
 
 void CheckIncarnation(FsckContext* context, const std::string& run, uint32_t incarnation,
@@ -148,7 +154,8 @@ Status CheckNotes(FsckContext* context) {
       context->Error(path + ": " + segment.status().message());
       continue;
     }
-    if (segment->torn_bytes > 0) context->Remark(path + ": a torn tail");
+    if (segment->damaged) CheckDamage(context, path, *segment);
+    if (segment->torn_bytes > 0 && !segment->damaged) context->Remark(path + ": a torn tail");
     for (const Frame& frame : segment->frames) {
       ++context->report.frames;
       if (frame.type != FrameType::kNote || DecodeNote(frame.payload).ok()) continue;

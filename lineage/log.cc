@@ -58,6 +58,18 @@ std::string ReadFrame(std::string_view ulid, std::string_view rest, Frame* frame
 
 bool IsKnown(FrameType type) { return type >= FrameType::kOpen && type <= FrameType::kNote; }
 
+// Whether a whole frame begins anywhere from `at` on: a writer never goes on behind a torn one.
+// Only heads with a known type are hashed, or 16 MiB of noise would cost 2^23 digests.
+bool HoldsFrame(std::string_view ulid, std::string_view bytes, uint64_t at) {
+  for (; at + kFrameOverhead <= bytes.size(); ++at) {
+    const auto type = Decoder(bytes.substr(at + 4, 2)).U16();
+    if (!IsKnown(static_cast<FrameType>(type))) continue;
+    Frame frame;
+    if (ReadFrame(ulid, bytes.substr(at), &frame).empty()) return true;
+  }
+  return false;
+}
+
 Status Newer(const std::string& what, uint16_t version) {
   return Status(Code::kIncompatible, what + " of version " + std::to_string(version) +
                                          "; this build reads version 1: use a newer one");
@@ -161,6 +173,7 @@ Result<Segment> ReadSegment(std::string_view bytes) {
   segment.torn_why = ReadHeader(bytes, &segment, &version);
   if (!segment.torn_why.empty()) {
     segment.torn_bytes = bytes.size();
+    segment.damaged = bytes.size() > kSegmentHeaderBytes;  // it was durable before any frame
     return segment;
   }
   if (version != kSegmentVersion) {
@@ -179,6 +192,7 @@ Result<Segment> ReadSegment(std::string_view bytes) {
     segment.frames.push_back(std::move(frame));
   }
   segment.torn_bytes = bytes.size() - segment.valid_bytes;
+  segment.damaged = HoldsFrame(segment.ulid, bytes, segment.valid_bytes + 1);
   return segment;
 }
 

@@ -56,6 +56,7 @@ struct Segment {
   uint64_t valid_bytes = 0;             // header and whole frames
   uint64_t torn_bytes = 0;              // what follows them: a torn tail, or an append in progress
   std::string torn_why;
+  bool damaged = false;                 // what follows was whole once: not what a crash leaves
 };
 
 // The bytes of a segment, for those who write one themselves (tests, repair). `ulid`: 16 raw bytes.

@@ -181,15 +181,16 @@ Status ReadTable(Storage& storage, const std::string& path, const ObjectId& id,
     if (!pad) return Corrupt("data after its chunk table");
   }
   const uint64_t begin = header.size() + table->begin;
-  STEMMA_ASSIGN_OR_RETURN(std::string tail, storage.ReadAt(path, begin, file_bytes - begin));
   const size_t table_bytes = chunks * kXxh128Bytes;
+  if (file_bytes - begin - table_bytes >= kPackAlign) return Corrupt("its end is not padding");
+  STEMMA_ASSIGN_OR_RETURN(std::string tail, storage.ReadAt(path, begin, file_bytes - begin));
   Sha256Stream found;
   found.Update(header);
   found.Update(std::string_view(tail).substr(0, table_bytes));
   if (found.Finish() != id) return Corrupt("its header and chunk table do not have the id");
   const bool clean = std::all_of(tail.begin() + static_cast<ptrdiff_t>(table_bytes), tail.end(),
                                  [](char c) { return c == 0; });
-  if (!clean || tail.size() - table_bytes >= kPackAlign) return Corrupt("its end is not padding");
+  if (!clean) return Corrupt("its end is not padding");
   tail.resize(table_bytes);
   contents->table = std::move(tail);
   return {};

@@ -26,6 +26,7 @@ struct RunEntry {
   std::vector<StateId> states;  // in the order of the logs
   uint32_t newest_incarnation = 0;
   std::optional<StateId> head;  // newest state of the newest incarnation that has one
+  std::string unreadable;       // where a log of it may hide states, and why; "": all was read
 };
 
 struct TagEntry {
@@ -105,8 +106,8 @@ class Store {
 // several matches are kInvalidArgument and listed.
 Result<StateId> Resolve(const Graph& graph, std::string_view text);
 
-// The newest state of `run` that can be resumed: its packs are there and have the right size. Says
-// in `skipped` which newer ones are damaged. kNotFound when the run has none.
+// The newest state of `run` that can be resumed: its packs are there, have the right size and whole
+// headers (their data is Restore's to check). Says in `skipped` which newer ones are damaged. kNotFound when the run has none.
 Result<StateId> ResumePoint(const Store& store, const Graph& graph, const std::string& run,
                             std::vector<std::string>* skipped);
 

@@ -4,6 +4,8 @@
 
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/layout.h"
+#include "lineage/pack.h"
 #include "lineage/record_codec.h"
 #include "lineage/store_impl.h"
 
@@ -97,7 +99,7 @@ class Loader {
   void ReadIncarnation(RunEntry* run, uint32_t incarnation) {
     const std::string dir = paths_.IncarnationDir(run->ulid, incarnation);
     Result<std::vector<std::string>> files = storage_.List(dir);
-    if (!files.ok()) return Warn(files.status().message());
+    if (!files.ok()) return CannotRead(&run->unreadable, files.status().message());
     std::vector<uint32_t> segments;
     for (const std::string& file : *files) {
       if (const auto number = ParseLogSegment(file)) segments.push_back(*number);
@@ -107,22 +109,36 @@ class Loader {
       ReadFrames(paths_.LogSegment(run->ulid, incarnation, segment), SegmentKind::kLog,
                  [&](const std::string& path, const Frame& frame) {
                    const Status read = ReadLogFrame(run, incarnation, frame);
-                   if (!read.ok()) Warn(At(path, frame.offset) + ": " + read.message());
-                 });
+                   if (read.ok()) return;
+                   CannotRead(&run->unreadable, At(path, frame.offset) + ": " + read.message());
+                 },
+                 &run->unreadable);
     }
   }
 
+  // What hides states: a torn tail does not, it never held one that counted.
+  void CannotRead(std::string* unreadable, std::string why) {
+    if (unreadable && unreadable->empty()) *unreadable = why;
+    Warn(std::move(why));
+  }
+
   template <typename Visit>
-  void ReadFrames(const std::string& path, SegmentKind kind, Visit&& visit) {
+  void ReadFrames(const std::string& path, SegmentKind kind, Visit&& visit,
+                  std::string* unreadable = nullptr) {
     Result<Segment> segment = ReadSegmentFile(storage_, path);
-    if (!segment.ok()) return Warn(path + ": " + segment.status().message());
-    if (segment->torn_bytes > 0) {
+    if (!segment.ok()) return CannotRead(unreadable, path + ": " + segment.status().message());
+    if (segment->damaged) {
+      CannotRead(unreadable, At(path, segment->valid_bytes) + ": " + segment->torn_why +
+                                 ", and more entries follow");
+    } else if (segment->torn_bytes > 0) {
       Warn(At(path, segment->valid_bytes) + ": " + std::to_string(segment->torn_bytes) +
            " bytes are no whole frame (a torn tail, or an append in progress): " +
            segment->torn_why);
     }
     if (segment->valid_bytes == 0) return;
-    if (segment->kind != kind) return Warn(path + ": a segment of another kind lies here");
+    if (segment->kind != kind) {
+      return CannotRead(unreadable, path + ": a segment of another kind lies here");
+    }
     for (const Frame& frame : segment->frames) visit(path, frame);
   }
 
@@ -185,6 +201,22 @@ Result<Graph> StoreImpl::Load() const {
   return graph;
 }
 
+namespace {
+
+// Whether the pack headers are what the layout says: damage there would end every restart, while
+// there are older states. Data is read, and held against its digests, by Restore alone.
+Status CheckHeaders(const Store& store, const Record& record) {
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, store.GetLayout(record.layout));
+  STEMMA_ASSIGN_OR_RETURN(const Layout layout, Layout::Decode(bytes));
+  for (const PackRef& pack : record.packs) {
+    const std::string path = store.PackPath(pack.pack);
+    STEMMA_RETURN_IF_ERROR(
+        PackReader::Open(store.storage(), path, pack.pack, layout).status());
+  }
+  return {};
+}
+
+}  // namespace
 }  // namespace internal
 
 Result<StateId> ResumePoint(const Store& store, const Graph& graph, const std::string& run,
@@ -197,6 +229,7 @@ Result<StateId> ResumePoint(const Store& store, const Graph& graph, const std::s
     const Record& record = graph.states.at(id);
     Status whole = IsSuspect(record) ? Status(Code::kCorruption, record.audit)
                                      : internal::CheckObjects(store.storage(), paths, record);
+    if (whole.ok()) whole = internal::CheckHeaders(store, record);
     if (whole.ok()) {
       if (skipped) *skipped = std::move(damaged);
       return id;

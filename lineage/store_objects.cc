@@ -30,23 +30,30 @@ Status CheckPresent(Storage& storage, const Paths& paths, ObjectKind kind, const
           std::string(KindName(kind)) + " " + paths.Object(kind, id) + " is not there"};
 }
 
+// Gives `bytes` the name `path`, in place of what has it.
+Status PutUnder(Storage& storage, const std::string& temporary, const std::string& path,
+                std::string_view bytes) {
+  Status put = WriteDurable(storage, temporary, bytes);
+  if (put.ok()) put = storage.Rename(temporary, path);
+  if (!put.ok()) (void)storage.Remove(temporary);
+  return put;
+}
+
 }  // namespace
 
 // The bytes are durable when this returns, whoever wrote them: an object that is there already may
-// be a dead process's, renamed and not yet synced.
+// be a dead process's, renamed and not yet synced. A failed sync may have lost the name, and the
+// next one would not say so: then the name is made anew, over the old one, which others may use.
 Result<ObjectId> StoreImpl::PutObject(ObjectKind kind, std::string_view bytes) {
   const ObjectId id = Sha256(bytes);
   const std::string path = paths_.Object(kind, id);
+  const std::string temporary = paths_.TmpDir() + "/object-" + NewUlid();
   if (!storage_.Exists(path)) {
-    const std::string temporary = paths_.TmpDir() + "/object-" + NewUlid();
-    Status put = WriteDurable(storage_, temporary, bytes);
-    if (put.ok()) put = storage_.Rename(temporary, path);
-    if (!put.ok()) {
-      (void)storage_.Remove(temporary);
-      return put;
-    }
+    STEMMA_RETURN_IF_ERROR(PutUnder(storage_, temporary, path, bytes));
   }
   STEMMA_RETURN_IF_ERROR(CheckSize(storage_, path, bytes.size()));
+  if (storage_.SyncDir(ParentOf(path)).ok()) return id;
+  STEMMA_RETURN_IF_ERROR(PutUnder(storage_, temporary, path, bytes));
   STEMMA_RETURN_IF_ERROR(storage_.SyncDir(ParentOf(path)));
   return id;
 }

@@ -14,32 +14,15 @@ std::string AdamW::Describe() const {
   return settings().name + ", " + std::to_string(tensors()) + " tensors";
 }
 
-void AdamW::Update(StepReport* report) {
+Status AdamW::Update() {
+  const double lr = report().lr;
+  Scalars<double> k = CommonScalars();
+  k.fix2 = 1 / std::sqrt(1 - WholePower(settings().beta2, t()));
+  k.step = lr / (1 - WholePower(settings().beta1, t()));
   for (size_t i = 0; i < spaces().size(); ++i) {
-    if (spaces()[i].dtype == DType::kF64) {
-      UpdateSpace<double>(i, report->lr);
-    } else {
-      UpdateSpace<float>(i, report->lr);
-    }
+    STEMMA_RETURN_IF_ERROR(passes(i).Adam(k, lr, settings().name == "adam"));
   }
-}
-
-template <typename T>
-void AdamW::UpdateSpace(size_t index, double lr) {
-  const Space& space = spaces()[index];
-  const Kernels<T>& kernels = KernelsOf<T>(isa());
-  const bool coupled = settings().name == "adam";
-  Scalars<T> common = CommonScalars<T>();
-  common.fix2 = static_cast<T>(1 / std::sqrt(1 - WholePower(settings().beta2, t())));
-  common.step = static_cast<T>(lr / (1 - WholePower(settings().beta1, t())));
-  ForChunks(0, static_cast<int64_t>(space.chunks.size()), [&](int64_t i) {
-    const ChunkPart& chunk = space.chunks[static_cast<size_t>(i)];
-    const double decay = space.tensors[static_cast<size_t>(chunk.tensor)].decay;
-    Scalars<T> k = common;
-    k.decay = static_cast<T>(coupled ? decay : 0);
-    k.shrink = static_cast<T>(coupled ? 1 : 1 - lr * decay);
-    kernels.adam(k, At<T>(index, chunk));
-  });
+  return {};
 }
 
 }  // namespace stemma::optim

@@ -17,9 +17,7 @@ class AdamW final : public FlatOptimizer {
   std::string Describe() const override;
 
  private:
-  void Update(StepReport* report) override;
-  template <typename T>
-  void UpdateSpace(size_t index, double lr);
+  Status Update() override;
 };
 
 }  // namespace stemma::optim

@@ -16,34 +16,6 @@ namespace {
 
 constexpr uint8_t kSmallVersion = 1;
 
-template <typename T>
-void SumGradients(const Space& space, Isa isa, double* sums) {
-  const T* g = space.gradients.const_data_ptr<T>();
-  const auto& kernels = KernelsOf<T>(isa);
-  ForChunks(0, static_cast<int64_t>(space.chunks.size()), [&](int64_t i) {
-    const ChunkPart& chunk = space.chunks[static_cast<size_t>(i)];
-    sums[i] = kernels.sum_of_squares(g + chunk.offset, chunk.count);
-  });
-}
-
-// Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
-std::vector<double> SumsByParameter(const std::vector<Space>& spaces, Isa isa, size_t parameters) {
-  std::vector<double> by_parameter(parameters, 0.0);
-  for (const Space& space : spaces) {
-    std::vector<double> sums(space.chunks.size());
-    if (space.dtype == DType::kF64) {
-      SumGradients<double>(space, isa, sums.data());
-    } else {
-      SumGradients<float>(space, isa, sums.data());
-    }
-    for (size_t i = 0; i < sums.size(); ++i) {
-      const auto tensor = static_cast<size_t>(space.chunks[i].tensor);
-      by_parameter[space.tensors[tensor].parameter] += sums[i];
-    }
-  }
-  return by_parameter;
-}
-
 }  // namespace
 
 FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
@@ -60,6 +32,17 @@ FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
       arrays_.back().push_back(at::zeros(space.parameters.sizes(), space.gradients.options()));
     }
   }
+  for (size_t i = 0; i < spaces_.size(); ++i) passes_.push_back(PassesOf(i));
+}
+
+std::unique_ptr<Passes> FlatOptimizer::PassesOf(size_t space) const {
+  const auto& arrays = arrays_[space];
+  FlatMemory memory;
+  memory.p = spaces_[space].parameters.data_ptr();
+  memory.g = spaces_[space].gradients.const_data_ptr();
+  if (arrays.size() > 0) memory.m = arrays[0].data_ptr();
+  if (arrays.size() > 1) memory.v = arrays[1].data_ptr();
+  return MakePasses(spaces_[space], memory);
 }
 
 size_t FlatOptimizer::tensors() const {
@@ -76,15 +59,24 @@ Status FlatOptimizer::Step(int64_t step, ops::Fence& fence) {
   STEMMA_RETURN_IF_ERROR(fence.Wait());
   skips_ = 0;
   ++t_;
-  return ops::Guard("Optimizer::Step", [&]() -> Status {
-    Update(&report_);
-    return {};
-  });
+  return ops::Guard("Optimizer::Step", [&] { return Update(); });
+}
+
+Status FlatOptimizer::SumGradients(std::vector<double>* by_parameter) {
+  std::vector<double> by_tensor;
+  for (size_t i = 0; i < spaces_.size(); ++i) {
+    STEMMA_RETURN_IF_ERROR(passes_[i]->SumGradients(&by_tensor));
+    for (size_t t = 0; t < by_tensor.size(); ++t) {
+      (*by_parameter)[spaces_[i].tensors[t].parameter] = by_tensor[t];
+    }
+  }
+  return {};
 }
 
 Status FlatOptimizer::Measure() {
   const auto& parameters = reducer_.parameters();
-  const std::vector<double> sums = SumsByParameter(spaces_, isa_, parameters.size());
+  std::vector<double> sums(parameters.size(), 0.0);
+  STEMMA_RETURN_IF_ERROR(SumGradients(&sums));
   double total = 0;
   for (double sum : sums) total += sum;
   report_.grad_norm = std::sqrt(total);
@@ -176,36 +168,17 @@ Status FlatOptimizer::DecodeSmall(std::string_view bytes) {
   return {};
 }
 
-template <typename T>
-Scalars<T> FlatOptimizer::CommonScalars() const {
-  Scalars<T> k;
-  k.grad_scale = static_cast<T>(1 / report_.clip_divisor);
-  k.beta1 = static_cast<T>(settings_.beta1);
-  k.rest1 = static_cast<T>(1 - settings_.beta1);
-  k.beta2 = static_cast<T>(settings_.beta2);
-  k.rest2 = static_cast<T>(1 - settings_.beta2);
-  k.eps = static_cast<T>(settings_.eps);
-  k.momentum = static_cast<T>(settings_.momentum);
+Scalars<double> FlatOptimizer::CommonScalars() const {
+  Scalars<double> k;
+  k.grad_scale = 1 / report_.clip_divisor;
+  k.beta1 = settings_.beta1;
+  k.rest1 = 1 - settings_.beta1;
+  k.beta2 = settings_.beta2;
+  k.rest2 = 1 - settings_.beta2;
+  k.eps = settings_.eps;
+  k.momentum = settings_.momentum;
   k.nesterov = settings_.nesterov;
   return k;
 }
-
-template <typename T>
-Chunk<T> FlatOptimizer::At(size_t space, const ChunkPart& part) const {
-  const Space& s = spaces_[space];
-  const auto& arrays = arrays_[space];
-  Chunk<T> chunk;
-  chunk.p = static_cast<T*>(s.parameters.data_ptr()) + part.offset;
-  chunk.g = static_cast<const T*>(s.gradients.const_data_ptr()) + part.offset;
-  if (arrays.size() > 0) chunk.m = static_cast<T*>(arrays[0].data_ptr()) + part.offset;
-  if (arrays.size() > 1) chunk.v = static_cast<T*>(arrays[1].data_ptr()) + part.offset;
-  chunk.count = part.count;
-  return chunk;
-}
-
-template Scalars<float> FlatOptimizer::CommonScalars<float>() const;
-template Scalars<double> FlatOptimizer::CommonScalars<double>() const;
-template Chunk<float> FlatOptimizer::At<float>(size_t, const ChunkPart&) const;
-template Chunk<double> FlatOptimizer::At<double>(size_t, const ChunkPart&) const;
 
 }  // namespace stemma::optim

@@ -3,7 +3,8 @@
 //
 // One step: learning rate, norm of the gradient, is it finite, clip divisor; only then the wait for
 // the fence, because everything before it only reads gradients; then the update. So a step that is
-// skipped or refused has changed nothing, not even `t`.
+// skipped or refused has changed nothing, not even `t`. The arithmetic runs where the memory lies,
+// behind `Passes`; nothing here or in a kind of optimizer knows which device that is.
 //
 // Thread: the loop's.
 #pragma once
@@ -15,8 +16,9 @@
 #include <string_view>
 #include <vector>
 
-#include "optim/optimizer.h"
 #include "optim/kernels.h"
+#include "optim/optimizer.h"
+#include "optim/passes.h"
 #include "optim/space.h"
 
 namespace stemma::optim {
@@ -34,44 +36,36 @@ class FlatOptimizer : public Optimizer {
   const StepReport& report() const override { return report_; }
 
  protected:
-  // Changes parameters and state with the gradients; t() counts this step already. May fill the
-  // ratios of the report.
-  virtual void Update(StepReport* report) = 0;
+  // Changes parameters and state with the gradients; t() counts this step already. On a GPU it has
+  // only put the passes on the current stream when it returns.
+  virtual Status Update() = 0;
 
   const OptimSettings& settings() const { return settings_; }
-  std::vector<Space>& spaces() { return spaces_; }
   const std::vector<Space>& spaces() const { return spaces_; }
   int64_t t() const { return t_; }  // applied updates
   size_t tensors() const;           // of all spaces
-  Isa isa() const { return isa_; }
+  Passes& passes(size_t space) const { return *passes_[space]; }
 
-  // Numbers that do not depend on the tensor, for float or double.
-  template <typename T>
-  Scalars<T> CommonScalars() const;
-
-  // The arrays of a chunk: the first slot is m, the second v.
-  template <typename T>
-  Chunk<T> At(size_t space, const ChunkPart& part) const;
+  // Numbers that depend neither on the tensor nor on the kind of optimizer.
+  Scalars<double> CommonScalars() const;
 
  private:
+  std::unique_ptr<Passes> PassesOf(size_t space) const;
+  // Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
+  Status SumGradients(std::vector<double>* by_parameter);
   Status Measure();  // grad_norm and clip_divisor of the report, or what is not finite
   Status NonFinite(const std::string& what);
 
   const OptimSettings settings_;
   const int64_t total_steps_;
   ops::Reducer& reducer_;
-  std::vector<Space> spaces_;
+  const std::vector<Space> spaces_;
   const std::vector<std::string> slots_;
-  std::vector<std::vector<at::Tensor>> arrays_;  // [space][slot]
-  const Isa isa_ = BestIsa();
+  std::vector<std::vector<at::Tensor>> arrays_;  // [space][slot]: the first is m, the second v
+  std::vector<std::unique_ptr<Passes>> passes_;  // [space]
   int64_t t_ = 0;
   int64_t skips_ = 0;  // in a row
   StepReport report_;
 };
-
-extern template Scalars<float> FlatOptimizer::CommonScalars<float>() const;
-extern template Scalars<double> FlatOptimizer::CommonScalars<double>() const;
-extern template Chunk<float> FlatOptimizer::At<float>(size_t, const ChunkPart&) const;
-extern template Chunk<double> FlatOptimizer::At<double>(size_t, const ChunkPart&) const;
 
 }  // namespace stemma::optim

@@ -18,34 +18,19 @@
 
 namespace stemma::optim {
 
-// What the last step computed for one tensor with a trust ratio.
-struct TensorRatio {
-  size_t parameter = 0;  // registration index
-  double p_norm = 0, u_norm = 0, ratio = 1;
-};
-
 class Lamb final : public FlatOptimizer {
  public:
   Lamb(const OptimSettings& settings, int64_t total_steps, ops::Reducer& reducer,
        std::vector<Space> spaces);
   std::string Describe() const override;
-  const std::vector<TensorRatio>& ratios() const { return ratios_; }  // in the plan's order
+  Result<std::vector<TensorRatio>> Ratios() override;
 
  private:
-  void Update(StepReport* report) override;
-  template <typename T>
-  void UpdateSpace(size_t index);
-  template <typename T>
-  void FirstPass(size_t index, const Group& group, const Scalars<T>& common);
-  template <typename T>
-  void SecondPass(size_t index, const Group& group, const Scalars<T>& common);
-  TensorRatio Finalise(const TensorPart& part) const;
+  Status Update() override;
+  Status AddRatios(size_t space, std::vector<TensorRatio>* all);
   double StepSize() const;  // lr, with the correction when it lies there
 
-  double lr_ = 0;
-  std::vector<Sums> sums_;     // per chunk of the space at work
-  std::vector<double> steps_;  // per tensor of the space at work: lr times ratio
-  std::vector<TensorRatio> ratios_;
+  bool updated_ = false;  // by a step of this object
 };
 
 }  // namespace stemma::optim

@@ -6,7 +6,10 @@
 // State lies in flat arrays with the reducer's layout, so one element offset addresses gradient,
 // parameter and moments. Every rank computes the same bits: fixed lanes, fixed chunks, ordered
 // double sums, no library reductions (OPTIM sections 9 and 15). Parameters are f32 or f64, in host
-// memory; gradients are read and left as they are.
+// memory or on a GPU (--config=cuda); gradients are read and left as they are.
+//
+// On a GPU a step runs on the current stream; the host waits once, for the sums of squares of the
+// gradients, because the report needs their norm and the skip is decided on the host.
 //
 // Owner: the caller; the reducer outlives it. Thread: the loop's.
 #pragma once
@@ -32,8 +35,12 @@ struct StepReport {
   double grad_norm = 0;  // global, of the averaged gradient, before clipping
   double clip_divisor = 1;
   bool skipped = false;  // non-finite gradient: nothing changed, t did not advance
-  int64_t adapted = 0;   // tensors with a trust ratio in this step
-  double ratio_min = 1, ratio_median = 1, ratio_max = 1;
+};
+
+// What a step of lamb computed for one tensor with a trust ratio.
+struct TensorRatio {
+  size_t parameter = 0;  // registration index
+  double p_norm = 0, u_norm = 0, ratio = 1;
 };
 
 struct NamedState {
@@ -55,6 +62,9 @@ class Optimizer {
   // kIncompatible: of another kind of optimizer. Other options are accepted: a fork changes them.
   virtual Status DecodeSmall(std::string_view bytes) = 0;
   virtual const StepReport& report() const = 0;
+  // Of the last update, one per tensor with a trust ratio, in the plan's order; empty before the
+  // first, and for other kinds than lamb. Not part of the report: on a GPU it waits for the step.
+  virtual Result<std::vector<TensorRatio>> Ratios() { return std::vector<TensorRatio>(); }
   virtual std::string Describe() const = 0;  // "lamb, 8 of 272 tensors adapted, ..."
 };
 

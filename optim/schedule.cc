@@ -52,6 +52,16 @@ double Power(double base, double exponent) {
   return std::pow(base, exponent);
 }
 
+// (1 + cos(pi x)) / 2 for x in [0, 1] by sums and products alone: the bits of std::cos depend on
+// the processor, and replicas on mixed hosts would drift. A series of sin(y) around x = 1/2; its
+// last term is below 1e-18.
+double HalfCosine(double x) {
+  const double y = kPi * (x - 0.5), y2 = y * y;
+  double sum = 0;
+  for (int k = 12; k >= 1; --k) sum = (1 + sum) * (-y2 / (2 * k * (2 * k + 1)));
+  return (1 - y * (1 + sum)) / 2;
+}
+
 double Steps(const OptimSettings& s, int64_t step) {
   double lr = s.lr;
   const auto factors = ParseFactors(s.step_factors);
@@ -112,7 +122,7 @@ double LearningRate(const OptimSettings& s, int64_t total_steps, int64_t step) {
       static_cast<double>(std::min(step - warmup, length)) / static_cast<double>(length);
   if (s.schedule == "warmup_linear") return s.lr * (1 - x);
   if (s.schedule == "warmup_poly") return s.lr * Power(1 - x, s.poly_power);
-  return s.lr_min + (s.lr - s.lr_min) * (1 + std::cos(kPi * x)) / 2;
+  return s.lr_min + (s.lr - s.lr_min) * HalfCosine(x);
 }
 
 }  // namespace stemma::optim

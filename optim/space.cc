@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "optim/cuda_passes.h"
 #include "optim/options.h"
 
 namespace stemma::optim {
@@ -37,12 +38,12 @@ Status CheckMemory(const ops::Parameter& parameter, const ops::FlatSpace& space)
                 "to(torch::kFloat) and let autocast compute in " +
                 std::string(NameOf(space.dtype))};
   }
-  if (!space.parameters.device().is_cpu()) {
-    return {Code::kInvalidArgument,
-            "\"" + parameter.name + "\" is on " + space.parameters.device().str() +
-                ": optimizers update parameters in host memory only; keep the model on the CPU"};
-  }
-  return {};
+  const at::Device device = space.parameters.device();
+  if (device.is_cpu()) return {};
+  const std::string place = "\"" + parameter.name + "\" is on " + device.str();
+  if (device.is_cuda()) return CudaPassesBuilt().Within(place);
+  return {Code::kInvalidArgument,
+          place + ": optimizers update parameters on a CPU or a CUDA GPU; move the model there"};
 }
 
 void AddChunks(Space* space) {

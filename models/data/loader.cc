@@ -125,8 +125,9 @@ Cursor ThreadedLoader::Normalised(Cursor cursor) const {
 void ThreadedLoader::Prepare(RingSlot* slot) {
   std::vector<int64_t> shape = {local_};
   shape.insert(shape.end(), shape_.x.begin(), shape_.x.end());
-  slot->x = at::empty(shape, at::kFloat);
-  slot->y = at::empty({local_, shape_.y}, at::kFloat);
+  at::Tensor x = at::empty(shape, at::kFloat), y = at::empty({local_, shape_.y}, at::kFloat);
+  slot->x = std::move(x);  // both or none: at::empty throws when memory is out
+  slot->y = std::move(y);
   slot->x_bytes = slot->x.mutable_data_ptr<float>();
   slot->y_bytes = slot->y.mutable_data_ptr<float>();
   slot->begin = Normalised(next_begin_);
@@ -213,8 +214,8 @@ Result<Batch> ThreadedLoader::Next() {
     batch.wait_s = SecondsSince(start);
     wait_s_ += batch.wait_s;
     if (!status.ok()) return status;
-    batch.x = std::move(slot.x);
-    batch.y = std::move(slot.y);
+    batch.x = slot.x;  // released by Prepare, once there is memory for the next ones
+    batch.y = slot.y;
     batch.begin = slot.begin;
     batch.end = slot.end;
     Prepare(&slot);

@@ -64,7 +64,9 @@ class Loader {
   static Result<std::unique_ptr<Loader>> Start(std::shared_ptr<const Dataset> data,
                                                const LoaderSettings& settings, Shard shard,
                                                Cursor from);
-  virtual ~Loader() = default;  // stops the workers; waits for the samples they are in
+  // Stops the workers and waits for the samples they are in. After kTimeout that may be for ever:
+  // end the job with World::Abort while the loader lives.
+  virtual ~Loader() = default;
 
   // The next batch. An error belongs to the batch that would have been next: all batches before it
   // were delivered. It names sample and cause, and every later call returns it again. kTimeout: no

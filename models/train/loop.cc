@@ -41,7 +41,7 @@ Loop::Loop(LoopParts parts, int64_t first_step)
   if (!from) return;
   parent_ = from->id;
   last_state_ = StateName(*from, from->id);
-  captured_step_ = from->step;
+  captured_step_ = durable_step_ = from->step;
   if (from->world != static_cast<uint32_t>(parts_.world.ranks())) {
     edge_ = lineage::EdgeKind::kReshape;
   }
@@ -71,6 +71,7 @@ Status Loop::OneStep() {
   } else {
     FailAlone(mine);
     parts_.reducer.Abandon();  // launches and waits: the others are not left alone
+    STEMMA_RETURN_IF_ERROR(parts_.world.data().Health());  // or there is no boundary to meet at
   }
   STEMMA_RETURN_IF_ERROR(ReduceLoss());
   times_.wait = Since(waiting);
@@ -106,6 +107,8 @@ Status Loop::Gradients() {
       STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, train.micro_batches)));
     }
   } catch (const std::exception& error) {
+    // A failure of the hooks has a code of its own, and Finish knows it.
+    STEMMA_RETURN_IF_ERROR(parts_.reducer.Finish());
     return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + error.what()};
   }
   return parts_.reducer.Finish();
@@ -166,7 +169,10 @@ Status Loop::EndStep() {
   agree.Raw(parts_.reducer.plan().digest);
   agree.U64(parts_.reducer.launched_digest());
   // A rank that failed reads no data; its cursor is that of the step it failed in.
-  if (failure_.ok()) agree.U64(cursor_.sample);
+  if (failure_.ok()) {
+    agree.U64(cursor_.epoch);
+    agree.U64(cursor_.sample);
+  }
   mine.agree = failure_.ok() ? Xxh64(agree.bytes()) : 0;
   mine.text = failure_.ok()
                   ? "cursor " + std::to_string(cursor_.epoch) + ":" + std::to_string(cursor_.sample)
@@ -218,7 +224,11 @@ Status Loop::Advance(const ops::Verdict& verdict) {
   STEMMA_ASSIGN_OR_RETURN(
       const auto durable,
       parts_.capturer->Advance(written, failed, verdict.audit_equal, parts_.world.cohort()));
-  if (durable) Acknowledge(*durable);
+  if (durable) {
+    Acknowledge(*durable);
+  } else if (parts_.world.rank() == 0) {
+    parts_.progress.Event("not saved: " + parts_.capturer->last_failure().message());
+  }
   return {};
 }
 
@@ -259,16 +269,15 @@ Status Loop::Capture(lineage::Reason reason) {
                     {"grad_norm", parts_.optimizer.report().grad_norm}};
   for (const auto& [name, value] : loss_parts_) record.metrics[name] = value;
   captured_step_ = step_;
-  if (const Status begun = parts_.capturer->Capture(std::move(request)); !begun.ok()) {
-    FailAlone(begun);
-    return {};
-  }
+  STEMMA_RETURN_IF_ERROR(
+      Agree(parts_.world.cohort(), parts_.capturer->Capture(std::move(request))));
   in_flight_ = true;
   return {};
 }
 
 void Loop::Acknowledge(const lineage::Durable& durable) {
   parent_ = durable.id;
+  durable_step_ = durable.record.step;
   edge_ = lineage::EdgeKind::kTrain;
   last_state_ = StateName(durable.record, durable.id);
   if (parts_.world.rank() != 0) return;
@@ -324,7 +333,8 @@ Status Loop::Finish() {
   if (parts_.capturer == nullptr) return {};
   STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Finish(parts_.world.cohort()));
   for (const auto& one : durable) Acknowledge(one);
-  return {};
+  if (captured_step_ != step_ || durable_step_ == step_) return {};
+  return Status(parts_.capturer->last_failure()).Within("the last state was not saved");
 }
 
 }  // namespace stemma::models

@@ -91,7 +91,7 @@ class Loop {
   int64_t ignore_verdicts_to_ = -1;  // they were posted before a capture was committed
   bool in_flight_ = false;
   bool stopping_ = false;
-  int64_t captured_step_ = -1;
+  int64_t captured_step_ = -1, durable_step_ = -1;
   Status failure_;  // of this rank alone, not yet agreed on
   std::string stopped_by_, wish_name_, last_state_;
   lineage::StateId parent_;

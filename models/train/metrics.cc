@@ -66,8 +66,9 @@ Status MetricsFile::Open(const std::string& path) {
 Status MetricsFile::WriteLine(const std::string& line) {
   const std::string whole = line + "\n";
   const ssize_t written = write(fd_, whole.data(), whole.size());
-  if (written != static_cast<ssize_t>(whole.size())) return IoError("write", path_);
-  return {};
+  if (written == static_cast<ssize_t>(whole.size())) return {};
+  if (written >= 0) errno = ENOSPC;  // a short write to a file means just that
+  return IoError("write", path_);
 }
 
 Status MetricsFile::Event(const std::string& event,

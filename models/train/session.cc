@@ -52,18 +52,19 @@ Status RefuseChanges(const Record& head, const std::vector<SettingChange>& chang
 class Decision {
  public:
   Decision(const RunSettings& settings, const SettingsList& list, const SessionOptions& options,
-           Session* session)
-      : settings_(settings), list_(list), options_(options), session_(*session) {}
+           int ranks, Session* session)
+      : settings_(settings), list_(list), options_(options), ranks_(ranks), session_(*session) {}
 
   Status Make() {
     STEMMA_ASSIGN_OR_RETURN(graph_, session_.store->Load());
     const auto run = graph_.runs.find(settings_.run.name);
     if (run == graph_.runs.end()) return StartNew();
+    if (!run->second.unreadable.empty()) return RefuseUnreadable(run->second.unreadable);
     if (run->second.states.empty()) {
       session_.notes.push_back("an earlier incarnation of " + settings_.run.name +
                                " left no state");
       session_.headline = "starting " + settings_.run.name + " at step 0";
-      return Claim(session_.store->NextIncarnation(settings_.run.name));
+      return ClaimNext();
     }
     return GoOn();
   }
@@ -94,7 +95,28 @@ class Decision {
       return {};
     }
     STEMMA_RETURN_IF_ERROR(Headline(head));
-    return Claim(session_.store->NextIncarnation(settings_.run.name));
+    return ClaimNext();
+  }
+
+  Status RefuseUnreadable(const std::string& why) const {
+    return {Code::kCorruption,
+            "a log of run " + settings_.run.name + " cannot be read, so states may be hidden: " +
+                why + "; see `stemma fsck`; to go on from a state that can be seen: stemma fork " +
+                settings_.run.name + "@STEP --name NEWNAME"};
+  }
+
+  // What the incarnation before acknowledged until it was fenced counts: the claim comes first, and
+  // the newest state is looked up again after it.
+  Status ClaimNext() {
+    STEMMA_RETURN_IF_ERROR(Claim(session_.store->NextIncarnation(settings_.run.name)));
+    STEMMA_ASSIGN_OR_RETURN(graph_, session_.store->Load());
+    if (graph_.runs.at(settings_.run.name).states.empty()) return {};
+    std::vector<std::string> skipped;
+    STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id,
+                            ResumePoint(*session_.store, graph_, settings_.run.name, &skipped));
+    if (session_.from && session_.from->id == id) return {};
+    session_.from = graph_.states.at(id);
+    return Headline(*session_.from);
   }
 
   Status CompareSettings(const Record& head) {
@@ -108,7 +130,12 @@ class Decision {
     session_.kind = head.reason == lineage::Reason::kFork ? StartKind::kFork : StartKind::kContinue;
     if (session_.kind == StartKind::kContinue) {
       session_.headline = "continuing " + settings_.run.name + " from " + StateName(head) + " (" +
-                          Hex(head.id).substr(0, 8) + "), exact";
+                          Hex(head.id).substr(0, 8) + "), ";
+      const auto before = static_cast<int>(head.world);
+      session_.headline += before == ranks_ ? std::string("exact")
+                                            : "reshaped from " + std::to_string(before) + " to " +
+                                                  std::to_string(ranks_) +
+                                                  " ranks: the same samples, other bits";
       return {};
     }
     const auto parent = graph_.states.find(head.parents.empty() ? "" : head.parents[0].parent);
@@ -138,6 +165,7 @@ class Decision {
   const RunSettings& settings_;
   const SettingsList& list_;
   const SessionOptions& options_;
+  const int ranks_;
   Session& session_;
   Graph graph_;
 };
@@ -149,10 +177,13 @@ Result<std::string> Pack(Session* session) {
   out.String(session->tmp_dir);
   out.U32(session->incarnation);
   out.String(session->headline);
-  std::string record;
+  std::string id, record;
   if (session->from) {
+    id = session->from->id;  // of the bytes on disk, which may hold fields that this program skips
     STEMMA_ASSIGN_OR_RETURN(record, lineage::EncodeRecord(&*session->from));
+    session->from->id = id;
   }
+  out.String(id);
   out.String(record);
   return out.Take();
 }
@@ -164,10 +195,11 @@ Status Unpack(std::string_view bytes, Session* session) {
   session->tmp_dir = in.String();
   session->incarnation = in.U32();
   session->headline = in.String();
-  const std::string record = in.String();
+  const std::string id = in.String(), record = in.String();
   if (!in.ok()) return {Code::kInternal, "the session of rank 0 cannot be read"};
   if (!record.empty()) {
     STEMMA_ASSIGN_OR_RETURN(session->from, lineage::DecodeRecord(record));
+    session->from->id = id;
   }
   return {};
 }
@@ -185,7 +217,7 @@ Result<Session> OpenSession(const RunSettings& settings, const SettingsList& lis
     mine = store.status();
     if (store.ok()) {
       session.store = *std::move(store);
-      mine = Decision(settings, list, options, &session).Make();
+      mine = Decision(settings, list, options, cohort.size(), &session).Make();
     }
   }
   auto pack = mine.ok() ? Pack(&session) : Result<std::string>(mine);

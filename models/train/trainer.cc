@@ -26,12 +26,20 @@ int CoresOfThisProcess() {
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
 }
 
+// What all ranks must have alike. [lineage] may change from one incarnation to the next, but within
+// one it decides when ranks meet for a capture and which bytes each of them writes.
 std::vector<std::pair<std::string, std::string>> SharedFacts(const SettingsList& list) {
   std::vector<std::pair<std::string, std::string>> facts;
   for (const Setting& setting : list.all()) {
-    if (setting.help.kind == Kind::kShared) facts.emplace_back(setting.key, setting.Text());
+    const bool alike = setting.help.kind == Kind::kShared || setting.key.rfind("lineage.", 0) == 0;
+    if (alike) facts.emplace_back(setting.key, setting.Text());
   }
   return facts;
+}
+
+// Other ranks cannot be asked any more.
+bool IsLost(const Status& status) {
+  return status.code() == Code::kPeerLost || status.code() == Code::kTimeout;
 }
 
 // Everything a run needs, in the order it is made; the loop borrows it.
@@ -141,7 +149,9 @@ Status Training::Build() {
   STEMMA_ASSIGN_OR_RETURN(
       reducer_,
       ops::Reducer::Create(settings_.ops, world_, workload_->Parameters(), workload_->Buffers()));
-  STEMMA_ASSIGN_OR_RETURN(optimizer_, optim::Make(settings_.optim, total_steps_, *reducer_));
+  auto optimizer = optim::Make(settings_.optim, total_steps_, *reducer_);
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), optimizer.status()));
+  optimizer_ = *std::move(optimizer);
   binding_ =
       std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(), optimizer_->State());
   start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
@@ -162,7 +172,8 @@ Status Training::RestoreState() {
   const std::string name = from.run_name + "@" + std::to_string(from.step);
   STEMMA_RETURN_IF_ERROR(
       lineage::Restore(*session_.store, from, binding_->spans(), *binding_, world_.cohort())
-          .Within("restore " + name));
+          .Within("restore " + name + " (the one before it may be whole: stemma fork " + name +
+                  "~1 --name NEWNAME)"));
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {
@@ -256,6 +267,7 @@ Status Training::Run() {
                              start_.step);
   const Status status = loop_->Run();
   progress_->Finish();
+  if (IsLost(status)) return status;  // asking lost peers would cost a deadline and hide the cause
   if (!status.ok() || session_.writer == nullptr) return Agree(world_.cohort(), status);
   return Agree(world_.cohort(), session_.writer->Close());
 }
@@ -323,9 +335,7 @@ Outcome Train(const RunSettings& settings, const SettingsList& list, const Train
   }
   const Outcome outcome =
       training.Report(status, std::chrono::duration<double>(Clock::now() - start).count());
-  if (status.code() == Code::kPeerLost || status.code() == Code::kTimeout) {
-    world.Abort(status, kExitTryAgain);
-  }
+  if (IsLost(status)) world.Abort(status, kExitTryAgain);
   if (!status.ok() && world.rank() == 0)
     std::fprintf(stderr, "stemma: %s\n", outcome.cause.c_str());
   return outcome;

@@ -149,6 +149,24 @@ def test_torn_log_tail(box):
     assert len(box.losses()) == 40
 
 
+def test_damaged_log_is_never_taken_for_a_new_run(box):
+    """One flipped bit with whole entries behind it: states may be hidden, so nothing is started."""
+    path = interrupted(box)
+    log = sorted((box.dir / "stemma-store" / "runs").glob("*/inc-0001/log.*"))[0]
+    content = bytearray(log.read_bytes())
+    content[len(content) // 3] ^= 1
+    log.write_bytes(content)
+    box.say("fsck").expect(1, log.name)
+    box.train(path).expect(1, "cannot be read", "stemma fsck")
+
+
+def test_ranks_with_different_capture_settings(box):
+    path = box.recipe()
+    train = [box.stemma, "train", path]
+    for setting in ("lineage.every=7", "lineage.writer_bytes_min=8388608"):
+        mpmd(box, train, train + ["--set", setting]).expect(1, setting.split("=")[0], "rank {1}")
+
+
 def test_two_jobs_on_one_run(box):
     path = box.recipe(steps=100000)
     first = box.start(box.train_command(path))
@@ -177,6 +195,19 @@ mount -o remount,size=400m {small}
            second=" ".join(box.train_command(path)))
     done = box.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script])
     done.expect(0, "first=1", "No space left on device", "fsck=0", "second=0")
+
+
+def test_last_capture_that_fails_is_no_success(box):
+    small = box.dir / "small"
+    small.mkdir()
+    path = box.recipe(steps=60, every=2)
+    train = " ".join(box.train_command(path, "--store", str(small / "store"), "--set",
+                                       "lineage.on_failure=continue", "--set",
+                                       "lineage.missed_captures_max=1000"))
+    mount = "set -e; mount -t tmpfs -o size=6m none %s; set +e; " % small
+    script = mount + train + "; echo train=$?"
+    done = box.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script])
+    done.expect(0, "train=1", "not saved", "No space left", "the last state was not saved")
 
 
 def test_full_run_folder_on_one_rank_stops_all(box):

@@ -4,7 +4,8 @@
 //   FakeReducer reducer({{"w", ops::ParameterRole::kWeight, torch::ones({2, 3})}});
 //   reducer.gradient(0).fill_(1);      // aliases the flat gradients, shape of the parameter
 //
-// Parameters are copied into the flat memory and alias it from then on, like the real one's.
+// Parameters are copied into the flat memory and alias it from then on, like the real one's. It
+// lies on the device of the first parameter.
 #pragma once
 
 #include <torch/types.h>
@@ -74,7 +75,9 @@ class FakeReducer final : public ops::Reducer {
     }
   }
   void AddSpace(const ops::SegmentInfo& segment) {
-    const at::Tensor zeros = torch::zeros({segment.count}, ScalarTypeOf(segment.dtype));
+    const auto device = parameters_.front().tensor.device();
+    const auto options = at::TensorOptions(ScalarTypeOf(segment.dtype)).device(device);
+    const at::Tensor zeros = torch::zeros({segment.count}, options);
     spaces_.push_back({segment.dtype, zeros, zeros.clone()});
   }
   void Move(const ops::Slot& slot) {

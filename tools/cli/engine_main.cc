@@ -41,6 +41,8 @@ int RunTrain(const std::vector<std::string>& arguments) {
                                      EnvironmentJson()};
   const models::Outcome outcome =
       models::Train(settings, list, options, **world, models::MakeWorkload);
+  // After a failed collective MPI may still write to memory that is about to go: no more calls.
+  if (!(*world)->data().Health().ok()) return outcome.exit_code;
   const Status closed = (*world)->Close();
   return outcome.exit_code != kExitDone || closed.ok() ? outcome.exit_code : Fail(closed);
 }

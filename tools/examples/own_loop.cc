@@ -9,6 +9,7 @@
 #include "comm/world.h"
 #include "core/exit_code.h"
 #include "ops/fence.h"
+#include "ops/guard.h"
 #include "ops/reducer.h"
 #include "ops/tensor_collectives.h"
 #include "optim/optimizer.h"
@@ -44,8 +45,11 @@ stemma::Status Train(stemma::comm::World& world) {
   for (int64_t step = 0; step < kSteps; ++step) {
     const at::Tensor x = MyInputs(world, step);
     STEMMA_RETURN_IF_ERROR(reducer->BeginStep({1, kBatch}));
-    loss = (net->forward(x) - at::sin(x)).square().sum();  // a sum: the reducer divides by kBatch
-    loss.backward();
+    STEMMA_RETURN_IF_ERROR(stemma::ops::Guard("backward", [&]() -> stemma::Status {
+      loss = (net->forward(x) - at::sin(x)).square().sum();  // a sum: divided by kBatch
+      loss.backward();
+      return {};  // LibTorch throws; Guard makes a Status of it
+    }));
     STEMMA_RETURN_IF_ERROR(reducer->Finish());
     STEMMA_RETURN_IF_ERROR(reducer->Wait());
     STEMMA_RETURN_IF_ERROR(optimizer->Step(step, no_captures));

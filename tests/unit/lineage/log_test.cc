@@ -86,6 +86,9 @@ TEST_CASE("a segment cut at any byte gives exactly its whole frames and says wha
     CHECK(segment->valid_bytes == valid);
     CHECK(segment->torn_bytes == size - valid);
     CHECK(segment->torn_why.empty() == (size == valid && size > 0));
+    CHECK_FALSE(segment->damaged);
+    if (size < kSegmentHeaderBytes) continue;
+    CHECK_FALSE(ReadSegment(good.substr(0, size) + std::string(5000, '\0'))->damaged);
   }
 }
 
@@ -107,6 +110,17 @@ TEST_CASE("a segment flipped at any byte loses frames from there on but never ch
         REQUIRE(segment->frames[i].payload == expected->frames[i].payload);
       }
     }
+  }
+}
+
+TEST_CASE("a bit that flips before a whole frame is told from a torn tail") {
+  const std::string good = SampleSegment();
+  const size_t last = kSegmentHeaderBytes + 2 * kFrameOverhead + 5;
+  for (size_t at = 0; at < good.size(); ++at) {
+    INFO("byte " << at);
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    CHECK(ReadSegment(bad)->damaged == (at < last));
   }
 }
 

@@ -186,6 +186,28 @@ TEST_CASE("a pack cut or flipped at any place is refused or fails where it is re
   }
 }
 
+TEST_CASE("a hostile pack's padding is refused before memory is taken for it") {
+  const Layout layout = MakeLayout(100);
+  MemoryStorage disk;
+  const auto id = WriteSamplePack(layout, SampleIdentity(0, 1, {0, 1}), disk, "/p");
+  REQUIRE_THAT(id.status(), IsOk());
+  std::string bytes = *disk.ReadAll("/p");
+  const size_t header = 8 + Decoder(bytes).U64();
+  const std::string end = std::to_string(bytes.size() - header);
+  const size_t name = bytes.rfind("__stemma.pad.", header);
+  const size_t shape = bytes.find("\"shape\":[", name) + 9;
+  const std::string pad = bytes.substr(shape, bytes.find(']', shape) - shape);
+  const auto grow = [&](const std::string& text, size_t from) {
+    const std::string more = std::to_string(std::stoull(text) + 8192);
+    bytes.replace(bytes.find(text, from), text.size(), more);
+    bytes.erase(header - 1, more.size() - text.size());  // the header is filled up with blanks
+  };
+  grow(pad, shape);
+  grow(end, bytes.find("\"data_offsets\":[", name));
+  const auto opened = Reopen(disk, *id, layout, bytes + std::string(8192, '\0'));
+  CHECK_THAT(opened.status(), HasCode(Code::kCorruption, "its end is not padding"));
+}
+
 TEST_CASE("damage in the data names the file, the span and the byte range") {
   const Layout layout = MakeLayout(700'001);
   MemoryStorage disk;

@@ -72,6 +72,33 @@ TEST_CASE("a state of another model is refused, with both sides in the message")
   CHECK_THAT(one.RestoreTo(wanted), HasCode(Code::kIncompatible, "the program has nothing more"));
 }
 
+TEST_CASE("resume passes over states whose packs are gone, cut or rotten in their header") {
+  OneState one(1, ToySpans::SmallModel(false));
+  SoloCohort solo;
+  ToySpans state(one.spans, 0);
+  ToyRank toy{*one.store, solo, state, nullptr, nullptr};
+  REQUIRE_THAT(toy.Begin("base", true, {}), IsOk());
+  std::vector<Record> records = {one.record};
+  for (const int64_t step : {20, 30, 40}) {
+    records.push_back((*toy.CaptureStep(step, records.back().id))->record);
+  }
+  const Graph graph = *one.store->Load();
+  const auto path = [&](size_t i) { return one.store->PackPath(records[i].packs[0].pack); };
+  CHECK(*ResumePoint(*one.store, graph, "base", nullptr) == records[3].id);
+  REQUIRE(one.disk.Flip(path(3), 100));
+  REQUIRE_THAT(one.disk.Remove(path(2)), IsOk());
+  REQUIRE(one.disk.Truncate(path(1), 3));
+  std::vector<std::string> skipped;
+  CHECK(*ResumePoint(*one.store, graph, "base", &skipped) == records[0].id);
+  REQUIRE(skipped.size() == 3);
+  CHECK_THAT(skipped[0], Catch::Contains("base@40") && Catch::Contains(path(3)));
+  CHECK_THAT(skipped[1], Catch::Contains("base@30"));
+  CHECK_THAT(skipped[2], Catch::Contains("base@20"));
+  REQUIRE_THAT(one.disk.Remove(path(0)), IsOk());
+  CHECK_THAT(ResumePoint(*one.store, graph, "base", &skipped).status(),
+             HasCode(Code::kNotFound, "base@10"));
+}
+
 TEST_CASE("the order of the program's spans need not be the state's") {
   OneState one(2, ToySpans::SmallModel(false));
   std::vector<Span> turned(one.spans.rbegin(), one.spans.rend());

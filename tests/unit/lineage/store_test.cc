@@ -10,6 +10,7 @@
 #include "lineage/faulty_storage.h"
 #include "lineage/fsck.h"
 #include "lineage/graph.h"
+#include "lineage/log.h"
 #include "lineage/memory_storage.h"
 #include "lineage/names.h"
 #include "lineage/store.h"
@@ -91,7 +92,6 @@ TEST_CASE("appended states are in the graph with their edges, in order, the last
   CHECK(graph.children.at(a) == std::vector<StateId>{b});
   CHECK(graph.states.at(b).run_name == "base");
   CHECK(graph.states.at(b).incarnation == 1);
-  CHECK(*ResumePoint(*store, graph, "base", nullptr) == b);
 }
 
 TEST_CASE("a run's name is taken once, and a bad name never becomes a path") {
@@ -122,27 +122,37 @@ TEST_CASE("a record is refused while anything it names is missing or of another 
   CHECK(MustLoad(*store).states.empty());
 }
 
-TEST_CASE("resume takes the newest state whose packs are whole and says what it passed over") {
+TEST_CASE("a log that rotted is told from one without states, by load and by fsck") {
+  for (const bool header : {false, true}) {
+    MemoryStorage disk;
+    const std::unique_ptr<Store> store = OpenStore(disk);
+    auto run = *store->StartRun("base");
+    MustAppend(*store, *run, 20, MustAppend(*store, *run, 10));
+    const std::string log = Paths("/store").LogSegment(run->run(), 1, 1);
+    const uint64_t first = ReadSegmentFile(disk, log)->frames.at(1).offset;
+    REQUIRE(disk.Flip(log, header ? 10 : first + 50));
+    const RunEntry entry = MustLoad(*store).runs.at("base");
+    CHECK(entry.states.empty());
+    CHECK_THAT(entry.unreadable, Catch::Contains(log) && Catch::Contains("more entries follow"));
+    CHECK_THAT(Fsck(*store, {})->errors.at(0), Catch::Contains(log + " at byte"));
+    REQUIRE(disk.Flip(log, header ? 10 : first + 50));
+    REQUIRE(disk.Truncate(log, *disk.SizeOf(log) - 1));  // a torn tail hides nothing
+    CHECK(MustLoad(*store).runs.at("base").unreadable.empty());
+    CHECK(MustLoad(*store).states.size() == 1);
+  }
+}
+
+TEST_CASE("a state of a newer format makes its log unreadable, not empty") {
   MemoryStorage disk;
   const std::unique_ptr<Store> store = OpenStore(disk);
   auto run = *store->StartRun("base");
-  const StateId a = MustAppend(*store, *run, 10);
-  const StateId b = MustAppend(*store, *run, 20, a);
-  MustAppend(*store, *run, 30, b);
-  const Graph graph = MustLoad(*store);
-  auto pack_of = [&](int64_t step) {
-    return store->PackPath(Sha256("pack of step " + std::to_string(step)));
-  };
-  REQUIRE_THAT(disk.Remove(pack_of(30)), IsOk());
-  REQUIRE(disk.Truncate(pack_of(20), 3));
-  std::vector<std::string> skipped;
-  CHECK(*ResumePoint(*store, graph, "base", &skipped) == a);
-  REQUIRE(skipped.size() == 2);
-  CHECK_THAT(skipped[0], Catch::Contains("base@30"));
-  CHECK_THAT(skipped[1], Catch::Contains("base@20"));
-  REQUIRE_THAT(disk.Remove(pack_of(10)), IsOk());
-  CHECK_THAT(ResumePoint(*store, graph, "base", &skipped).status(),
-             HasCode(Code::kNotFound, "base@10"));
+  REQUIRE_THAT(run->Close(), IsOk());
+  const std::string log = Paths("/store").LogSegment(run->run(), 1, 2);
+  const std::string ulid = UlidToBytes(NewUlid());
+  const std::string frame = EncodeFrame(ulid, FrameType::kState, "no record");
+  REQUIRE_THAT(WriteDurable(disk, log, EncodeSegmentHeader(SegmentKind::kLog, ulid) + frame),
+               IsOk());
+  CHECK_THAT(MustLoad(*store).runs.at("base").unreadable, Catch::Contains(log));
 }
 
 TEST_CASE("a fork is one record: no payload, its parent's packs, its own settings") {

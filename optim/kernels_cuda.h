@@ -1,0 +1,64 @@
+// The passes as kernels: what nvcc compiles (kernels.cu), called by cuda_passes.cc. No CUDA header
+// and no LibTorch here: streams are void*, results are CUDA's error code, 0 when the launch was
+// accepted.
+//
+//   int rc = CudaLamb<float>(space, k, bounds, stream);
+//   if (rc != 0) return {Code::kInternal, CudaErrorText(rc)};
+//
+// Nothing waits for the GPU. Sums depend on the chunk table only: a block of 512 threads per chunk,
+// each with fixed elements, halves of warps and then warps added as a fixed tree in double; the
+// chunks of a tensor are added in index order by one warp. No atomics, so two runs, and two GPUs of
+// any kind, give the same bits. The bits are not the CPU's, whose chunks have 16 lanes.
+//
+// Pure functions of device memory. Thread: the one whose current device owns memory and stream.
+#pragma once
+
+#include <cstdint>
+
+#include "optim/kernels.h"
+
+namespace stemma::optim {
+
+struct CudaChunk {
+  int64_t offset = 0;  // elements from the start of the space
+  int32_t count = 0;
+  int32_t tensor = 0;
+};
+
+struct CudaTensor {
+  int64_t first_chunk = 0, end_chunk = 0;
+  double decay = 0;
+  int64_t adapt = 0;  // 1: gets a trust ratio
+};
+
+// Device pointers. The arrays start on 16 bytes, and so does every chunk in them: kernels read four
+// elements at once.
+template <typename T>
+struct CudaSpace {
+  T* p = nullptr;
+  const T* g = nullptr;
+  T* m = nullptr;
+  T* v = nullptr;
+  const CudaChunk* chunks = nullptr;
+  const CudaTensor* tensors = nullptr;
+  int64_t chunk_count = 0, tensor_count = 0;
+  Sums* chunk_sums = nullptr;    // [chunk]
+  double* squares = nullptr;     // [tensor], written by CudaSumGradients
+  TrustRatio* ratios = nullptr;  // [tensor], written by CudaLamb where adapt is 1
+};
+
+// T is float or double.
+template <typename T>
+int CudaSumGradients(const CudaSpace<T>& space, void* stream);
+template <typename T>
+int CudaLamb(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
+             void* stream);
+template <typename T>
+int CudaAdam(const CudaSpace<T>& space, const Scalars<double>& k, double lr, bool coupled,
+             void* stream);
+template <typename T>
+int CudaSgd(const CudaSpace<T>& space, const Scalars<double>& k, void* stream);
+
+const char* CudaErrorText(int rc);
+
+}  // namespace stemma::optim
