@@ -111,8 +111,7 @@ class CapturerImpl final : public Capturer {
       {
         const JobPtr job = in_flight_.front();
         std::unique_lock<std::mutex> lock(room_.mutex);
-        const Status ended =
-            WaitFor(lock, job, &CaptureJob::Mailbox::ended, kFinishRoundSeconds);
+        const Status ended = WaitFor(lock, job, &CaptureJob::Mailbox::ended, kFinishRoundSeconds);
         const bool down = SteadySeconds() - job->begun_s > kWaitSecondsMax;
         if (!ended.ok() && down && job->mail.status.ok()) job->mail.status = ended;
       }

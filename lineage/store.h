@@ -107,7 +107,8 @@ class Store {
 Result<StateId> Resolve(const Graph& graph, std::string_view text);
 
 // The newest state of `run` that can be resumed: its packs are there, have the right size and whole
-// headers (their data is Restore's to check). Says in `skipped` which newer ones are damaged. kNotFound when the run has none.
+// headers (their data is Restore's to check). Says in `skipped` which newer ones are damaged.
+// kNotFound when the run has none.
 Result<StateId> ResumePoint(const Store& store, const Graph& graph, const std::string& run,
                             std::vector<std::string>* skipped);
 

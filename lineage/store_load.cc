@@ -106,13 +106,14 @@ class Loader {
     }
     std::sort(segments.begin(), segments.end());
     for (const uint32_t segment : segments) {
-      ReadFrames(paths_.LogSegment(run->ulid, incarnation, segment), SegmentKind::kLog,
-                 [&](const std::string& path, const Frame& frame) {
-                   const Status read = ReadLogFrame(run, incarnation, frame);
-                   if (read.ok()) return;
-                   CannotRead(&run->unreadable, At(path, frame.offset) + ": " + read.message());
-                 },
-                 &run->unreadable);
+      ReadFrames(
+          paths_.LogSegment(run->ulid, incarnation, segment), SegmentKind::kLog,
+          [&](const std::string& path, const Frame& frame) {
+            const Status read = ReadLogFrame(run, incarnation, frame);
+            if (read.ok()) return;
+            CannotRead(&run->unreadable, At(path, frame.offset) + ": " + read.message());
+          },
+          &run->unreadable);
     }
   }
 
@@ -210,8 +211,7 @@ Status CheckHeaders(const Store& store, const Record& record) {
   STEMMA_ASSIGN_OR_RETURN(const Layout layout, Layout::Decode(bytes));
   for (const PackRef& pack : record.packs) {
     const std::string path = store.PackPath(pack.pack);
-    STEMMA_RETURN_IF_ERROR(
-        PackReader::Open(store.storage(), path, pack.pack, layout).status());
+    STEMMA_RETURN_IF_ERROR(PackReader::Open(store.storage(), path, pack.pack, layout).status());
   }
   return {};
 }

@@ -33,7 +33,7 @@ class OddDisk final : public Storage {
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path,
                                                const WriteOptions& options) override {
-    if (path.find("/tmp/") != std::string::npos) std::this_thread::sleep_for(slow);
+    if (path.find("/store/tmp") != std::string::npos) std::this_thread::sleep_for(slow);
     return disk_.Create(path, options);
   }
   Status Rename(const std::string& from, const std::string& to) override {
@@ -175,7 +175,8 @@ TEST_CASE("a capture that failed at once is not done with while its copier still
   const std::vector<Span> spans = ToySpans::SmallModel(false);
   SlowSource source(spans);
   SoloCohort solo;
-  auto capturer = *Capturer::Create({}, *store, writer.get(), writer->tmp_dir(), spans, source, 0, 1);
+  auto capturer =
+      *Capturer::Create({}, *store, writer.get(), writer->tmp_dir(), spans, source, 0, 1);
   REQUIRE_THAT(capturer->Capture({}), IsOk());
   CHECK_THAT(capturer->Advance(false, true, true, solo).status(), HasCode(Code::kIo));
   const int reads = source.reads;
