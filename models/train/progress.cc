@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -111,7 +112,8 @@ void Progress::Step(const ProgressNumbers& numbers) {
 }
 
 void Progress::DrawBar(const ProgressNumbers& numbers, const std::string& line) {
-  const int room = columns_ - static_cast<int>(line.size()) - 4;
+  widest_ = std::max(widest_, static_cast<int>(line.size()));  // so that the bar stands still
+  const int room = columns_ - widest_ - 4;
   std::string out = "\r\x1b[K";
   if (room >= 8) {
     const int width = room < 30 ? room : 30;

@@ -44,7 +44,7 @@ class Progress {
   void DrawBar(const ProgressNumbers& numbers, const std::string& line);
   ProgressStyle style_;
   int64_t line_every_;
-  int columns_ = 80;
+  int columns_ = 80, widest_ = 0;
   bool bar_drawn_ = false;
   int64_t first_step_ = -1;
   std::chrono::steady_clock::time_point start_, last_draw_{};
