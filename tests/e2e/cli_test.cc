@@ -1,7 +1,8 @@
 // The reading verbs as people run them: a store is made through lineage/'s API, the program is run,
 // and its text, its exit code and its speed are checked. Ids and sizes differ from run to run or
 // with the format, so they are masked where whole texts are compared.
-#include <chrono>
+#include <sys/resource.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -261,7 +262,18 @@ TEST_CASE("the program that looks loads no LibTorch, MPI or CUDA", "[cli]") {
   }
 }
 
-TEST_CASE("log of 1000 states answers in less than 50 ms", "[cli]") {
+// Of all children so far. Processor time, not the clock: a busy machine must not fail a test. The
+// clock is the figure log_1000_ms of tools/bench/figures.
+double ProcessorSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+TEST_CASE("log of 1000 states takes less than 50 ms of processor time", "[cli]") {
   Box box("many");
   REQUIRE_THAT(box.Fill(), IsOk());
   {
@@ -284,12 +296,11 @@ TEST_CASE("log of 1000 states answers in less than 50 ms", "[cli]") {
     REQUIRE_THAT((*writer)->Close(), IsOk());
   }
   CHECK(box.OnStore("log --graph").Says("1000 states, 1 run;"));
-  double best = 1e9;  // of several: the machine has other work
+  double best = 1e9;  // of several: caches are shared
   for (int i = 0; i < 10; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = ProcessorSeconds();
     CHECK(box.OnStore("log --graph > log.txt").code == 0);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    best = std::min(best, took.count());
+    best = std::min(best, ProcessorSeconds() - begin);
   }
   INFO("best of 10: " << best << " s, shell included");
   CHECK(best < 0.050);
