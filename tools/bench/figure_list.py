@@ -60,7 +60,8 @@ def trained(steps, every, name="figure"):
         run(mpirun(2) + [stemma(), "train", ROOT / "models/aigw/recipes/laptop.toml",
                          "--progress=off", "--set", "run.name=" + name,
                          "--set", "train.length=%dstep" % steps,
-                         "--set", "lineage.every=%d" % every], cwd=folder, env=environment())
+                         "--set", "lineage.every=%d" % every,
+                         "--set", "optim.warmup_steps=0"], cwd=folder, env=environment())
         yield pathlib.Path(folder)
 
 
