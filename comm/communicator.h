@@ -13,6 +13,7 @@
 //    accumulated in f32, then multiplied once by the scale: bits depend on the number of ranks and
 //    on nothing else. All ranks receive the same bits on every backend.
 //  * Average of integers is refused. Min and Max propagate NaN.
+//  * ReduceScatter followed by AllGather has the bits of AllReduce (CPU backends).
 #pragma once
 
 #include <chrono>
@@ -97,10 +98,23 @@ class Communicator {
   // same vector on all ranks. `mine.count` is counts[rank()].
   virtual Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
                                  const CallOptions& options) = 0;
+  // Reduces `in`, which holds counts[0] + counts[1] + ... elements, and leaves the part of rank r,
+  // counts[r] elements, in `mine` of rank r. `mine` may be its own place within `in`; the rest of
+  // `in` is unspecified afterwards then, and untouched otherwise. Sum and Average only.
+  virtual Result<Work> ReduceScatter(ConstSpan in, Span mine, const std::vector<int64_t>& counts,
+                                     const CallOptions& options);
+  // The r-th block of `in`, send[r] elements, goes to rank r; `out` receives receive[r] elements
+  // from rank r, in rank order. send[r] here is receive[rank()] there. Spans may not overlap.
+  virtual Result<Work> AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                                const std::vector<int64_t>& receive, const CallOptions& options);
   virtual Result<Work> Broadcast(Span inout, int root, const CallOptions& options) = 0;
   virtual Result<Work> Barrier(const CallOptions& options) = 0;
 
   virtual Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) = 0;
+
+  // Does what can be done for pending operations without waiting for anybody. Backends that have a
+  // thread of their own for that have nothing to do here. The thread that makes the calls.
+  virtual Status Progress() { return {}; }
 
   // Makes every pending and later operation fail with `cause`, on this rank. Any thread.
   virtual void Abort(const Status& cause) = 0;
