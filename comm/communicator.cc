@@ -1,5 +1,7 @@
 #include "comm/communicator.h"
 
+#include "comm/flight_recorder.h"
+
 namespace stemma::comm {
 
 std::string_view NameOf(Op op) {
@@ -22,6 +24,8 @@ Work& Work::operator=(Work&& other) noexcept {
   if (this != &other) {
     Wait().ok();  // what this one covered may be freed once it is replaced
     impl_ = std::move(other.impl_);
+    recorder_ = other.recorder_;
+    call_ = other.call_;
     result_ = std::move(other.result_);
   }
   return *this;
@@ -32,9 +36,16 @@ Work::~Work() { Wait().ok(); }
 Status Work::Wait() {
   if (impl_ != nullptr) {
     result_ = impl_->Wait();
+    if (recorder_ != nullptr) recorder_->Finished(call_, result_.ok(), impl_->EndedAt());
     impl_.reset();
   }
   return result_;
+}
+
+void Work::RecordEnd(FlightRecorder* recorder, uint64_t call) {
+  if (impl_ == nullptr) return recorder->Finished(call, true);  // nothing to wait for
+  recorder_ = recorder;
+  call_ = call;
 }
 
 Result<Work> Communicator::ReduceScatter(ConstSpan, Span, const std::vector<int64_t>&,

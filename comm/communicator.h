@@ -28,6 +28,8 @@
 
 namespace stemma::comm {
 
+class FlightRecorder;
+
 enum class Op : uint8_t { kSum = 1, kAverage, kMin, kMax, kProduct };
 std::string_view NameOf(Op op);
 
@@ -62,6 +64,8 @@ class Work {
     virtual ~Impl() = default;
     virtual Status Wait() = 0;  // host memory: readable on return. Device: current stream waits
     virtual bool Done() const = 0;
+    // After Wait: when it ended, in nanoseconds of the steady clock; 0: not known better than now.
+    virtual int64_t EndedAt() const { return 0; }
   };
   Work() = default;  // nothing under way: Wait() succeeds
   explicit Work(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -69,11 +73,15 @@ class Work {
   Work& operator=(Work&& other) noexcept;
   ~Work();
 
-  Status Wait();                                                   // idempotent
+  Status Wait();  // idempotent
+  // Wait will tell `recorder`, which outlives it, that `call` has ended.
+  void RecordEnd(FlightRecorder* recorder, uint64_t call);
   bool Done() const { return impl_ == nullptr || impl_->Done(); }  // a hint; never steer by it
 
  private:
   std::unique_ptr<Impl> impl_;
+  FlightRecorder* recorder_ = nullptr;
+  uint64_t call_ = 0;
   Status result_;
 };
 

@@ -40,6 +40,7 @@ enum AnyFlag : uint32_t {  // raised when at least one rank raises it
 enum AllFlag : uint32_t {  // set in the verdict only when every rank sets it
   kAllCaptureWritten = 1u << 0,
   kAllHasData = 1u << 1,
+  kAllTrace = 1u << 2,  // rank 0 wishes to trace; the others set it always
 };
 
 struct Mine {

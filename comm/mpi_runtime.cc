@@ -2,7 +2,6 @@
 
 #include <mpi.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -11,8 +10,8 @@
 
 #include "comm/mpi_status.h"
 #include "comm/thread_group.h"
+#include "comm/time_limit.h"
 #include "core/exit_code.h"
-#include "core/mutex.h"
 
 namespace stemma::comm {
 namespace {
@@ -38,37 +37,6 @@ std::string Within(std::chrono::milliseconds limit) {
 
 }  // namespace
 
-struct Watchdog::State {
-  Mutex mutex;
-  std::condition_variable_any changed;
-  bool over STEMMA_GUARDED_BY(mutex) = false;
-  std::thread thread;
-};
-
-Watchdog::Watchdog(std::chrono::milliseconds limit, std::string what)
-    : state_(std::make_unique<State>()) {
-  state_->thread = std::thread([state = state_.get(), limit, what = std::move(what)] {
-    const auto until = Clock::now() + limit;
-    MutexLock lock(state->mutex);
-    while (!state->over) {
-      if (state->changed.wait_until(state->mutex, until) != std::cv_status::timeout) continue;
-      if (state->over) break;
-      std::fprintf(stderr, "stemma: %s\n", what.c_str());
-      std::fflush(stderr);
-      std::_Exit(kExitTryAgain);
-    }
-  });
-}
-
-Watchdog::~Watchdog() {
-  {
-    MutexLock lock(state_->mutex);
-    state_->over = true;
-  }
-  state_->changed.notify_all();
-  state_->thread.join();
-}
-
 bool MpiRuntime::Running() {
   int started = 0, ended = 0;
   MPI_Initialized(&started);
@@ -76,7 +44,8 @@ bool MpiRuntime::Running() {
   return started != 0 && ended == 0;
 }
 
-Result<std::unique_ptr<MpiRuntime>> MpiRuntime::Start(std::chrono::milliseconds init_timeout) {
+Result<std::unique_ptr<MpiRuntime>> MpiRuntime::Start(std::chrono::milliseconds init_timeout,
+                                                      std::function<std::string()> arrivals) {
   int ended = 0;
   MPI_Finalized(&ended);
   if (ended != 0) {
@@ -84,7 +53,7 @@ Result<std::unique_ptr<MpiRuntime>> MpiRuntime::Start(std::chrono::milliseconds 
                   "MPI has been finalized in this process and cannot start again: open one World "
                   "and keep it until the end");
   }
-  std::unique_ptr<MpiRuntime> runtime(new MpiRuntime(init_timeout));
+  std::unique_ptr<MpiRuntime> runtime(new MpiRuntime(init_timeout, std::move(arrivals)));
   STEMMA_RETURN_IF_ERROR(runtime->Initialise());
   return runtime;
 }
@@ -97,11 +66,14 @@ Status MpiRuntime::Initialise() {
   if (Running()) {
     MPI_Query_thread(&level);
   } else {
-    const Watchdog watchdog(init_timeout_,
-                            me + ": MPI_Init did not return" + Within(init_timeout_) +
-                                ". A rank has not arrived: look for one that failed to start, a "
-                                "host that is down or a network that is blocked. Exit 75: the "
-                                "same command may be run again");
+    const TimeLimit limit(init_timeout_, [this, me] {
+      const std::string came = arrivals_ ? arrivals_() : "";
+      if (arrivals_ && came.empty()) return came;
+      return me + ": MPI_Init did not return" + Within(init_timeout_) +
+             ". A rank has not arrived: look for one that failed to start, a host that is down or "
+             "a network that is blocked" +
+             (came.empty() ? "" : "; " + came) + ". Exit 75: the same command may be run again";
+    });
     STEMMA_RETURN_IF_ERROR(
         STEMMA_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level)));
     own_ = true;
@@ -182,9 +154,9 @@ Status MpiRuntime::Report() {
 }
 
 Status MpiRuntime::FindNode() {
-  const Watchdog watchdog(2 * init_timeout_, "rank " + std::to_string(rank_) +
-                                                 ": the ranks of this host could not be found" +
-                                                 Within(2 * init_timeout_));
+  const TimeLimit limit(2 * init_timeout_, "rank " + std::to_string(rank_) +
+                                               ": the ranks of this host could not be found" +
+                                               Within(2 * init_timeout_));
   MPI_Comm node = MPI_COMM_NULL;
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(
       MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node)));
@@ -196,15 +168,14 @@ Status MpiRuntime::FindNode() {
 Status MpiRuntime::Finish() {
   if (!own_) return {};
   own_ = false;
-  const Watchdog watchdog(
-      init_timeout_,
-      "rank " + std::to_string(rank_) + ": MPI_Finalize did not return" + Within(init_timeout_));
+  const TimeLimit limit(init_timeout_, "rank " + std::to_string(rank_) +
+                                           ": MPI_Finalize did not return" + Within(init_timeout_));
   return STEMMA_MPI(MPI_Finalize());
 }
 
 void MpiRuntime::EndJob(int exit_code) {
   if (Running()) {
-    const Watchdog watchdog(std::chrono::seconds(10), "MPI_Abort did not return within 10 s");
+    const TimeLimit limit(std::chrono::seconds(10), "MPI_Abort did not return within 10 s");
     MPI_Abort(MPI_COMM_WORLD, exit_code);
   }
   std::_Exit(exit_code);

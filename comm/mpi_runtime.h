@@ -11,30 +11,22 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/status.h"
 
 namespace stemma::comm {
 
-// Ends the process with kExitTryAgain and `what` on stderr unless destroyed within `limit`. For
-// calls that cannot be given a deadline.
-class Watchdog {
- public:
-  Watchdog(std::chrono::milliseconds limit, std::string what);
-  ~Watchdog();
-  Watchdog(const Watchdog&) = delete;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
 class MpiRuntime {
  public:
   static bool Running();  // initialised, by whomever, and not finalized
-  static Result<std::unique_ptr<MpiRuntime>> Start(std::chrono::milliseconds init_timeout);
+  // `arrivals` tells who has come to this host so far, for the text of a start that takes too long;
+  // "" means that another rank says it.
+  static Result<std::unique_ptr<MpiRuntime>> Start(std::chrono::milliseconds init_timeout,
+                                                   std::function<std::string()> arrivals = {});
   ~MpiRuntime();
   MpiRuntime(const MpiRuntime&) = delete;
 
@@ -53,12 +45,14 @@ class MpiRuntime {
   [[noreturn]] static void EndJob(int exit_code);
 
  private:
-  explicit MpiRuntime(std::chrono::milliseconds init_timeout) : init_timeout_(init_timeout) {}
+  MpiRuntime(std::chrono::milliseconds init_timeout, std::function<std::string()> arrivals)
+      : init_timeout_(init_timeout), arrivals_(std::move(arrivals)) {}
   Status Initialise();
   Status HearAll();
   Status Report();
 
   const std::chrono::milliseconds init_timeout_;
+  const std::function<std::string()> arrivals_;
   bool own_ = false;
   int rank_ = 0, ranks_ = 1, node_rank_ = 0, node_ranks_ = 1;
   std::string library_;

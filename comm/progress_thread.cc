@@ -2,11 +2,14 @@
 
 #include <utility>
 
+#include "comm/flight_recorder.h"
+
 namespace stemma::comm {
 
 struct ProgressThread::Item {
   Operation operation;
   Status result;
+  int64_t ended_ns = 0;
   std::atomic<bool> done{false};
 };
 
@@ -30,6 +33,7 @@ class ProgressThread::Pending final : public Work::Impl {
     return item_->result;
   }
   bool Done() const override { return item_->done; }
+  int64_t EndedAt() const override { return item_->ended_ns; }
 
  private:
   std::shared_ptr<State> state_;
@@ -91,6 +95,7 @@ void ProgressThread::Run(State& state) {
     }
     item->operation = nullptr;
     item->result = std::move(result);
+    item->ended_ns = SteadyNanoseconds();
     item->done = true;
     state.changed.notify_all();
   }

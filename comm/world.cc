@@ -14,10 +14,12 @@
 
 #include "comm/gpu.h"
 #include "comm/launch.h"
+#include "comm/mpi_clock.h"
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_runtime.h"
 #include "comm/thread_communicator.h"
+#include "comm/time_limit.h"
 #include "comm/words.h"
 #include "comm/world_base.h"
 #include "comm/world_choice.h"
@@ -52,27 +54,38 @@ void SetClaim(const std::string& description) {
   open_world = description;
 }
 
+// Of this process, for those who have nothing but static functions: checks and signal handlers.
+std::atomic<NodeBoard*> open_board{nullptr};
+
 // --- A world of one: no launcher, no MPI. ---
 
 class SoloWorld final : public ThreadWorld {
  public:
   using ThreadWorld::ThreadWorld;
-  ~SoloWorld() override { SetClaim(""); }
+  ~SoloWorld() override {
+    open_board = nullptr;
+    SetClaim("");
+  }
 };
 
 // --- Processes under a launcher. ---
 
-void EndJobOnFailedCheck(const std::string&) { MpiRuntime::EndJob(kExitFailed); }
+void EndJobOnFailedCheck(const std::string&) {
+  LeaveNow();  // the check has said why
+  MpiRuntime::EndJob(kExitFailed);
+}
 
 class MpiWorld final : public WorldBase {
  public:
-  explicit MpiWorld(std::unique_ptr<MpiRuntime> runtime) : runtime_(std::move(runtime)) {
+  MpiWorld(std::unique_ptr<MpiRuntime> runtime, Diagnostics diagnostics)
+      : WorldBase(std::move(diagnostics)), runtime_(std::move(runtime)) {
     place_.rank = runtime_->rank();
     place_.ranks = runtime_->ranks();
     SetCheckFailureHook(&EndJobOnFailedCheck);
   }
   ~MpiWorld() override {
     SetCheckFailureHook(nullptr);
+    open_board = nullptr;
     data_.reset();  // these use the groups below
     control_.reset();
     cohort_.reset();
@@ -99,10 +112,10 @@ class MpiWorld final : public WorldBase {
 Status MpiWorld::Connect(const CommSettings& settings) {
   const auto deadline = Milliseconds(settings.deadline_s);
   {
-    const auto limit = Milliseconds(settings.init_timeout_s);
-    const Watchdog watchdog(limit, "rank " + std::to_string(place_.rank) +
+    const auto longest = Milliseconds(settings.init_timeout_s);
+    const TimeLimit limit(longest, "rank " + std::to_string(place_.rank) +
                                        ": communicators could not be made within " +
-                                       std::to_string(limit.count()) + " ms: a rank is missing");
+                                       std::to_string(longest.count()) + " ms: a rank is missing");
     STEMMA_ASSIGN_OR_RETURN(agreement_, MpiGroup::DuplicateWorld());
     STEMMA_ASSIGN_OR_RETURN(words_, MpiGroup::DuplicateWorld());
   }
@@ -118,19 +131,20 @@ Status MpiWorld::Connect(const CommSettings& settings) {
 Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
   const auto deadline = Milliseconds(settings.deadline_s);
   if (backend == Backend::kNccl) {
-    STEMMA_ASSIGN_OR_RETURN(data_, MakeGpuCommunicator(*cohort_, deadline));
+    STEMMA_ASSIGN_OR_RETURN(auto data, MakeGpuCommunicator(*cohort_, deadline));
+    SetData(std::move(data));
   } else if (backend == Backend::kThreads) {
     auto group = std::make_shared<ThreadGroup>(1, deadline);
-    data_ = std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0);
+    SetData(std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0));
   } else {
     // Blocks until all ranks have come, and MPI knows no deadline for it.
-    const Watchdog watchdog(Milliseconds(settings.init_timeout_s),
-                            "rank " + std::to_string(place_.rank) +
-                                ": the data communicator could not be made: a rank is missing");
+    const TimeLimit limit(Milliseconds(settings.init_timeout_s),
+                          "rank " + std::to_string(place_.rank) +
+                              ": the data communicator could not be made: a rank is missing");
     STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
     auto data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
     mpi_data_ = data.get();
-    data_ = std::move(data);
+    SetData(std::move(data));
   }
   return {};
 }
@@ -184,17 +198,33 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   return facts;
 }
 
+// Before MPI: from here on somebody watches.
+Diagnostics StartWatching(const CommSettings& settings, const NodePlace& place) {
+  Diagnostics watching;
+  watching.board = NodeBoard::Join(place);
+  open_board = watching.board.get();
+  watching.recorder = std::make_unique<FlightRecorder>(watching.board->mine());
+  watching.recorder->Arrive(place.rank);
+  watching.recorder->Enter(Phase::kStart);
+  watching.watchdog = std::make_unique<Watchdog>(
+      *watching.board, WatchdogOptions{settings.diagnose.warn_s, settings.diagnose.abort_s,
+                                       place.rank, &MpiRuntime::EndJob});
+  return watching;
+}
+
 Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Identity& identity) {
   STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, false));
   auto group = std::make_shared<ThreadGroup>(1, Milliseconds(settings.deadline_s));
   auto calls = MakeThreadCalls(group);
   auto world =
-      std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0, settings.control_lag);
+      std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0, settings.control_lag,
+                                  StartWatching(settings, NodePlace{}));
   if (backend == Backend::kNccl) {
     Identity facts = identity;
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
     STEMMA_ASSIGN_OR_RETURN(
-        world->data_, MakeGpuCommunicator(world->cohort(), Milliseconds(settings.deadline_s)));
+        auto data, MakeGpuCommunicator(world->cohort(), Milliseconds(settings.deadline_s)));
+    world->SetData(std::move(data));
   }
   world->description_ = DescribeWorld(1, 1, backend);
   return std::unique_ptr<World>(std::move(world));
@@ -227,7 +257,16 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
 
 Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Identity& identity,
                                        const Launch& launch) {
-  STEMMA_ASSIGN_OR_RETURN(auto runtime, MpiRuntime::Start(Milliseconds(settings.init_timeout_s)));
+  const NodePlace place = launch.alone() ? NodePlace{} : PlaceOf(&EnvironmentVariable);
+  Diagnostics watching = StartWatching(settings, place);
+  const std::shared_ptr<NodeBoard> board = watching.board;
+  FlightRecorder& recorder = *watching.recorder;
+  // Nothing moves in MPI_Init, which has a limit of its own.
+  recorder.BeginSection("start of MPI", static_cast<int64_t>(settings.init_timeout_s * 1e9));
+  STEMMA_ASSIGN_OR_RETURN(auto runtime,
+                          MpiRuntime::Start(Milliseconds(settings.init_timeout_s), [board] {
+                            return board->ClaimCause() ? board->Arrivals() : std::string();
+                          }));
   // A world of one that should be larger: it is alone, and may end alone.
   Status status = CheckSize(launch, runtime->ranks(), runtime->library());
   if (!status.ok()) {
@@ -235,9 +274,16 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
     return status;
   }
   STEMMA_RETURN_IF_ERROR(runtime->Hello());
-  auto world = std::make_unique<MpiWorld>(std::move(runtime));
+  board->Unlink();  // all have come
+  STEMMA_ASSIGN_OR_RETURN(const int64_t offset,
+                          OffsetToRank0(runtime->rank(), runtime->ranks(),
+                                        Milliseconds(2 * settings.init_timeout_s)));
+  recorder.SetClockOffset(offset);
+  auto world = std::make_unique<MpiWorld>(std::move(runtime), std::move(watching));
+  recorder.Arrive(world->rank());  // as MPI numbers it
   status = Settle(*world, settings, identity);
   if (status.ok()) return std::unique_ptr<World>(std::move(world));
+  board->ClaimCause();  // every rank has the text and says it
   // What all ranks refuse together they may also end together, without the launcher's complaints.
   const bool together =
       status.code() == Code::kIncompatible || status.code() == Code::kInvalidArgument;
@@ -247,12 +293,24 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
 
 }  // namespace
 
-void WorldBase::PrintCause(const Status& cause) const {
-  static std::atomic<bool> printed{false};
-  if (printed.exchange(true)) return;
+void WorldBase::PrintCause(const Status& cause) {
+  if (!ClaimCause()) return;
   std::fprintf(stderr, "stemma: rank %d of %d on %s ends the job: %s: %s\n", place_.rank,
                place_.ranks, place_.host.c_str(), CodeName(cause.code()), cause.message().c_str());
   std::fflush(nullptr);
+}
+
+void WorldBase::SetData(std::unique_ptr<Communicator> data) {
+  data_ = std::make_unique<RecordedCommunicator>(std::move(data), recorder());
+}
+
+void AskForVerdict() { Watchdog::AskForVerdict(); }
+
+void LeaveNow() {
+  NodeBoard* board = open_board;
+  if (board == nullptr) return;
+  board->ClaimCause();
+  FlightRecorder(board->mine()).Leave();
 }
 
 std::string WorldBase::HostName() {
@@ -281,6 +339,12 @@ Result<std::unique_ptr<World>> World::Open(const CommSettings& settings, const I
     world = mpi ? OpenMpi(settings, identity, *launch) : OpenSolo(settings, identity);
   }
   SetClaim(world.ok() ? (*world)->description() : "");
+  if (world.ok()) {
+    (*world)->recorder().EndSection();
+    (*world)->recorder().Enter(Phase::kIdle);
+  } else {
+    open_board = nullptr;
+  }
   return world;
 }
 

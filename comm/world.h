@@ -20,6 +20,7 @@
 
 #include "comm/communicator.h"
 #include "comm/control.h"
+#include "comm/flight_recorder.h"
 #include "comm/settings.h"
 #include "core/cohort.h"
 #include "core/status.h"
@@ -54,10 +55,28 @@ class World {
   // "2 ranks on 1 host, backend mpi, order rank"
   virtual const std::string& description() const = 0;
 
-  // Ends the job from this rank: prints the cause once, then MPI_Abort with `exit_code`.
+  // What this rank is doing, for peers that wonder. A loop says which phase it enters; calls of
+  // data() are noted by themselves.
+  virtual FlightRecorder& recorder() = 0;
+  // Where error.json and logs/ go when the job hangs or loses a rank (comm/watchdog.h).
+  virtual void ReportInto(const std::string& folder) = 0;
+  // Writes logs/trace.<rank>.json there from now on, or ends it. Local; changes no result.
+  virtual void SetTrace(bool on) = 0;
+  // A rank of this node has ended without a word: whatever needs all ranks will not succeed.
+  virtual bool PeerGone() const = 0;
+  // True for the first rank of this node that has a cause to print, once; the others are silent.
+  virtual bool ClaimCause() = 0;
+
+  // Ends the job from this rank: prints the cause unless a rank of this node has printed one, then
+  // MPI_Abort with `exit_code`.
   [[noreturn]] virtual void Abort(const Status& cause, int exit_code) = 0;
   // Collective and last; afterwards every call returns kInvalidArgument.
   virtual Status Close() = 0;
 };
+
+// From signal handlers: the watchdog prints where all ranks are, soon, and goes on.
+void AskForVerdict();
+// From signal handlers, before _exit: this rank's end needs no explanation.
+void LeaveNow();
 
 }  // namespace stemma::comm

@@ -4,12 +4,25 @@
 #include <memory>
 #include <string>
 
+#include "comm/node_board.h"
+#include "comm/recorded_communicator.h"
+#include "comm/watchdog.h"
 #include "comm/world.h"
 
 namespace stemma::comm {
 
+// Who watches over a rank; it begins before MPI does. Without a watchdog: ranks that are threads.
+struct Diagnostics {
+  std::shared_ptr<NodeBoard> board;
+  std::unique_ptr<FlightRecorder> recorder;
+  std::unique_ptr<Watchdog> watchdog;
+};
+
 class WorldBase : public World {
  public:
+  explicit WorldBase(Diagnostics diagnostics) : diagnostics_(std::move(diagnostics)) {}
+  ~WorldBase() override { diagnostics_.recorder->Leave(); }
+
   struct Place {
     int rank = 0, ranks = 1;
     int node_rank = 0, node_ranks = 1;
@@ -29,10 +42,25 @@ class WorldBase : public World {
   Control& control() override { return *control_; }
   const std::string& description() const override { return description_; }
 
-  static std::string HostName();
-  // On stderr, once per process.
-  void PrintCause(const Status& cause) const;
+  FlightRecorder& recorder() override { return *diagnostics_.recorder; }
+  void ReportInto(const std::string& folder) override {
+    if (diagnostics_.watchdog) diagnostics_.watchdog->ReportInto(folder);
+  }
+  void SetTrace(bool on) override {
+    if (diagnostics_.watchdog) diagnostics_.watchdog->SetTrace(on);
+  }
+  bool PeerGone() const override {
+    return diagnostics_.watchdog && diagnostics_.watchdog->PeerGone();
+  }
+  bool ClaimCause() override { return diagnostics_.board->ClaimCause(); }
 
+  static std::string HostName();
+  // On stderr, once per node.
+  void PrintCause(const Status& cause);
+  // Puts the recorder between the caller and `data`.
+  void SetData(std::unique_ptr<Communicator> data);
+
+  Diagnostics diagnostics_;  // ends last
   // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
   Place place_;
   std::string description_;

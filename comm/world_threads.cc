@@ -10,11 +10,11 @@
 namespace stemma::comm {
 
 ThreadWorld::ThreadWorld(std::shared_ptr<ThreadGroup> group, std::shared_ptr<ThreadCalls> calls,
-                         int rank, int64_t lag)
-    : group_(std::move(group)) {
+                         int rank, int64_t lag, Diagnostics diagnostics)
+    : WorldBase(std::move(diagnostics)), group_(std::move(group)) {
   place_.rank = place_.node_rank = rank;
   place_.ranks = place_.node_ranks = group_->ranks();
-  data_ = std::make_unique<ThreadCommunicator>(std::move(calls), rank);
+  SetData(std::make_unique<ThreadCommunicator>(std::move(calls), rank));
   cohort_ = std::make_unique<ThreadCohort>(group_, kCohortBoard, rank, "agreement");
   auto texts = std::make_unique<ThreadCohort>(group_, kControlTexts, rank, "control texts");
   control_ = MakeControl(MakeThreadWords(group_, rank), std::move(texts), lag);
@@ -38,9 +38,13 @@ std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings
   const auto deadline = std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
   auto group = std::make_shared<ThreadGroup>(ranks, deadline);
   auto calls = MakeThreadCalls(group);
+  const std::shared_ptr<NodeBoard> board = NodeBoard::Private(ranks);
   std::vector<std::unique_ptr<World>> worlds;
   for (int rank = 0; rank < ranks; ++rank) {
-    worlds.push_back(std::make_unique<ThreadWorld>(group, calls, rank, settings.control_lag));
+    Diagnostics diagnostics{board, std::make_unique<FlightRecorder>(board->slot(rank)), nullptr};
+    diagnostics.recorder->Arrive(rank);
+    worlds.push_back(std::make_unique<ThreadWorld>(group, calls, rank, settings.control_lag,
+                                                   std::move(diagnostics)));
   }
   return worlds;
 }

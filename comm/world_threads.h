@@ -13,7 +13,7 @@ namespace stemma::comm {
 class ThreadWorld : public WorldBase {
  public:
   ThreadWorld(std::shared_ptr<ThreadGroup> group, std::shared_ptr<ThreadCalls> calls, int rank,
-              int64_t lag);
+              int64_t lag, Diagnostics diagnostics);
   [[noreturn]] void Abort(const Status& cause, int exit_code) override;
   Status Close() override;
 

@@ -11,6 +11,7 @@ namespace stemma::ops {
 
 // [comm], for the layers that may not include comm/.
 using comm::CommSettings;
+using comm::DiagnoseSettings;
 
 struct OpsSettings {
   double bucket_mb = 4;         // cap of a bucket, MiB; larger: fewer calls, less overlap

@@ -6,15 +6,22 @@
 
 namespace stemma::ops {
 
+using comm::AskForVerdict;
 using comm::Control;
+using comm::FlightRecorder;
+using comm::Identity;
 using comm::kAllCaptureWritten;
+using comm::kAllTrace;
 using comm::kAnyCapture;
 using comm::kAnyCaptureFailed;
 using comm::kAnyFailed;
 using comm::kAnyStop;
-using comm::Identity;
+using comm::LeaveNow;
 using comm::Mine;
+using comm::NameOf;
 using comm::Op;
+using comm::Phase;
+using comm::Section;
 using comm::Verdict;
 using comm::World;
 

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/digest.h"
@@ -15,6 +13,7 @@ namespace stemma::models {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr double kLastStateSeconds = 600;  // a slow disk is no hang
 double Since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -36,7 +35,10 @@ std::string StateName(const lineage::Record& record, const lineage::StateId& id)
 }  // namespace
 
 Loop::Loop(LoopParts parts, int64_t first_step)
-    : parts_(std::move(parts)), cursor_(parts_.loader.consumed()), step_(first_step) {
+    : parts_(std::move(parts)),
+      recorder_(parts_.world.recorder()),
+      cursor_(parts_.loader.consumed()),
+      step_(first_step) {
   const auto& from = parts_.session.from;
   if (!from) return;
   parent_ = from->id;
@@ -53,6 +55,7 @@ double Loop::capture_stall_s() const {
 
 Status Loop::Run() {
   const auto start = Clock::now();
+  recorder_.FinishedStep(step_);
   while (step_ < parts_.total_steps && !stopping_) {
     STEMMA_RETURN_IF_ERROR(OneStep());
   }
@@ -66,6 +69,7 @@ Status Loop::OneStep() {
   times_ = {};
   const Status mine = Gradients();
   const auto waiting = Clock::now();
+  recorder_.Enter(ops::Phase::kWait);
   if (mine.ok()) {
     STEMMA_RETURN_IF_ERROR(parts_.reducer.Wait());
   } else {
@@ -73,14 +77,17 @@ Status Loop::OneStep() {
     parts_.reducer.Abandon();  // launches and waits: the others are not left alone
     STEMMA_RETURN_IF_ERROR(parts_.world.data().Health());  // or there is no boundary to meet at
   }
+  recorder_.Enter(ops::Phase::kControl);
   STEMMA_RETURN_IF_ERROR(ReduceLoss());
   times_.wait = Since(waiting);
   const auto updating = Clock::now();
+  recorder_.Enter(ops::Phase::kOptimizer);
   CaptureFence fence(parts_.capturer);
   STEMMA_RETURN_IF_ERROR(
       parts_.optimizer.Step(step_, fence).Within("step " + std::to_string(step_ + 1)));
   times_.optim = Since(updating);
-  ++step_;
+  recorder_.FinishedStep(++step_);
+  recorder_.Enter(ops::Phase::kControl);
   STEMMA_RETURN_IF_ERROR(EndStep());
   times_.capture = capture_stall_s() - stall_before;
   times_.total = Since(start);
@@ -92,6 +99,7 @@ Status Loop::OneStep() {
 Status Loop::Gradients() {
   const auto& train = parts_.settings.train;
   const auto start = Clock::now();
+  recorder_.Enter(ops::Phase::kData);
   STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(
       {static_cast<int>(train.micro_batches), static_cast<double>(train.global_batch)}));
   STEMMA_RETURN_IF_ERROR(failure_);  // waits for the boundary and contributes nothing
@@ -116,6 +124,7 @@ Status Loop::Gradients() {
 
 Status Loop::MicroStep(const Batch& batch) {
   const auto forward = Clock::now();
+  recorder_.Enter(ops::Phase::kForward);
   LossParts parts;
   const at::Tensor loss = parts_.workload.Loss(batch, &parts);
   loss_ += loss.item<double>();
@@ -125,42 +134,10 @@ Status Loop::MicroStep(const Batch& batch) {
     loss_parts_[i].second += parts[i].second;
   }
   const auto backward = Clock::now();
+  recorder_.Enter(ops::Phase::kBackward);
   loss.backward();
   times_.backward += Since(backward);
   return {};
-}
-
-// Sums over ranks in rank order, in double: the same bits on every rank, so every rank draws the
-// same conclusions from them. Few bytes, and host memory on any device: the cohort carries them.
-Status Loop::ReduceLoss() {
-  Encoder mine;
-  mine.F64(failure_.ok() ? loss_ : 0);
-  for (const auto& part : loss_parts_) mine.F64(failure_.ok() ? part.second : 0);
-  STEMMA_ASSIGN_OR_RETURN(const auto all, parts_.world.cohort().AllGather(mine.Take()));
-  std::vector<double> sums(1 + loss_parts_.size(), 0);
-  for (const std::string& bytes : all) {
-    Decoder in(bytes);
-    for (double& sum : sums) sum += in.F64();
-  }
-  if (!std::isfinite(sums[0])) return NonFiniteLoss();
-  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
-  loss_ = sums[0] / samples;
-  for (size_t i = 0; i < loss_parts_.size(); ++i) loss_parts_[i].second = sums[1 + i] / samples;
-  return {};
-}
-
-Status Loop::NonFiniteLoss() {
-  STEMMA_ASSIGN_OR_RETURN(const auto all,
-                          parts_.world.cohort().AllGather(std::isfinite(loss_) ? "" : "x"));
-  std::string ranks;
-  for (size_t rank = 0; rank < all.size(); ++rank) {
-    if (!all[rank].empty()) ranks += (ranks.empty() ? "" : ",") + std::to_string(rank);
-  }
-  return {Code::kInternal, "step " + std::to_string(step_ + 1) +
-                               ": the loss is not finite on ranks {" + ranks +
-                               "}. Nothing of this step is kept; last state: " +
-                               (last_state_.empty() ? "none" : last_state_) +
-                               ". Fork it with a lower optim.lr, or look at the data of that rank"};
 }
 
 Status Loop::EndStep() {
@@ -187,16 +164,19 @@ Status Loop::EndStep() {
   if (bits.written) mine.all |= ops::kAllCaptureWritten;
   if (bits.failed) mine.any |= ops::kAnyCaptureFailed;
   mine.audit = bits.audit;
+  if (trace_wished_ || parts_.world.rank() != 0) mine.all |= ops::kAllTrace;
   STEMMA_ASSIGN_OR_RETURN(const ops::Verdict verdict,
                           parts_.world.control().EndStep(step_ - 1, mine));
+  if (verdict.step >= 0) parts_.world.SetTrace((verdict.all & ops::kAllTrace) != 0);
   STEMMA_RETURN_IF_ERROR(Advance(verdict));
   return MaybeCapture(verdict);
 }
 
-// Signals on any rank; STOP and SAVE files are looked for by rank 0, now and then.
+// Signals on any rank; the files STOP, SAVE and TRACE are looked for by rank 0, now and then. With
+// a peer dead a signal is the launcher's cleaning up, and no state can be saved any more.
 Status Loop::Wishes(ops::Mine* mine) {
   const SignalWishes wishes = TakeSignalWishes();
-  if (wishes.stop) {
+  if (wishes.stop && !parts_.world.PeerGone()) {
     mine->any |= ops::kAnyStop;
     wish_name_ = wishes.name;
   }
@@ -209,6 +189,7 @@ Status Loop::Wishes(ops::Mine* mine) {
     wish_name_ = "the file STOP";
   }
   if (parts_.folder.TakeSave()) mine->any |= ops::kAnyCapture;
+  trace_wished_ = parts_.folder.TraceAsked(parts_.settings.comm.diagnose.trace == "on");
   return {};
 }
 
@@ -248,6 +229,7 @@ Status Loop::MaybeCapture(const ops::Verdict& verdict) {
 
 Status Loop::Capture(lineage::Reason reason) {
   if (parts_.capturer == nullptr || captured_step_ == step_) return {};
+  recorder_.Enter(ops::Phase::kCapture);
   if (in_flight_) {  // one at a time: the one before becomes durable first
     STEMMA_ASSIGN_OR_RETURN(const auto before, parts_.capturer->Finish(parts_.world.cohort()));
     for (const auto& durable : before) Acknowledge(durable);
@@ -290,47 +272,17 @@ void Loop::FailAlone(const Status& status) {
   if (failure_.ok()) failure_ = status;
 }
 
-Status Loop::Tell(const StepTimes& times) {
-  if (parts_.world.rank() != 0) return {};
-  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
-  const auto& report = parts_.optimizer.report();
-  const double total = times.total > 0 ? times.total : 1e-9;
-  const double epoch =
-      static_cast<double>(step_) * samples / static_cast<double>(parts_.dataset_size);
-  MetricRow row = {{"inc", parts_.session.incarnation},
-                   {"step", static_cast<double>(step_)},
-                   {"samples", static_cast<double>(step_) * samples},
-                   {"epoch", epoch},
-                   {"loss", loss_}};
-  for (const auto& part : loss_parts_) row.push_back(part);
-  row.insert(row.end(), {{"lr", report.lr},
-                         {"grad_norm", report.grad_norm},
-                         {"skipped", report.skipped ? 1.0 : 0.0},
-                         {"samples_per_s", samples / total},
-                         {"step_s", times.total},
-                         {"data_wait", times.data / total},
-                         {"comm_wait", times.wait / total},
-                         {"forward_s", times.forward},
-                         {"backward_s", times.backward},
-                         {"optim_s", times.optim},
-                         {"capture_stall_s", times.capture},
-                         {"world", static_cast<double>(parts_.world.ranks())}});
-  STEMMA_RETURN_IF_ERROR(parts_.metrics.Row(row));
-  parts_.progress.Step({step_, parts_.total_steps, epoch, loss_, report.lr, report.grad_norm,
-                        samples / total, times.data / total, times.wait / total,
-                        times.capture / total});
-  return {};
-}
-
 // The last words are read before the last state is committed: no state of a step that the ranks
 // disagree about is ever recorded.
 Status Loop::Finish() {
+  recorder_.Enter(ops::Phase::kEnd);
   for (;;) {
     STEMMA_ASSIGN_OR_RETURN(const auto word, parts_.world.control().Drain());
     if (!word) break;
   }
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
   if (parts_.capturer == nullptr) return {};
+  const ops::Section section(recorder_, "writing of the last state", kLastStateSeconds);
   STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Finish(parts_.world.cohort()));
   for (const auto& one : durable) Acknowledge(one);
   if (captured_step_ != step_ || durable_step_ == step_) return {};

@@ -75,6 +75,7 @@ class Loop {
   Status MicroStep(const Batch& batch);
   Status ReduceLoss();
   Status NonFiniteLoss();
+  void FindSlowest(std::vector<double> own_s);
   Status Tell(const StepTimes& times);
   Status EndStep();
   Status Wishes(ops::Mine* mine);
@@ -86,11 +87,13 @@ class Loop {
   void FailAlone(const Status& status);  // told to all ranks by the next control word
 
   LoopParts parts_;
+  ops::FlightRecorder& recorder_;
   Cursor cursor_;
   int64_t step_;
   int64_t ignore_verdicts_to_ = -1;  // they were posted before a capture was committed
   bool in_flight_ = false;
   bool stopping_ = false;
+  bool trace_wished_ = false;
   int64_t captured_step_ = -1, durable_step_ = -1;
   Status failure_;  // of this rank alone, not yet agreed on
   std::string stopped_by_, wish_name_, last_state_;
@@ -98,6 +101,7 @@ class Loop {
   lineage::EdgeKind edge_ = lineage::EdgeKind::kTrain;
   LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;
+  double slowest_rank_ = 0, slowest_late_s_ = 0;
   StepTimes times_;
   double run_s_ = 0;
   std::chrono::steady_clock::time_point last_look_{};

@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
+#include <fstream>
 
 #include <nlohmann/json.hpp>
+
+#include "core/error_report.h"
 
 namespace stemma::models {
 namespace {
@@ -23,17 +25,6 @@ std::string IncarnationName(uint32_t incarnation) {
 
 Status IoError(const std::string& what, const std::string& path) {
   return {Code::kIo, what + " " + path + ": " + std::strerror(errno)};
-}
-
-std::string TimeNow() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  char text[40];
-  const size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text + n, sizeof text - n, ".%03ldZ", now.tv_nsec / 1000000);
-  return text;
 }
 
 Status WriteFd(int fd, const std::string& path, const std::string& text) {
@@ -67,9 +58,13 @@ Result<RunFolder> RunFolder::Open(const std::string& dir) {
   return folder;
 }
 
+std::string IncarnationFolder(const std::string& dir, uint32_t incarnation) {
+  return dir + "/" + IncarnationName(incarnation);
+}
+
 Status RunFolder::EnterIncarnation(uint32_t incarnation) {
   incarnation_ = incarnation;
-  const std::string path = File(IncarnationName(incarnation));
+  const std::string path = IncarnationFolder(dir_, incarnation);
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return IoError("mkdir", path);
   return {};
 }
@@ -90,7 +85,7 @@ Status RunFolder::Write(const std::string& path, const std::string& text) const 
 Status RunFolder::WriteOutcome(const Outcome& outcome) const {
   const nlohmann::ordered_json json = {{"exit_code", outcome.exit_code},   {"cause", outcome.cause},
                                        {"last_state", outcome.last_state}, {"step", outcome.step},
-                                       {"wall_s", outcome.wall_s},         {"time", TimeNow()}};
+                                       {"wall_s", outcome.wall_s},         {"time", UtcNow()}};
   return Write(IncarnationFile("outcome.json"), json.dump(1) + "\n");
 }
 
@@ -98,25 +93,12 @@ bool RunFolder::StopAsked() const { return access(File("STOP").c_str(), F_OK) ==
 
 bool RunFolder::TakeSave() const { return unlink(File("SAVE").c_str()) == 0; }
 
-void WriteError(const std::string& dir, uint32_t incarnation, const ErrorReport& report) {
-  const std::string folder = dir + "/" + IncarnationName(incarnation);
-  const nlohmann::ordered_json json = {{"rank", report.rank},
-                                       {"host", report.host},
-                                       {"step", report.step},
-                                       {"phase", report.phase},
-                                       {"code", CodeName(report.status.code())},
-                                       {"message", report.status.message()},
-                                       {"time", TimeNow()}};
-  std::string path = folder + "/error.json";
-  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0 && errno == EEXIST) {
-    path = folder + "/error.rank-" + std::to_string(report.rank) + ".json";
-    fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  }
-  if (fd < 0) return;
-  const Status best_effort =
-      WriteFd(fd, path, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  static_cast<void>(best_effort);
+bool RunFolder::TraceAsked(bool otherwise) const {
+  std::ifstream file(File("TRACE"));
+  std::string word;
+  if (!file) return otherwise;
+  file >> word;
+  return word != "off";
 }
 
 }  // namespace stemma::models

@@ -5,11 +5,13 @@
 //   DIR/settings.origin.json   key -> default | file:line | --set
 //   DIR/metrics.jsonl          one object per step, all incarnations
 //   DIR/STOP  DIR/SAVE         made by people: save and stop, save and go on
+//   DIR/TRACE                  made by people: trace while it is there; "off" in it: do not
 //   DIR/inc-0001/outcome.json  how that incarnation ended
-//   DIR/inc-0001/error.json    the first failure, if any
+//   DIR/inc-0001/error.json    the first failure, if any (core/error_report.h)
+//   DIR/inc-0001/logs/         flight.<rank>.json after a hang, trace.<rank>.json
 //   DIR/inc-0001/env.json      what it ran on
 //
-// Rank 0 only, the loop's thread, except WriteError (any rank). Failure: kIo with path and cause.
+// Rank 0 only, the loop's thread. Failure: kIo with path and cause.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +28,9 @@ struct Outcome {
   int64_t step = 0;
   double wall_s = 0;
 };
+
+// DIR/inc-<n>, which any rank may write reports into.
+std::string IncarnationFolder(const std::string& dir, uint32_t incarnation);
 
 class RunFolder {
  public:
@@ -44,23 +49,12 @@ class RunFolder {
   Status WriteOutcome(const Outcome& outcome) const;
 
   bool StopAsked() const;  // DIR/STOP is there; people remove it
-  bool TakeSave() const;   // DIR/SAVE was there; removed before the capture
+  bool TraceAsked(bool otherwise) const;
+  bool TakeSave() const;  // DIR/SAVE was there; removed before the capture
 
  private:
   std::string dir_;
   uint32_t incarnation_ = 0;
 };
-
-struct ErrorReport {
-  int rank = 0;
-  std::string host;
-  int64_t step = 0;
-  std::string phase;  // "start", "step", "capture", ...
-  Status status;
-};
-
-// Writes DIR/inc-<n>/error.json with O_EXCL: the first rank wins, others get error.rank-<r>.json.
-// Best effort: an error report must not hide the error.
-void WriteError(const std::string& dir, uint32_t incarnation, const ErrorReport& report);
 
 }  // namespace stemma::models

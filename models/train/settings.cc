@@ -57,6 +57,21 @@ void VisitComm(ops::CommSettings& s, V&& field) {
 }
 
 template <typename V>
+void VisitDiagnose(ops::DiagnoseSettings& s, V&& field) {
+  field("diagnose.warn_s", s.warn_s,
+        Help{"seconds without progress of any rank until a warning says why; 0: never",
+             "[0, 86400]", Kind::kLocal});
+  field("diagnose.abort_s", s.abort_s,
+        Help{"and until the job is ended, exit 75; 0: never. Raise it when one step or call takes "
+             "longer",
+             "[0, 864000]", Kind::kLocal});
+  field("diagnose.trace", s.trace,
+        Help{"Chrome trace of every rank into logs/; a file TRACE in the run folder, empty or "
+             "with the word off, switches it on or off at run time",
+             "on | off", Kind::kLocal});
+}
+
+template <typename V>
 void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.bucket_mb", s.bucket_mb, Help{"largest gradient bucket, MiB", "(0, 4096]"});
   field("ops.first_mb", s.first_mb, Help{"first bucket: communication starts early", "(0, 4096]"});
@@ -145,6 +160,7 @@ SettingsList FieldsOf(RunSettings& s) {
   VisitTrain(s.train, list);
   VisitDevice(s.device, list);
   VisitComm(s.comm, list);
+  VisitDiagnose(s.comm.diagnose, list);
   VisitOps(s.ops, list);
   VisitOptim(s.optim, list);
   VisitLineage(s.lineage, list);

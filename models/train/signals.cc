@@ -15,6 +15,7 @@ namespace {
 std::atomic<int> stop_signal{0};
 std::atomic<int> capture_wished{0};
 std::atomic<long> first_interrupt_s{-1};
+std::atomic<void (*)()> on_quit{nullptr}, before_exit{nullptr};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<long>::is_always_lock_free);
 
 long NowSeconds() {
@@ -30,12 +31,17 @@ void OnInterrupt() {
   static const char kText[] = "\nsecond interrupt: leaving now, not saved\n";
   const ssize_t ignored = write(STDERR_FILENO, kText, sizeof kText - 1);
   static_cast<void>(ignored);
+  if (auto* const hook = before_exit.load()) hook();
   _exit(kExitTryAgain);
 }
 
 void Handle(int signal_number) {
   if (signal_number == SIGUSR2) {
     capture_wished = 1;
+    return;
+  }
+  if (signal_number == SIGQUIT) {
+    if (auto* const hook = on_quit.load()) hook();
     return;
   }
   int none = 0;
@@ -58,12 +64,16 @@ const char* NameOf(int signal_number) {
 
 }  // namespace
 
-void InstallSignalHandlers() {
+void InstallSignalHandlers(const SignalHooks& hooks) {
+  on_quit = hooks.on_quit;
+  before_exit = hooks.before_exit;
   struct sigaction action;
   std::memset(&action, 0, sizeof action);
   action.sa_handler = Handle;
   action.sa_flags = SA_RESTART;  // a capture's write must not fail because somebody asked to stop
-  for (const int number : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT}) sigaction(number, &action, nullptr);
+  for (const int number : {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGQUIT}) {
+    sigaction(number, &action, nullptr);
+  }
 }
 
 SignalWishes TakeSignalWishes() {

@@ -4,6 +4,7 @@
 //
 //   SIGUSR1, SIGTERM, SIGINT   save and stop, exit 75
 //   SIGUSR2                    save and go on
+//   SIGQUIT                    print where all ranks are, go on
 //   SIGINT a second time within 10 s: leave now, nothing saved. A second SIGTERM changes nothing:
 //   schedulers and mpirun between them deliver it twice.
 //
@@ -20,8 +21,14 @@ struct SignalWishes {
   std::string name;      // "SIGUSR1": the first signal that asked to stop
 };
 
+// What handlers call besides; async-signal-safe, null for nothing.
+struct SignalHooks {
+  void (*on_quit)() = nullptr;      // SIGQUIT
+  void (*before_exit)() = nullptr;  // a second SIGINT
+};
+
 // Idempotent.
-void InstallSignalHandlers();
+void InstallSignalHandlers(const SignalHooks& hooks = {});
 
 // What has been asked since the start; a capture wish is handed out once.
 SignalWishes TakeSignalWishes();

@@ -6,8 +6,11 @@
 #include <chrono>
 #include <cstdio>
 
+#include <unistd.h>
+
 #include "core/bytes.h"
 #include "core/cohort.h"
+#include "core/error_report.h"
 #include "core/exit_code.h"
 #include "core/text.h"
 #include "lineage/restore.h"
@@ -55,6 +58,8 @@ class Training {
   const std::string& headline() const { return session_.headline; }
   bool stopped_before_start() const { return stopped_before_start_; }
   Outcome Report(const Status& status, double wall_s);
+  // error.json, unless an earlier failure is there.
+  void WriteError(const Status& status);
 
  private:
   Status Threads();
@@ -92,6 +97,8 @@ class Training {
 };
 
 Status Training::Prepare(const WorkloadFactory& make) {
+  world_.recorder().Enter(ops::Phase::kStart);
+  InstallSignalHandlers({&ops::AskForVerdict, &ops::LeaveNow});
   STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
   STEMMA_RETURN_IF_ERROR(Threads());
   auto workload = make(settings_);
@@ -107,6 +114,9 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_ASSIGN_OR_RETURN(
       session_, OpenSession(settings_, list_, {options_.fresh, total_steps_}, world_.cohort()));
   if (complete()) return {};
+  STEMMA_RETURN_IF_ERROR(
+      Agree(world_.cohort(), root() ? folder_.EnterIncarnation(session_.incarnation) : Status()));
+  world_.ReportInto(IncarnationFolder(Dir(), session_.incarnation));
   STEMMA_RETURN_IF_ERROR(Build());
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), root() ? BeginFiles() : Status()));
   STEMMA_RETURN_IF_ERROR(StartCapturer());
@@ -189,7 +199,6 @@ Status Training::RestoreState() {
 }
 
 Status Training::BeginFiles() {
-  STEMMA_RETURN_IF_ERROR(folder_.EnterIncarnation(session_.incarnation));
   STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.toml"), list_.ToToml()));
   STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.origin.json"), list_.OriginJson()));
   STEMMA_RETURN_IF_ERROR(
@@ -259,7 +268,7 @@ void Training::PrintTable() {
 }
 
 Status Training::Run() {
-  InstallSignalHandlers();
+  world_.SetTrace(settings_.comm.diagnose.trace == "on");
   loop_ =
       std::make_unique<Loop>(LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_,
                                        *loader_, *binding_, capturer_.get(), session_, folder_,
@@ -270,6 +279,21 @@ Status Training::Run() {
   if (IsLost(status)) return status;  // asking lost peers would cost a deadline and hide the cause
   if (!status.ok() || session_.writer == nullptr) return Agree(world_.cohort(), status);
   return Agree(world_.cohort(), session_.writer->Close());
+}
+
+void Training::WriteError(const Status& status) {
+  const auto host = world_.recorder().host();
+  ErrorReport report;
+  report.code = CodeName(status.code());
+  report.rank = world_.rank();
+  report.host = world_.host();
+  report.pid = getpid();
+  report.step = loop_ == nullptr ? 0 : loop_->step();
+  report.phase = ops::NameOf(host.phase);
+  report.call = world_.recorder().pending().what;
+  report.cause = status.message();
+  if (IsLost(status)) report.remedy = "run the same command again";
+  WriteErrorReport(IncarnationFolder(Dir(), session_.incarnation), report);
 }
 
 Outcome Training::Report(const Status& status, double wall_s) {
@@ -286,11 +310,7 @@ Outcome Training::Report(const Status& status, double wall_s) {
     }
   }
   if (!status.ok()) {
-    if (root()) {
-      WriteError(Dir(), session_.incarnation,
-                 {world_.rank(), world_.host(), outcome.step, loop_ == nullptr ? "start" : "step",
-                  status});
-    }
+    if (root() || IsLost(status)) WriteError(status);
   } else if (loop_ != nullptr && root()) {
     std::string line =
         outcome.exit_code == 0
@@ -331,11 +351,13 @@ Outcome Train(const RunSettings& settings, const SettingsList& list, const Train
     if (status.ok()) status = training.Run();
   } catch (const std::exception& error) {
     status = {Code::kInternal, error.what()};
+    training.WriteError(status);
     world.Abort(status, kExitFailed);  // alone: the others may be anywhere
   }
   const Outcome outcome =
       training.Report(status, std::chrono::duration<double>(Clock::now() - start).count());
   if (IsLost(status)) world.Abort(status, kExitTryAgain);
+  if (!status.ok()) world.ClaimCause();  // rank 0 says it for all; nobody's end is a riddle now
   if (!status.ok() && world.rank() == 0)
     std::fprintf(stderr, "stemma: %s\n", outcome.cause.c_str());
   return outcome;

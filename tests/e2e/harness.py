@@ -60,6 +60,11 @@ class Box:
         shutil.rmtree(self.tmp, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def clear(self):
+        """Forgets the runs and the store."""
+        for name in ("stemma-runs", "stemma-store"):
+            shutil.rmtree(self.dir / name, ignore_errors=True)
+
     def recipe(self, name="r.toml", steps=40, batch=8, every=5, extra=""):
         path = self.dir / name
         path.write_text(RECIPE.format(steps=steps, batch=batch, every=every) + extra)

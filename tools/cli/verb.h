@@ -27,6 +27,7 @@ Result<int> RunTag(const Arguments& arguments);
 Result<int> RunAnnotate(const Arguments& arguments);
 Result<int> RunFsck(const Arguments& arguments);
 Result<int> RunDoctor(const Arguments& arguments);
+Result<int> RunTrace(const Arguments& arguments);
 Result<int> RunVersion(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
 

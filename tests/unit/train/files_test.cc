@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/error_report.h"
 #include "models/train/metrics.h"
 #include "models/train/progress.h"
 #include "models/train/run_folder.h"
@@ -120,14 +121,32 @@ TEST_CASE("STOP stays until a person removes it; SAVE is taken once", "[folder]"
   CHECK_FALSE(folder->TakeSave());
 }
 
+TEST_CASE("a file TRACE overrides the setting", "[folder]") {
+  auto folder = RunFolder::Open(Scratch("trace"));
+  REQUIRE_THAT(folder.status(), IsOk());
+  CHECK(folder->TraceAsked(true));
+  CHECK_FALSE(folder->TraceAsked(false));
+  { std::ofstream(folder->File("TRACE")); }
+  CHECK(folder->TraceAsked(false));
+  { std::ofstream(folder->File("TRACE")) << "off\n"; }
+  CHECK_FALSE(folder->TraceAsked(true));
+}
+
 TEST_CASE("the first error report wins, later ranks write their own", "[folder]") {
   const std::string dir = Scratch("errors");
   auto folder = RunFolder::Open(dir);
   REQUIRE_THAT(folder.status(), IsOk());
   REQUIRE_THAT(folder->EnterIncarnation(2), IsOk());
-  WriteError(dir, 2, {1, "n7", 40, "step", Status(Code::kIo, "no space left on /scratch")});
-  WriteError(dir, 2, {0, "n6", 41, "step", Status(Code::kTimeout, "rank 1")});
-  CHECK(Contents(dir + "/inc-0002/error.json").find("no space left") != std::string::npos);
+  ErrorReport report;
+  report.rank = 1;
+  report.cause = "no space left on \"/scratch\"";
+  CHECK(WriteErrorReport(IncarnationFolder(dir, 2), report));
+  report.rank = 0;
+  report.host = "n6";
+  CHECK_FALSE(WriteErrorReport(IncarnationFolder(dir, 2), report));
+  const std::string first = Contents(dir + "/inc-0002/error.json");
+  CHECK(first.find("no space left on \\\"/scratch\\\"") != std::string::npos);
+  CHECK(first.find("\"rank\": 1") != std::string::npos);
   CHECK(Contents(dir + "/inc-0002/error.rank-0.json").find("n6") != std::string::npos);
 }
 

@@ -1,0 +1,22 @@
+// Whether another process of this host still lives, as /proc tells it. No state; any thread.
+#pragma once
+
+#include <cstdint>
+
+namespace stemma::comm {
+
+struct ProcessLife {
+  bool alive = false;    // neither gone nor a zombie
+  bool stopped = false;  // by SIGSTOP or a debugger
+  int64_t start = 0;     // clock ticks since boot; another number is another process
+};
+
+ProcessLife LookAt(int pid);
+
+// The name space in which this process's number means something; another one is another container.
+uint64_t OwnPidSpace();
+
+// A descriptor that becomes readable when the process ends, or -1 where the kernel has none.
+int OpenEndOf(int pid);
+
+}  // namespace stemma::comm

@@ -1,0 +1,30 @@
+// For calls that cannot be given a deadline, such as MPI_Init: ends the process with kExitTryAgain,
+// and says what did not return, unless it is destroyed in time.
+//
+//   const TimeLimit limit(init_timeout, "MPI_Finalize did not return");
+//
+// Owner: the caller's stack, around the call. Its thread touches nothing but stderr.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace stemma::comm {
+
+class TimeLimit {
+ public:
+  // `what` is asked when the time is over; "" says nothing.
+  TimeLimit(std::chrono::milliseconds limit, std::function<std::string()> what);
+  TimeLimit(std::chrono::milliseconds limit, const std::string& what)
+      : TimeLimit(limit, [what] { return what; }) {}
+  ~TimeLimit();
+  TimeLimit(const TimeLimit&) = delete;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace stemma::comm

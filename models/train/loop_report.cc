@@ -1,0 +1,91 @@
+// The loop's numbers: what a step cost and gave, over all ranks, and what is told about it.
+#include <algorithm>
+#include <cmath>
+
+#include "core/bytes.h"
+#include "models/train/loop.h"
+
+namespace stemma::models {
+
+// Sums over ranks in rank order, in double: the same bits on every rank, so every rank draws the
+// same conclusions from them. Few bytes, and host memory on any device: the cohort carries them.
+Status Loop::ReduceLoss() {
+  Encoder mine;
+  mine.F64(times_.data + times_.forward + times_.backward);
+  mine.F64(failure_.ok() ? loss_ : 0);
+  for (const auto& part : loss_parts_) mine.F64(failure_.ok() ? part.second : 0);
+  STEMMA_ASSIGN_OR_RETURN(const auto all, parts_.world.cohort().AllGather(mine.Take()));
+  std::vector<double> own_s;  // what each rank needed for itself until it waited for others
+  std::vector<double> sums(1 + loss_parts_.size(), 0);
+  for (const std::string& bytes : all) {
+    Decoder in(bytes);
+    own_s.push_back(in.F64());
+    for (double& sum : sums) sum += in.F64();
+  }
+  FindSlowest(own_s);
+  if (!std::isfinite(sums[0])) return NonFiniteLoss();
+  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  loss_ = sums[0] / samples;
+  for (size_t i = 0; i < loss_parts_.size(); ++i) loss_parts_[i].second = sums[1 + i] / samples;
+  return {};
+}
+
+Status Loop::NonFiniteLoss() {
+  STEMMA_ASSIGN_OR_RETURN(const auto all,
+                          parts_.world.cohort().AllGather(std::isfinite(loss_) ? "" : "x"));
+  std::string ranks;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    if (!all[rank].empty()) ranks += (ranks.empty() ? "" : ",") + std::to_string(rank);
+  }
+  return {Code::kInternal, "step " + std::to_string(step_ + 1) +
+                               ": the loss is not finite on ranks {" + ranks +
+                               "}. Nothing of this step is kept; last state: " +
+                               (last_state_.empty() ? "none" : last_state_) +
+                               ". Fork it with a lower optim.lr, or look at the data of that rank"};
+}
+
+// Who kept the others waiting in this step, and by how much more than the median rank.
+void Loop::FindSlowest(std::vector<double> own_s) {
+  const auto slowest = std::max_element(own_s.begin(), own_s.end());
+  slowest_rank_ = static_cast<double>(slowest - own_s.begin());
+  const double longest = *slowest;
+  const auto middle = own_s.begin() + static_cast<std::ptrdiff_t>((own_s.size() - 1) / 2);
+  std::nth_element(own_s.begin(), middle, own_s.end());
+  slowest_late_s_ = longest - *middle;
+}
+
+Status Loop::Tell(const StepTimes& times) {
+  if (parts_.world.rank() != 0) return {};
+  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  const auto& report = parts_.optimizer.report();
+  const double total = times.total > 0 ? times.total : 1e-9;
+  const double epoch =
+      static_cast<double>(step_) * samples / static_cast<double>(parts_.dataset_size);
+  MetricRow row = {{"inc", parts_.session.incarnation},
+                   {"step", static_cast<double>(step_)},
+                   {"samples", static_cast<double>(step_) * samples},
+                   {"epoch", epoch},
+                   {"loss", loss_}};
+  for (const auto& part : loss_parts_) row.push_back(part);
+  row.insert(row.end(), {{"lr", report.lr},
+                         {"grad_norm", report.grad_norm},
+                         {"skipped", report.skipped ? 1.0 : 0.0},
+                         {"samples_per_s", samples / total},
+                         {"step_s", times.total},
+                         {"data_wait", times.data / total},
+                         {"comm_wait", times.wait / total},
+                         {"forward_s", times.forward},
+                         {"backward_s", times.backward},
+                         {"optim_s", times.optim},
+                         {"capture_stall_s", times.capture},
+                         {"slowest_rank", slowest_rank_},
+                         {"slowest_late_s", slowest_late_s_},
+                         {"world", static_cast<double>(parts_.world.ranks())}});
+  STEMMA_RETURN_IF_ERROR(parts_.metrics.Row(row));
+  parts_.progress.Step({step_, parts_.total_steps, epoch, loss_, report.lr, report.grad_norm,
+                        samples / total, times.data / total, times.wait / total,
+                        times.capture / total});
+  return {};
+}
+
+}  // namespace stemma::models

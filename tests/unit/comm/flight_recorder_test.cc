@@ -1,0 +1,196 @@
+#include "comm/flight_recorder.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "comm/node_board.h"
+#include "comm/process_life.h"
+#include "comm/recorded_communicator.h"
+#include "comm/thread_communicator.h"
+#include "comm/thread_group.h"
+
+#include <catch2/catch.hpp>
+
+namespace stemma::comm {
+namespace {
+
+std::unique_ptr<Communicator> Alone() {
+  auto group = std::make_shared<ThreadGroup>(1, std::chrono::milliseconds(1000));
+  return std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0);
+}
+
+TEST_CASE("what a rank does can be read back", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  recorder.Arrive(3);
+  recorder.FinishedStep(41);
+  recorder.Enter(Phase::kBackward);
+  const uint64_t first = recorder.Enqueued(CallKind::kAllReduce, 4096, "bucket 0 (a .. b)");
+  const uint64_t second = recorder.Enqueued(CallKind::kBroadcast, 8, std::string(200, 'x'));
+  recorder.Finished(first, true);
+  HostRecord host = recorder.host();
+  CHECK(host.rank == 3);
+  CHECK(host.pid == getpid());
+  CHECK(host.phase == Phase::kBackward);
+  CHECK(host.finished_step == 41);
+  CHECK(host.last_call == 2);
+  CHECK(host.finished_calls == 1);
+  const auto calls = FlightRecorder::ReadCalls(board->mine());
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[0].what == "bucket 0 (a .. b)");
+  CHECK(calls[0].step == 42);
+  CHECK(calls[0].bytes == 4096);
+  CHECK(calls[0].done_ns >= calls[0].enqueued_ns);
+  CHECK(calls[1].what == std::string(FlightRecorder::kWhatMax, 'x'));
+  CHECK(recorder.pending().sequence == second);
+  recorder.Finished(second, false);
+  CHECK(recorder.pending().sequence == 0);
+  CHECK(FlightRecorder::ReadCalls(board->mine(), 1).at(0).failed);
+  const auto phases = FlightRecorder::ReadPhases(board->mine());
+  REQUIRE(phases.size() == 1);
+  CHECK(phases[0].phase == Phase::kBackward);
+  CHECK(phases[0].step == 42);
+}
+
+TEST_CASE("the ring keeps the newest calls", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  for (int i = 0; i < FlightRecorder::kCalls + 100; ++i) {
+    recorder.Finished(recorder.Enqueued(CallKind::kBarrier, 0, ""), true);
+  }
+  const auto calls = FlightRecorder::ReadCalls(board->mine());
+  REQUIRE(calls.size() == FlightRecorder::kCalls);
+  CHECK(calls.front().sequence == 101);
+  CHECK(calls.back().sequence == FlightRecorder::kCalls + 100);
+}
+
+TEST_CASE("a reader never sees half an entry", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  std::atomic<bool> over{false};
+  std::thread writer([&] {
+    for (uint64_t i = 1; !over; ++i) {
+      recorder.Finished(recorder.Enqueued(CallKind::kAllReduce, i, std::to_string(i)), true);
+    }
+  });
+  size_t read = 0;
+  for (int round = 0; round < 20 || read < 1000; ++round) {
+    for (const CallRecord& call : FlightRecorder::ReadCalls(board->mine())) {
+      ++read;
+      if (call.bytes != call.sequence || call.what != std::to_string(call.sequence)) {
+        FAIL_CHECK("call " << call.sequence << " holds " << call.bytes << " and " << call.what);
+      }
+    }
+  }
+  over = true;
+  writer.join();
+}
+
+TEST_CASE("a communicator's calls are recorded, with the same results", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  RecordedCommunicator data(Alone(), recorder);
+  float value = 2;
+  CallOptions options;
+  options.what = "bucket 0";
+  options.scale = 0.5;
+  auto work = data.AllReduce({&value, 1, DType::kF32}, options);
+  REQUIRE(work.ok());
+  CHECK(recorder.pending().what == "bucket 0");
+  CHECK(work->Wait().ok());
+  CHECK(value == 1);
+  CHECK(recorder.pending().sequence == 0);
+  CHECK_FALSE(data.Broadcast({&value, 1, DType::kF32}, 7, {}).ok());
+  const auto calls = FlightRecorder::ReadCalls(board->mine());
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[1].failed);
+  CHECK(calls[1].done_ns != 0);
+  CHECK(data.AllReduce({nullptr, 0, DType::kF32}, {}).ok());
+  CHECK(recorder.host().finished_calls == 3);  // nothing to wait for
+}
+
+// No limit on the time: machines differ. The figure is printed for people.
+TEST_CASE("what recording costs", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  constexpr int kTimes = 200000;
+  const int64_t begin = SteadyNanoseconds();
+  for (int i = 0; i < kTimes; ++i) {
+    recorder.Finished(recorder.Enqueued(CallKind::kAllReduce, 4, "bucket 4 (layer1 .. layer2)"),
+                      true);
+  }
+  const double spent = static_cast<double>(SteadyNanoseconds() - begin);
+  std::printf("recording costs %.0f ns per call\n", spent / kTimes);
+  CHECK(recorder.host().finished_calls == kTimes);
+}
+
+TEST_CASE("a peer's entries outlive it", "[board]") {
+  NodePlace place;
+  place.job = "flight_recorder_test " + std::to_string(getpid());
+  place.ranks = place.slots = 2;
+  place.exact = true;
+  const pid_t child = fork();
+  if (child == 0) {
+    place.slot = place.rank = 1;
+    const auto board = NodeBoard::Join(place);
+    FlightRecorder recorder(board->mine());
+    recorder.Arrive(1);
+    recorder.Enter(Phase::kData);
+    kill(getpid(), SIGKILL);
+  }
+  const auto board = NodeBoard::Join(place);
+  REQUIRE(board->shared());
+  FlightRecorder recorder(board->mine());
+  recorder.Arrive(0);
+  int status = 0;
+  while (LookAt(child).alive) std::this_thread::yield();  // until it is a zombie
+  const HostRecord host = FlightRecorder::ReadHost(board->slot(1));
+  CHECK(host.presence == Presence::kHere);
+  CHECK(host.pid == child);
+  CHECK(host.phase == Phase::kData);
+  waitpid(child, &status, 0);
+  CHECK_FALSE(LookAt(child).alive);
+  CHECK(board->ClaimCause());
+  CHECK_FALSE(board->ClaimCause());
+}
+
+TEST_CASE("who has not come is named", "[board]") {
+  NodePlace place;
+  place.job = "arrivals " + std::to_string(getpid());
+  place.ranks = place.slots = 3;
+  place.exact = true;
+  const auto board = NodeBoard::Join(place);
+  FlightRecorder(board->mine()).Arrive(0);
+  FlightRecorder(board->slot(2)).Arrive(2);
+  CHECK(board->Arrivals() == "arrived on this host: ranks {0,2}, 1 of 3 are missing: ranks {1}");
+}
+
+TEST_CASE("a world of one needs no file, and a job has one name on all ranks", "[board]") {
+  const auto nothing = [](const char*) { return std::optional<std::string>(); };
+  CHECK(PlaceOf(nothing).job.empty());
+  CHECK_FALSE(NodeBoard::Join(PlaceOf(nothing))->shared());
+  const auto mpirun = [](const char* name) -> std::optional<std::string> {
+    const std::string key = name;
+    if (key == "OMPI_COMM_WORLD_RANK") return "5";
+    if (key == "OMPI_COMM_WORLD_SIZE") return "8";
+    if (key == "OMPI_COMM_WORLD_LOCAL_RANK") return "1";
+    if (key == "OMPI_COMM_WORLD_LOCAL_SIZE") return "4";
+    if (key == "PMIX_NAMESPACE") return "77";
+    return std::nullopt;
+  };
+  const NodePlace place = PlaceOf(mpirun);
+  CHECK(place.rank == 5);
+  CHECK(place.ranks == 8);
+  CHECK(place.slot == 1);
+  CHECK(place.slots == 4);
+  CHECK(place.exact);
+  CHECK(place.job == "77|");
+}
+
+}  // namespace
+}  // namespace stemma::comm
