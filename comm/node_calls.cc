@@ -144,6 +144,7 @@ Result<uint64_t> NodeCalls::Launch(NodeCall&& call) {
   STEMMA_RETURN_IF_ERROR(failure_);
   Append(std::move(call));
   const uint64_t number = launched_ - 1;
+  if (driven_) launches_.notify_all();
   if (busy_) {
     PostNext();  // whoever is at work does the rest
   } else {
@@ -164,15 +165,14 @@ Status NodeCalls::WaitLocked(uint64_t number, std::chrono::milliseconds deadline
     if (Advance(true)) patience.Again();
     if (number < retire_.call) return {};
     if (!busy_ && PeerEnded()) continue;
-    if (!busy_ && (!failure_.ok() || stopping_)) return failure_;
-    const auto idle = idle_;
+    if (!busy_ && !failure_.ok()) return failure_;
     mutex_.unlock();
-    if (idle) idle();
+    if (idle_) idle_();
     const NodePatience::Verdict verdict = patience.Rest();
     mutex_.lock();
     if (verdict == NodePatience::kLookAgain || !failure_.ok()) continue;
     if (verdict == NodePatience::kLate && number >= retire_.call) {
-      FailLocked(Late(number, deadline));
+      FailLocked(Late(deadline));
     } else {
       LookAround(number);
     }
@@ -192,9 +192,13 @@ Status NodeCalls::Progress() {
 
 void NodeCalls::Drive() {
   MutexLock lock(mutex_);
+  driven_ = true;
   while (!stopping_ && failure_.ok()) {
-    // What is not launched yet is waited for like what is: Launch rings.
-    WaitLocked(launched_, std::chrono::hours(24 * 365)).ok();
+    if (retire_.call == launched_) {
+      launches_.wait(mutex_);
+    } else {
+      WaitLocked(launched_ - 1, std::chrono::hours(24 * 365)).ok();  // its caller has a deadline
+    }
   }
 }
 
@@ -203,12 +207,7 @@ void NodeCalls::Stop() {
     MutexLock lock(mutex_);
     stopping_ = true;
   }
-  peers_->Ring();
-}
-
-void NodeCalls::SetIdle(std::function<void()> idle) {
-  MutexLock lock(mutex_);
-  idle_ = std::move(idle);
+  launches_.notify_all();
 }
 
 Status NodeCalls::Health() const {
@@ -237,8 +236,8 @@ bool NodeCalls::PeerEnded() {
     const bool moved = Advance(true);
     if (moved || !failure_.ok()) return true;
     const Status theirs = channel_->EndedWith(r);
-    FailLocked({theirs.code(), "rank " + std::to_string(peers_->NameOf(r)) + ": " +
-                                   theirs.message()});
+    FailLocked(
+        {theirs.code(), "rank " + std::to_string(peers_->NameOf(r)) + ": " + theirs.message()});
     return true;
   }
   return false;
@@ -251,8 +250,7 @@ void NodeCalls::LookAround(uint64_t number) {
   FailLocked(lost);
 }
 
-Status NodeCalls::Late(uint64_t number, std::chrono::milliseconds deadline) {
-  number = std::max(retire_.call, std::min(number, posted_));
+Status NodeCalls::Late(std::chrono::milliseconds deadline) {
   std::string come, done;
   int missing = 0, behind = 0;
   for (int r = 0; r < ranks(); ++r) {
@@ -266,8 +264,11 @@ Status NodeCalls::Late(uint64_t number, std::chrono::milliseconds deadline) {
   const bool posted = missing == 0;
   std::string late = (posted ? behind : missing) == 1 ? "rank {" : "ranks {";
   late += posted ? done + "} came but did not do its share" : come + "} did not come";
-  return {Code::kTimeout, verbs_.Text(channel_->slot(channel_->rank(), retire_.call)) + ": " +
-                              late + " within " + std::to_string(deadline.count()) + " ms"};
+  const bool own = channel_->Posted(channel_->rank(), retire_.call);
+  const std::string text = own ? verbs_.Text(channel_->slot(channel_->rank(), retire_.call))
+                               : "call " + std::to_string(retire_.call);
+  return {Code::kTimeout,
+          text + ": " + late + " within " + std::to_string(deadline.count()) + " ms"};
 }
 
 }  // namespace stemma::comm

@@ -6,9 +6,9 @@
 // theirs. No step ever waits:
 //
 //   post     describe the call to the peers             when the ring has room
-//   stage    copy a piece to where the peers see it     when a stage is free (memory they do not see)
-//   serve    do this rank's share of a piece            when all ranks have posted and staged it
-//   retire   take the result, free the stage            when all ranks have served it
+//   stage    copy a piece to where the peers see it     when a stage is free (memory they do not
+//   see) serve    do this rank's share of a piece            when all ranks have posted and staged
+//   it retire   take the result, free the stage            when all ranks have served it
 //
 // Why no more is needed: a rank touches its memory again only when all ranks have served, and a
 // rank touches another's memory only between that one's posting and its own serving. A later call
@@ -22,11 +22,11 @@
 // Thread: any. Owner: shared by the communicator and its Works, whichever ends last.
 #pragma once
 
-#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/node_channel.h"
@@ -56,8 +56,8 @@ class NodeCalls {
   void Drive();
   void Stop();
 
-  // Called again and again by whoever waits here; may not call back.
-  void SetIdle(std::function<void()> idle);
+  // Called again and again by whoever waits here; may not call back. Before the first call.
+  void SetIdle(std::function<void()> idle) { idle_ = std::move(idle); }
   void Fail(const Status& cause);
   Status Health() const;
 
@@ -82,14 +82,15 @@ class NodeCalls {
   Status WaitLocked(uint64_t number, std::chrono::milliseconds deadline) STEMMA_REQUIRES(mutex_);
   bool PeerEnded() STEMMA_REQUIRES(mutex_);
   void LookAround(uint64_t number) STEMMA_REQUIRES(mutex_);
-  Status Late(uint64_t number, std::chrono::milliseconds deadline) STEMMA_REQUIRES(mutex_);
+  Status Late(std::chrono::milliseconds deadline) STEMMA_REQUIRES(mutex_);
 
   const std::shared_ptr<NodePeers> peers_;
   const std::unique_ptr<NodeChannel> channel_;
   const std::shared_ptr<NodeSegments> segments_;
+  std::function<void()> idle_;
 
   mutable Mutex mutex_;
-  NodeVerbs verbs_ STEMMA_GUARDED_BY(mutex_);
+  NodeVerbs verbs_;  // used by who holds the lock, or has set busy_
   // A ring, by number; its size is a power of two and grows. Pointers: a call that is being served
   // without the lock stays where it is.
   std::vector<std::unique_ptr<NodeCall>> open_ STEMMA_GUARDED_BY(mutex_);
@@ -102,7 +103,8 @@ class NodeCalls {
   bool busy_ STEMMA_GUARDED_BY(mutex_) = false;  // somebody is at work without the lock
   bool stopping_ STEMMA_GUARDED_BY(mutex_) = false;
   Status failure_ STEMMA_GUARDED_BY(mutex_);
-  std::function<void()> idle_ STEMMA_GUARDED_BY(mutex_);
+  bool driven_ STEMMA_GUARDED_BY(mutex_) = false;  // by a thread, which sleeps on `launches_`
+  std::condition_variable_any launches_;
 };
 
 }  // namespace stemma::comm

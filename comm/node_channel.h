@@ -47,10 +47,10 @@ struct alignas(64) NodePost {
   int64_t offset;   // in `segment`
   uint32_t segment;
   NodePlace place;
-  uint8_t what_bytes;
-  uint16_t unused;
-  char close[8];  // an inline payload of up to 8 bytes: one line carries it all
-  char what[64];
+  uint8_t what_bytes, shape_bytes;
+  uint8_t unused;
+  char close[8];             // an inline payload of up to 8 bytes: one line carries it all
+  char what[40], shape[24];  // for texts; cut off
   // Here follow counts (two per rank) and an inline payload of more than 8 bytes.
 
   int64_t* counts() { return reinterpret_cast<int64_t*>(this + 1); }

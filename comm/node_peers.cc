@@ -131,7 +131,7 @@ void NodePatience::Unregister() {
 }
 
 void NodePatience::Prepare() {
-  if (!sleepy_) return;
+  if (pace_ != kSleeping) return;
   NodePeers::Bell& bell = *peers_.bells_[peers_.rank()];
   if (!registered_) bell.sleepers.fetch_add(1);
   registered_ = true;
@@ -140,38 +140,36 @@ void NodePatience::Prepare() {
 
 void NodePatience::Again() {
   Unregister();
-  sleepy_ = false;
+  pace_ = kSpinning;
   rests_ = 0;
-  awake_since_ = Clock::now();
+  timed_awake_ = false;
 }
 
 NodePatience::Verdict NodePatience::Rest() {
-  if (!timed_) {
-    begin_ = awake_since_ = looked_around_ = Clock::now();
-    timed_ = true;
-    sleepy_ = peers_.waiting_.crowded;
-    if (sleepy_) return kLookAgain;  // prepared to sleep
-  }
-  if (!sleepy_ && ++rests_ % kRestsPerClock != 0) {
+  if (pace_ == kSpinning && ++rests_ % kRestsPerClock != 0 && !peers_.waiting_.crowded) {
     RelaxCore();
     return kLookAgain;
   }
   const Clock::time_point now = Clock::now();
+  if (!timed_) begin_ = looked_around_ = now;
+  if (!timed_awake_) awake_since_ = now;
+  timed_ = timed_awake_ = true;
   if (now - begin_ > deadline_) return kLate;
-  if (sleepy_) {
+  const std::chrono::microseconds spin(peers_.waiting_.spin_us);
+  if (pace_ == kSleeping) {
     Sleep(std::min<Clock::duration>(kLookAroundEvery, begin_ + deadline_ - now));
-  } else {
-    const std::chrono::microseconds spin(peers_.waiting_.spin_us);
-    if (now - awake_since_ > spin) sched_yield();
-    sleepy_ = now - awake_since_ > 2 * spin;
+  } else if (peers_.waiting_.crowded || now - awake_since_ > 2 * spin) {
+    pace_ = kSleeping;  // after one more look, which Prepare precedes
+  } else if (now - awake_since_ > spin) {
+    pace_ = kYielding;
+    sched_yield();
   }
-  if (Clock::now() - looked_around_ < kLookAroundEvery) return kLookAgain;
-  looked_around_ = Clock::now();
+  if (now - looked_around_ < kLookAroundEvery) return kLookAgain;
+  looked_around_ = now;
   return kLookAround;
 }
 
 void NodePatience::Sleep(Clock::duration longest) {
-  if (!registered_) return;  // the next Prepare does it
   const auto ns =
       std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::nanoseconds>(longest).count());
   const timespec limit{static_cast<time_t>(ns / 1000000000), static_cast<long>(ns % 1000000000)};

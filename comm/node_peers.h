@@ -103,9 +103,10 @@ class NodePatience {
   NodePeers& peers_;
   const std::chrono::milliseconds deadline_;
   Clock::time_point begin_, awake_since_, looked_around_;
-  bool timed_ = false;  // the clock is first read when the first look was in vain
+  // The clock is first read when some looks were in vain.
+  bool timed_ = false, timed_awake_ = false;
   int rests_ = 0;
-  bool sleepy_ = false;
+  enum { kSpinning, kYielding, kSleeping } pace_ = kSpinning;
   bool registered_ = false;
   uint32_t word_ = 0;
 };

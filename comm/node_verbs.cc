@@ -16,12 +16,6 @@ int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit 
 
 int64_t SizeIn(const NodeCall& call) { return static_cast<int64_t>(SizeOf(call.dtype)); }
 
-int64_t Sum(const std::vector<int64_t>& counts, int end) {
-  int64_t sum = 0;
-  for (int r = 0; r < end; ++r) sum += counts[static_cast<size_t>(r)];
-  return sum;
-}
-
 // Slices begin on a cache line, and in large calls on a page, so that no two ranks write to one.
 int64_t SliceUnit(int64_t bytes, int ranks) { return bytes >= 16 * kPage * ranks ? kPage : kLine; }
 
@@ -50,11 +44,23 @@ uint64_t KindOf(const NodeCall& call) {
          static_cast<uint64_t>(call.root) << 32;
 }
 
-// FNV-1a over the counts that all ranks must give alike.
-uint64_t DigestOf(const std::vector<int64_t>& counts) {
+// FNV-1a over the counts and the shape that all ranks must give alike; 0 for most calls, which have
+// neither.
+uint64_t DigestOf(const NodeCall& call) {
+  if (call.verb == NodeVerb::kAllToAll || (call.counts.empty() && call.shape.empty())) return 0;
   uint64_t digest = 0xcbf29ce484222325u;
-  for (int64_t count : counts) digest = (digest ^ static_cast<uint64_t>(count)) * 0x100000001b3u;
+  const auto add = [&](uint64_t word) { digest = (digest ^ word) * 0x100000001b3u; };
+  for (int64_t count : call.counts) add(static_cast<uint64_t>(count));
+  for (char letter : call.shape) add(static_cast<uint64_t>(letter));
   return digest;
+}
+
+// Returns how much of it there is room for.
+template <size_t kRoom>
+uint8_t Keep(const std::string& text, char (&room)[kRoom]) {
+  const size_t bytes = std::min(text.size(), kRoom);
+  if (bytes > 0) std::memcpy(room, text.data(), bytes);
+  return static_cast<uint8_t>(bytes);
 }
 
 std::string_view NameOf(NodeVerb verb) {
@@ -99,7 +105,7 @@ int64_t NodeVerbs::RangeBegin(uint64_t number, const NodeCall& call, int rank, i
     case NodeVerb::kReduce:
       return SliceBegin(call, range, ranks());
     case NodeVerb::kScatter:
-      return Sum(call.counts, range) * SizeIn(call);
+      return BeginOf(call.counts, range) * SizeIn(call);
     case NodeVerb::kAllToAll: {
       const int64_t* const sends = channel_.slot(rank, number).counts();
       int64_t begin = 0;
@@ -174,15 +180,15 @@ void NodeVerbs::Describe(NodeCall& call, NodePost& post) const {
   post.count = call.count;
   post.scale = call.scale;
   post.kind = KindOf(call);
+  post.detail = DigestOf(call);
   const bool sends = call.verb == NodeVerb::kAllToAll;
-  post.detail = call.counts.empty() || sends ? 0 : DigestOf(call.counts);
   if (!call.counts.empty()) {
     const size_t bytes = call.counts.size() * sizeof(int64_t);
     std::memcpy(post.counts(), call.counts.data(), bytes);
     if (sends) std::memcpy(post.counts() + ranks(), call.receive.data(), bytes);
   }
-  post.what_bytes = call.what_bytes;
-  if (call.what_bytes > 0) std::memcpy(post.what, call.what, call.what_bytes);
+  post.what_bytes = Keep(call.what, post.what);
+  post.shape_bytes = Keep(call.shape, post.shape);
 
   if (FitsInline(call)) {
     call.place = NodePlace::kInline;
@@ -225,11 +231,11 @@ Status NodeVerbs::MatchBlocks(uint64_t number) const {
       const int64_t sent = channel_.slot(from, number).counts()[to];
       const int64_t received = channel_.slot(to, number).counts()[ranks() + from];
       if (sent == received) continue;
-      return {Code::kIncompatible,
-              "call " + std::to_string(number) + ": " + Text(channel_.slot(from, number)) +
-                  ": rank " + std::to_string(from) + " sends " + std::to_string(sent) +
-                  " elements to rank " + std::to_string(to) + ", who expects " +
-                  std::to_string(received)};
+      return {Code::kIncompatible, "call " + std::to_string(number) + ": " +
+                                       Text(channel_.slot(from, number)) + ": rank " +
+                                       std::to_string(from) + " sends " + std::to_string(sent) +
+                                       " elements to rank " + std::to_string(to) +
+                                       ", who expects " + std::to_string(received)};
     }
   }
   return {};
@@ -313,8 +319,8 @@ void NodeVerbs::CopyFrom(uint64_t number, const NodeCall& call, int64_t piece) c
     const int64_t bytes = WindowBytes(number, call, r, own, piece);
     if (bytes == 0 || (call.verb == NodeVerb::kBroadcast && r == rank_)) continue;
     int64_t before = 0;
-    if (call.verb == NodeVerb::kGather) before = Sum(call.counts, r);
-    if (call.verb == NodeVerb::kAllToAll) before = Sum(call.receive, r);
+    if (call.verb == NodeVerb::kGather) before = BeginOf(call.counts, r);
+    if (call.verb == NodeVerb::kAllToAll) before = BeginOf(call.receive, r);
     char* const to = call.out + before * SizeIn(call) + piece * call.window;
     const char* from = r == rank_ ? call.in + RangeBegin(number, call, r, own) + piece * call.window
                                   : Source(number, call, r, own, piece);
@@ -330,9 +336,8 @@ void NodeVerbs::ServeInline(uint64_t number, const NodeCall& call) {
   if (Reduces(call.verb)) {
     const int64_t begin =
         call.verb == NodeVerb::kScatter ? RangeBegin(number, call, rank_, rank_) : 0;
-    const int64_t count = call.verb == NodeVerb::kScatter
-                              ? call.counts[static_cast<size_t>(rank_)]
-                              : call.count;
+    const int64_t count =
+        call.verb == NodeVerb::kScatter ? call.counts[static_cast<size_t>(rank_)] : call.count;
     for (int r = 0; r < ranks(); ++r) from_[static_cast<size_t>(r)] = payload(r) + begin;
     const double factor = call.op == Op::kAverage ? call.scale / ranks() : call.scale;
     void* to = call.out;
@@ -352,9 +357,9 @@ std::string NodeVerbs::Text(const NodePost& post) const {
   CallOptions options;
   options.op = static_cast<Op>(post.kind >> 8 & 0xff);
   options.what.assign(post.what, post.what_bytes);
+  options.shape.assign(post.shape, post.shape_bytes);
   const Span span{nullptr, post.count, static_cast<DType>(post.kind >> 16 & 0xff)};
   std::string text = comm::Describe(NameOf(verb), span, options);
-  if (verb == NodeVerb::kScatter) text += " " + std::string(NameOf(options.op));
   if (verb == NodeVerb::kScatter || verb == NodeVerb::kGather) {
     text += Numbers(post.counts(), ranks());
   }

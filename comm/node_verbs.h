@@ -1,5 +1,6 @@
 // What each collective does with the pieces of one call in node memory: which bytes every rank has
-// for whom, how they are cut, and the share of one rank. Behind comm/node_calls.h, which knows when.
+// for whom, how they are cut, and the share of one rank. Behind comm/node_calls.h, which knows
+// when.
 //
 // Every verb is cut alike. What rank r gives to rank d is one range of its memory (all_gather and
 // broadcast have one range, for everybody); piece k of a call is the k-th window of every range.
@@ -43,8 +44,7 @@ struct NodeCall {
   char* out = nullptr;
   std::vector<int64_t> counts;   // reduce_scatter, all_gather; all_to_all: what is sent
   std::vector<int64_t> receive;  // all_to_all
-  char what[64] = {};
-  uint8_t what_bytes = 0;
+  std::string what, shape;       // for texts
 
   // From here on: the progress of the call, for NodeCalls.
   NodePlace place = NodePlace::kInline;
