@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ops/guard.h"
+#include "ops/shard_collectives.h"
 #include "ops/tensor_bytes.h"
 
 namespace stemma::ops {
@@ -25,7 +26,8 @@ comm::Span PartOf(const at::Tensor& flat, DType dtype, int64_t offset, int64_t c
 std::vector<Call> CallsOf(const FlatModel& model) {
   std::vector<Call> calls;
   for (const at::Tensor& flat : model.averaged()) {
-    calls.push_back({*SpanOf(flat, "averaged buffers"), comm::Op::kAverage, "averaged buffers"});
+    calls.push_back(
+        {*SpanOf(flat, "averaged buffers"), comm::Op::kAverage, "averaged buffers", {}});
   }
   const Plan& plan = model.plan();
   for (size_t b = 0; b < plan.buckets.size(); ++b) {
@@ -34,7 +36,8 @@ std::vector<Call> CallsOf(const FlatModel& model) {
     calls.push_back({PartOf(flat, bucket.dtype, bucket.offset, bucket.count), comm::Op::kSum,
                      "bucket " + std::to_string(b) + " (" +
                          model.parameter(bucket.slots.front()).name + " .. " +
-                         model.parameter(bucket.slots.back()).name + ")"});
+                         model.parameter(bucket.slots.back()).name + ")",
+                     plan.shards > 1 ? ShardCounts(bucket, plan.shards) : std::vector<int64_t>()});
   }
   return calls;
 }
@@ -42,8 +45,10 @@ std::vector<Call> CallsOf(const FlatModel& model) {
 }  // namespace
 
 FlatReducer::FlatReducer(bool unused_is_error, comm::World& world, std::unique_ptr<FlatModel> model)
-    : unused_is_error_(unused_is_error),
+    : world_(world),
+      unused_is_error_(unused_is_error),
       model_(std::move(model)),
+      shard_(model_->plan().shards > 1 ? Shard{world.rank(), world.ranks()} : Shard{}),
       device_(DeviceOf(world)),
       averaged_calls_(model_->averaged().size()),
       queue_(world.data(), CallsOf(*model_)) {}
@@ -95,6 +100,12 @@ Status FlatReducer::CheckShape(const StepShape& shape) const {
     return Invalid(std::string("BeginStep: the step before has not ended: call ") +
                    (window_ == Window::kOpen ? "Finish() and " : "") +
                    "Wait() after its last backward()");
+  }
+  if (shards_unused_) {
+    return Invalid(
+        "BeginStep: with ops.shard = optimizer the step before left each rank its part of the "
+        "reduced gradients, and no optimizer used it: call Step() of an optimizer made by "
+        "optim::Make, or set ops.shard = none for any other optimizer");
   }
   if (shape.micro_batches < 1) {
     return Invalid("BeginStep: micro_batches is " + std::to_string(shape.micro_batches) +
@@ -222,7 +233,22 @@ Status FlatReducer::Wait() {
   stats_.wait_s += spent.count();
   if (failure_.ok()) failure_ = waited;
   window_ = failure_.ok() ? Window::kIdle : Window::kFailed;
+  shards_unused_ = failure_.ok() && shard_.ranks > 1;
   return failure_;
+}
+
+Status FlatReducer::GatherSums(const at::Tensor& mine, const std::vector<int64_t>& counts,
+                               const at::Tensor& all) {
+  {
+    const MutexLock lock(mutex_);
+    shards_unused_ = false;
+  }
+  return Guard("GatherSums", [&] { return ops::GatherSums(world_, mine, counts, all); });
+}
+
+Status FlatReducer::GatherParameters() {
+  if (shard_.ranks == 1) return {};
+  return Guard("GatherParameters", [&] { return GatherShards(world_, *model_); });
 }
 
 void FlatReducer::Abandon() {

@@ -31,6 +31,10 @@ class FlatReducer final : public Reducer {
   Status Finish() override;
   Status Wait() override;
   void Abandon() override;
+  Shard shard() const override { return shard_; }
+  Status GatherSums(const at::Tensor& mine, const std::vector<int64_t>& counts,
+                    const at::Tensor& all) override;
+  Status GatherParameters() override;
   const Plan& plan() const override { return model_->plan(); }
   const std::vector<Parameter>& parameters() const override { return model_->model().parameters; }
   const std::vector<FlatSpace>& spaces() const override { return model_->spaces(); }
@@ -51,8 +55,10 @@ class FlatReducer final : public Reducer {
   Status CheckModel() const STEMMA_REQUIRES(mutex_);
   Status Remember(Status status) STEMMA_REQUIRES(mutex_);  // keeps the step's first failure
 
+  comm::World& world_;
   const bool unused_is_error_;
   const std::unique_ptr<FlatModel> model_;
+  const Shard shard_;
   const at::Device device_;
   const size_t averaged_calls_;  // come first in the queue, before bucket 0
 
@@ -61,6 +67,7 @@ class FlatReducer final : public Reducer {
   Window window_ STEMMA_GUARDED_BY(mutex_) = Window::kIdle;
   Status failure_ STEMMA_GUARDED_BY(mutex_);
   StepShape shape_ STEMMA_GUARDED_BY(mutex_);
+  bool shards_unused_ STEMMA_GUARDED_BY(mutex_) = false;   // reduced, and no optimizer has looked
   std::vector<int> arrived_ STEMMA_GUARDED_BY(mutex_);     // per slot, in this step
   std::vector<size_t> missing_ STEMMA_GUARDED_BY(mutex_);  // per bucket: slots not complete
   bool armed_ STEMMA_GUARDED_BY(mutex_) = false;  // some slot is complete: the last backward runs

@@ -22,6 +22,8 @@ struct Call {
   comm::Span span;
   comm::Op op = comm::Op::kSum;
   std::string what;  // "bucket 4 (layer1.0.bn2.bias .. layer1.0.conv1.weight)"
+  std::vector<int64_t>
+      counts;  // each rank's part, for a reduce-scatter in place; empty: all-reduce
 };
 
 class LaunchQueue {
@@ -41,6 +43,8 @@ class LaunchQueue {
   uint64_t digest() const { return digest_; }  // of what was launched in this step, in order
 
  private:
+  Result<comm::Work> ReduceScatter(const Call& call, const comm::CallOptions& options);
+
   comm::Communicator& communicator_;
   const std::vector<Call> calls_;
   std::vector<comm::Work> works_;

@@ -19,12 +19,16 @@ Status Prepare(const OpsSettings& settings, const comm::World& world,
                Plan* plan) {
   return Guard("Reducer::Create", [&]() -> Status {
     STEMMA_ASSIGN_OR_RETURN(*model, CheckModel(world, std::move(parameters), std::move(buffers)));
-    STEMMA_ASSIGN_OR_RETURN(*plan, MakePlan(InfosOf(model->parameters), settings));
+    STEMMA_ASSIGN_OR_RETURN(*plan, MakePlan(InfosOf(model->parameters), settings, world.ranks()));
     return {};
   });
 }
 
 }  // namespace
+
+Status Reducer::GatherSums(const at::Tensor&, const std::vector<int64_t>&, const at::Tensor&) {
+  return {Code::kInternal, "GatherSums: nothing is sharded"};
+}
 
 Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, comm::World& world,
                                                  std::vector<Parameter> parameters,

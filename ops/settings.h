@@ -17,6 +17,7 @@ struct OpsSettings {
   double first_mb = 1;          // cap of the first bucket: communication starts early
   double last_mb = 1;           // cap of the last one: what backward cannot hide is short
   std::string unused = "zero";  // zero | error: what a parameter without gradient means
+  std::string shard = "none";   // none | optimizer: ranks divide the optimizer's state and update
 };
 
 }  // namespace stemma::ops
