@@ -63,6 +63,10 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.last_mb", s.last_mb, Help{"last bucket: the exposed tail is short", "(0, 4096]"});
   field("ops.unused", s.unused,
         Help{"a parameter without gradient: counts as zero, or is an error", "zero | error"});
+  field("ops.shard", s.shard,
+        Help{"what ranks divide among them: nothing, or the optimizer's state and update (ZeRO-1): "
+             "8 + 8/N bytes per f32 parameter instead of 16 with lamb and adam",
+             "none | optimizer"});
 }
 
 template <typename V>
