@@ -151,7 +151,8 @@ std::string Text(const std::vector<ParameterInfo>& parameters, const OpsSettings
                  const Plan& plan) {
   std::string text = "plan 1 chunk " + std::to_string(kChunk) + " bucket_mb " +
                      Number(settings.bucket_mb) + " first_mb " + Number(settings.first_mb) +
-                     " last_mb " + Number(settings.last_mb) + " unused " + settings.unused + "\n";
+                     " last_mb " + Number(settings.last_mb) + " unused " + settings.unused +
+                     " compress " + settings.compress + "\n";
   for (const SegmentInfo& s : plan.segments) {
     text += "segment " + std::string(NameOf(s.dtype)) + " count " + std::to_string(s.count) + "\n";
   }
