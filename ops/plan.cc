@@ -31,6 +31,11 @@ Status CheckSettings(const OpsSettings& s) {
   if (s.unused != "zero" && s.unused != "error") {
     return Invalid("ops.unused is '" + s.unused + "': expected zero or error");
   }
+  if (s.shard == "optimizer" && s.compress != "none") {
+    return Invalid(
+        "ops.shard = optimizer reduces buckets by a reduce-scatter, which ops.compress = " +
+        s.compress + " is not made for: set one of the two to none");
+  }
   if (s.shard == "none" || s.shard == "optimizer") return {};
   return Invalid("ops.shard is '" + s.shard + "': expected none or optimizer");
 }
@@ -157,7 +162,8 @@ std::string Text(const std::vector<ParameterInfo>& parameters, const OpsSettings
                  const Plan& plan) {
   std::string text = "plan 1 chunk " + std::to_string(kChunk) + " bucket_mb " +
                      Number(settings.bucket_mb) + " first_mb " + Number(settings.first_mb) +
-                     " last_mb " + Number(settings.last_mb) + " unused " + settings.unused + "\n";
+                     " last_mb " + Number(settings.last_mb) + " unused " + settings.unused +
+                     " compress " + settings.compress + "\n";
   for (const SegmentInfo& s : plan.segments) {
     text += "segment " + std::string(NameOf(s.dtype)) + " count " + std::to_string(s.count) + "\n";
   }

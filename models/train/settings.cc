@@ -67,6 +67,8 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
         Help{"what ranks divide among them: nothing, or the optimizer's state and update (ZeRO-1): "
              "8 + 8/N bytes per f32 parameter instead of 16 with lamb and adam",
              "none | optimizer"});
+  field("ops.compress", s.compress,
+        Help{"gradients on the wire: as they are, or cast to 16 bits", "none | bf16 | fp16"});
 }
 
 template <typename V>
