@@ -78,6 +78,22 @@ TEST_CASE("ranks with much and with nothing are gathered in order", "[comm]") {
   CheckData(tests::GathersUnequalCounts);
 }
 
+TEST_CASE("every rank keeps its part of a sum, whatever the sizes of the parts", "[comm]") {
+  CheckData(tests::ScattersReducedParts);
+}
+
+TEST_CASE("parts of a sum have the bits of the whole", "[comm]") {
+  CheckData(tests::ScatterThenGatherIsAllReduce);
+}
+
+TEST_CASE("blocks reach their ranks, also those without elements", "[comm]") {
+  CheckData(tests::ExchangesBlocks);
+}
+
+TEST_CASE("mistakes about parts and blocks name the values", "[comm]") {
+  CheckData(tests::RefusesMistakesOfParts);
+}
+
 TEST_CASE("any rank may broadcast", "[comm]") { CheckData(tests::BroadcastsFromEveryRoot); }
 
 TEST_CASE("calls under way at once end in their order", "[comm]") {
@@ -169,6 +185,27 @@ TEST_CASE("a rank that agrees to nothing is a time-out that says so", "[cohort]"
     MpiCohort cohort(*group, milliseconds(200), "agreement");
     CHECK_THAT(Agree(cohort, {}), HasCode(Code::kTimeout, "agreement (minimum): rank 0 of"));
     CHECK_THAT(Agree(cohort, {}), HasCode(Code::kTimeout));
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
+}
+
+TEST_CASE("a block shorter than expected is an error where it is missed", "[comm]") {
+  const auto data = Data();
+  const auto meeting = Group();
+  if (data->ranks() == 2) {
+    int32_t in[4] = {}, out[4] = {};
+    const bool one = data->rank() == 1;
+    const std::vector<int64_t> send{1, 1}, receive{one ? 2 : 1, 1};
+    auto work =
+        data->AllToAll({in, 2, DType::kI32}, send, {out, one ? 3 : 2, DType::kI32}, receive, {});
+    REQUIRE(work.ok());
+    if (one) {
+      CHECK_THAT(work->Wait(),
+                 HasCode(Code::kIncompatible, "rank 0 sent 4 bytes to rank 1, which expected 8"));
+    } else {
+      CHECK_THAT(work->Wait(), IsOk());
+    }
   }
   CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
   CHECK_THAT(meeting->Close(), IsOk());
