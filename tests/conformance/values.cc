@@ -1,70 +1,15 @@
 #include "tests/conformance/values.h"
 
-#include <cstring>
 #include <utility>
 
-#include "comm/reduce_kernels.h"
 #include "core/cohort.h"
 
+#include "tests/support/elements.h"
+
 namespace stemma::tests {
-namespace {
 
-void Write(DType dtype, double value, char* at) {
-  const auto put = [at](auto typed) { std::memcpy(at, &typed, sizeof typed); };
-  switch (dtype) {
-    case DType::kU8:
-      return put(static_cast<uint8_t>(value));
-    case DType::kI8:
-      return put(static_cast<int8_t>(value));
-    case DType::kI16:
-      return put(static_cast<int16_t>(value));
-    case DType::kI32:
-      return put(static_cast<int32_t>(value));
-    case DType::kI64:
-      return put(static_cast<int64_t>(value));
-    case DType::kF16:
-      return put(comm::HalfFromFloat(static_cast<float>(value)));
-    case DType::kBF16:
-      return put(comm::BfloatFromFloat(static_cast<float>(value)));
-    case DType::kF32:
-      return put(static_cast<float>(value));
-    default:
-      return put(value);
-  }
-}
-
-template <typename T>
-T Get(const char* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-double Read(DType dtype, const char* at) {
-  switch (dtype) {
-    case DType::kU8:
-      return Get<uint8_t>(at);
-    case DType::kI8:
-      return Get<int8_t>(at);
-    case DType::kI16:
-      return Get<int16_t>(at);
-    case DType::kI32:
-      return Get<int32_t>(at);
-    case DType::kI64:
-      return static_cast<double>(Get<int64_t>(at));
-    case DType::kF16:
-      return comm::FloatFromHalf(Get<uint16_t>(at));
-    case DType::kBF16:
-      return comm::FloatFromBfloat(Get<uint16_t>(at));
-    case DType::kF32:
-      return Get<float>(at);
-    default:
-      return Get<double>(at);
-  }
-}
-
-}  // namespace
-
+using internal::Read;
+using internal::Write;
 Values::Values(DType dtype, int64_t count, const Form& form)
     : dtype_(dtype), count_(count), bytes_(static_cast<size_t>(count) * SizeOf(dtype)) {
   for (int64_t i = 0; i < count; ++i) {
