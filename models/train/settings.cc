@@ -78,6 +78,12 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.last_mb", s.last_mb, Help{"last bucket: the exposed tail is short", "(0, 4096]"});
   field("ops.unused", s.unused,
         Help{"a parameter without gradient: counts as zero, or is an error", "zero | error"});
+  field("ops.shard", s.shard,
+        Help{"what ranks divide among them: nothing, or the optimizer's state and update (ZeRO-1): "
+             "8 + 8/N bytes per f32 parameter instead of 16 with lamb and adam",
+             "none | optimizer"});
+  field("ops.compress", s.compress,
+        Help{"gradients on the wire: as they are, or cast to 16 bits", "none | bf16 | fp16"});
 }
 
 template <typename V>
