@@ -37,7 +37,8 @@ class World {
                                              const Identity& identity);
 
   // `ranks` worlds over threads of this process, for tests: give one to each thread. Rank r is
-  // element r. All die together when one is aborted.
+  // element r. All die together when one is aborted. With comm.backend=node-shared they meet in
+  // node-shared memory as processes do, otherwise in memory of the process.
   static std::vector<std::unique_ptr<World>> Threads(int ranks, const CommSettings& settings = {});
 
   virtual ~World() = default;
@@ -52,7 +53,7 @@ class World {
   virtual Communicator& data() = 0;  // gradients, parameters
   virtual Cohort& cohort() = 0;      // agreement and small texts, on a communicator of its own
   virtual Control& control() = 0;
-  // "2 ranks on 1 host, backend mpi, order rank"
+  // "2 ranks on 1 host, backend node-shared, order rank"
   virtual const std::string& description() const = 0;
 
   // What this rank is doing, for peers that wonder. A loop says which phase it enters; calls of

@@ -7,6 +7,7 @@
 #include "comm/node_board.h"
 #include "comm/recorded_communicator.h"
 #include "comm/watchdog.h"
+#include "comm/node_links.h"
 #include "comm/world.h"
 
 namespace stemma::comm {
@@ -57,13 +58,22 @@ class WorldBase : public World {
   static std::string HostName();
   // On stderr, once per node.
   void PrintCause(const Status& cause);
+  // After a lost peer: leaves the watchdog three seconds to say which, before another cause is
+  // told.
+  void LetWatchdogSpeak(const Status& cause) const;
   // Puts the recorder between the caller and `data`.
   void SetData(std::unique_ptr<Communicator> data);
 
   Diagnostics diagnostics_;  // ends last
+  // Puts data, agreement and control word into memory of the node. Collective over `node`.
+  Status ConnectNode(Cohort& node, const CommSettings& settings);
+  // Every call on them fails from now on.
+  void CloseNode(const Status& closed);
+
   // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
   Place place_;
   std::string description_;
+  NodeLinks links_;  // without data
   std::unique_ptr<Cohort> cohort_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Communicator> data_;
