@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -134,15 +135,19 @@ std::string LineOf(const RankView& view) {
 
 // Those who wait in the same place share a line.
 std::string Screen(const Views& views) {
-  std::map<std::string, Views> waiting;
+  std::map<std::pair<std::string, int64_t>, Views> waiting;  // by place and step
+  std::set<int64_t> steps;
   std::vector<std::pair<Views, std::string>> lines;
   for (const RankView* view : views) {
-    if (IsAlive(*view) && Waits(*view)) waiting[Doing(*view)].push_back(view);
+    if (!IsAlive(*view) || !Waits(*view)) continue;
+    waiting[{Doing(*view), view->host.finished_step}].push_back(view);
+    steps.insert(view->host.finished_step);
   }
-  for (const auto& [doing, group] : waiting) {
+  for (const auto& [place, group] : waiting) {
     int64_t longest = 0;
     for (const RankView* view : group) longest = std::max(longest, WaitsSince(*view));
-    std::string text = doing;
+    std::string text = place.first;
+    if (steps.size() > 1) text += " of step " + std::to_string(place.second + 1);
     if (group.size() > 1) text.replace(0, 5, "wait");  // "waits"
     lines.emplace_back(group, text + " since " + Seconds(longest));
   }

@@ -117,7 +117,7 @@ def test_sigquit_prints_the_verdict_and_goes_on(box):
              and int(read(e / "stat").rsplit(b")", 1)[1].split()[1]) == process.pid]
     assert len(ranks) == 2, ranks
     os.kill(ranks[0], signal.SIGQUIT)
-    once(box.finish(process), "SIGQUIT: where the ranks are at step 2")
+    once(box.finish(process), "SIGQUIT: where the ranks are at step")
 
 
 def read(path):

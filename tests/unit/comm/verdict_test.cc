@@ -39,7 +39,7 @@ TEST_CASE("conformance_70 the verdict names the rank that is late and what it do
   CHECK(found.cause == "rank 3's input; it has not made call 70, which the others wait for");
   CHECK(found.text ==
         "no progress for 120 s at step 1201\n"
-        "  ranks {0,1,2}  wait in bucket 4 (a .. b), 9.1 MB since 100 s\n"
+        "  ranks {0,1,2}  wait in bucket 4 (a .. b), 9.10 MB since 100 s\n"
         "  rank {3}       n1 pid 103: last finished step 1200, in data.Next() since 119 s\n"
         "likely cause: rank 3's input; it has not made call 70, which the others wait for\n");
 }
@@ -68,12 +68,23 @@ TEST_CASE("the lowest sequence number is late, also when it waits elsewhere", "[
         "69, which the others wait for");
 }
 
+TEST_CASE("ranks that wait in the same bucket of other steps are told apart", "[verdict]") {
+  std::vector<RankView> views = {InCall(0, 70), InCall(1, 75)};
+  views[1].host.finished_step = 1201;
+  const Finding found = Judge(views, "x");
+  CHECK(found.culprit == 0);
+  CHECK(found.text.find("rank {0}  waits in bucket 4 (a .. b), 9.10 MB of step 1201 since") !=
+        std::string::npos);
+  CHECK(found.text.find("rank {1}  waits in bucket 4 (a .. b), 9.10 MB of step 1202 since") !=
+        std::string::npos);
+}
+
 TEST_CASE("the same call with other contents is a mismatch", "[verdict]") {
   const Finding found = Judge({InCall(0, 70), InCall(1, 70, "bucket 5 (c .. d)", 4)}, "x");
   CHECK(found.culprit == -1);
   CHECK(found.cause ==
         "the ranks made different calls: rank {1} all_reduce of bucket 5 (c .. d), 4 B; rank {0} "
-        "all_reduce of bucket 4 (a .. b), 9.1 MB");
+        "all_reduce of bucket 4 (a .. b), 9.10 MB");
   CHECK(found.remedy.find("the same calls in the same order") != std::string::npos);
 }
 
