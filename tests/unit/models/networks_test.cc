@@ -5,6 +5,7 @@
 #include "models/resnet50/network.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <limits>
@@ -163,7 +164,7 @@ TEST_CASE("bench models: what they weigh") {
                             {"mlp", 25176064, 8},
                             {"tiny", 1024000, 1000}}) {
     const auto model = MakeBenchModel({e.name, 1});
-    REQUIRE_THAT(model.status(), IsOk());
+    REQUIRE_THAT(model.status(), tests::IsOk());
     CHECK(Count((*model)->parameters()) == e.parameters);
     CHECK((*model)->parameters().size() == e.tensors);
   }
@@ -173,7 +174,7 @@ TEST_CASE("bench models: one step gives every parameter a gradient, and the same
   for (const std::string name : {"resnet50", "tiny", "mlp"}) {
     BenchShape shape{name, 2, name == "resnet50" ? 32 : 0};
     const auto first = MakeBenchModel(shape), second = MakeBenchModel(shape);
-    REQUIRE_THAT(first.status(), IsOk());
+    REQUIRE_THAT(first.status(), tests::IsOk());
     const at::Tensor loss = (*first)->SumLoss();
     CHECK(loss.dim() == 0);
     CHECK(loss.equal((*second)->SumLoss()));
@@ -200,11 +201,11 @@ TEST_CASE("bench models: tiny is the recurrence it says it is") {
 
 TEST_CASE("bench models: mistakes are named") {
   CHECK_THAT(MakeBenchModel({"resnet", 1}).status(),
-             HasCode(Code::kInvalidArgument, "did you mean resnet50?"));
+             tests::HasCode(Code::kInvalidArgument, "did you mean resnet50?"));
   CHECK_THAT(MakeBenchModel({"resnet50", 0}).status(),
-             HasCode(Code::kInvalidArgument, "one sample"));
+             tests::HasCode(Code::kInvalidArgument, "one sample"));
   CHECK_THAT(MakeBenchModel({"aides", 1, 64}).status(),
-             HasCode(Code::kInvalidArgument, "aides takes a size of 71 at least, not 64"));
+             tests::HasCode(Code::kInvalidArgument, "aides takes a size of 71 at least, not 64"));
 }
 
 }  // namespace
