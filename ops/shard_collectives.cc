@@ -1,5 +1,6 @@
 #include "ops/shard_collectives.h"
 
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -19,7 +20,33 @@ Status WaitForAll(std::vector<comm::Work> works) {
   return first;
 }
 
+class ReduceScatter final : public BucketHook {
+ public:
+  explicit ReduceScatter(const Plan& plan) {
+    for (const BucketInfo& bucket : plan.buckets)
+      counts_.push_back(ShardCounts(bucket, plan.shards));
+  }
+  std::string name() const override { return "shards"; }
+  Result<comm::Work> Run(const Bucket& bucket, comm::Communicator& communicator) override {
+    const std::vector<int64_t>& counts = counts_[bucket.index];
+    const auto rank = counts.begin() + communicator.rank();
+    const int64_t before = std::accumulate(counts.begin(), rank, int64_t{0});
+    STEMMA_ASSIGN_OR_RETURN(const comm::Span all, SpanOf(bucket.gradients, bucket.what));
+    const auto skip = before * static_cast<int64_t>(SizeOf(all.dtype));
+    const comm::Span mine = {static_cast<char*>(all.data) + skip, *rank, all.dtype};
+    return communicator.ReduceScatter({all.data, all.count, all.dtype}, mine, counts,
+                                      OptionsFor(bucket, comm::Op::kSum));
+  }
+
+ private:
+  std::vector<std::vector<int64_t>> counts_;  // [bucket][rank]
+};
+
 }  // namespace
+
+std::unique_ptr<BucketHook> MakeReduceScatter(const Plan& plan) {
+  return std::make_unique<ReduceScatter>(plan);
+}
 
 Status GatherShards(comm::World& world, const FlatModel& model) {
   const Plan& plan = model.plan();
