@@ -151,17 +151,8 @@ Status MpiWorld::Close() {
 
 // The GPU of every rank is its own: two ranks on one is what NCCL refuses with fewer words.
 Status CheckGpus(Cohort& cohort, const std::string& host, const Gpu& gpu) {
-  STEMMA_ASSIGN_OR_RETURN(const auto all, cohort.AllGather(host + " " + gpu.uuid));
-  for (size_t a = 0; a < all.size(); ++a) {
-    for (size_t b = a + 1; b < all.size(); ++b) {
-      if (all[a] != all[b]) continue;
-      return {Code::kInvalidArgument,
-              "ranks " + std::to_string(a) + " and " + std::to_string(b) +
-                  " share one GPU (host and UUID " + all[a] +
-                  "), which NCCL cannot do: give each rank its own GPU or start fewer ranks"};
-    }
-  }
-  return {};
+  STEMMA_ASSIGN_OR_RETURN(const auto all, cohort.AllGather(host + ", UUID " + gpu.uuid));
+  return RefuseSharedGpus(all);
 }
 
 Status PrepareGpu(Cohort& cohort, WorldBase::Place& place, Identity& identity) {

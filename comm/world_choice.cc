@@ -58,6 +58,19 @@ Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_
   return mpi ? Backend::kMpi : Backend::kThreads;
 }
 
+Status RefuseSharedGpus(const std::vector<std::string>& gpus) {
+  for (size_t a = 0; a < gpus.size(); ++a) {
+    for (size_t b = a + 1; b < gpus.size(); ++b) {
+      if (gpus[a] != gpus[b]) continue;
+      return Refuse("ranks " + std::to_string(a) + " and " + std::to_string(b) +
+                    " share one GPU (host " + gpus[a] +
+                    "), which NCCL cannot do: give each rank its own GPU, start fewer ranks, or "
+                    "set device.kind=cpu");
+    }
+  }
+  return {};
+}
+
 std::string DescribeWorld(int ranks, int hosts, Backend backend) {
   const std::string name = backend == Backend::kNccl  ? "nccl, order of NCCL"
                            : backend == Backend::kMpi ? "mpi, order rank"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "comm/settings.h"
 #include "core/status.h"
@@ -17,6 +18,10 @@ Status CheckSettings(const CommSettings& settings);
 // `auto` is threads for one rank, mpi for several, and nccl on GPUs. `mpi_runs`: a launcher started
 // this process, or the program initialised MPI.
 Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_runs);
+
+// `gpus`: host and GPU of every rank, in words. kInvalidArgument, with both ranks, for two on one:
+// NCCL refuses that too, with fewer words.
+Status RefuseSharedGpus(const std::vector<std::string>& gpus);
 
 // "2 ranks on 1 host, backend mpi, order rank"
 std::string DescribeWorld(int ranks, int hosts, Backend backend);

@@ -62,7 +62,7 @@ def test_run_that_is_complete_says_so(box):
     box.train(path, "--fresh").expect(2, "--fresh", "run.name=NEWNAME")
 
 
-def test_continues_on_another_number_of_ranks(box):
+def test_conformance_75_continues_on_another_number_of_ranks(box):
     path = box.recipe(steps=20)
     process = box.start(box.train_command(path))
     assert box.wait_for_step(12, process)
@@ -103,7 +103,7 @@ def test_one_rank_without_mpirun(box):
     box.train(path, ranks=None).expect(0, "world      1 rank", "r is complete at step 6")
 
 
-def test_same_run_gives_same_bits(box):
+def test_conformance_17_same_run_gives_same_bits(box):
     path, whole = reference(box, steps=15)
     box.train(path, "--set", "run.name=again").expect(0)
     assert box.losses("again") == whole

@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include <mpi.h>
+
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_group.h"
@@ -227,6 +229,32 @@ TEST_CASE("abort wakes who waits, with the cause", "[comm]") {
   CHECK_THAT(meeting->Close(), IsOk());
 }
 
+TEST_CASE("conformance_02_ranks_are_those_of_mpi", "[world]") {
+  const auto world = World::Open({}, {{"build", "a"}});
+  REQUIRE(world.ok());
+  int rank = -1, ranks = 0, node_rank = -1, node_ranks = 0;
+  MPI_Comm node = MPI_COMM_NULL;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_rank(node, &node_rank);
+  MPI_Comm_size(node, &node_ranks);
+  CHECK((*world)->rank() == rank);
+  CHECK((*world)->ranks() == ranks);
+  CHECK((*world)->node_rank() == node_rank);
+  CHECK((*world)->node_ranks() == node_ranks);
+  CHECK((*world)->data().rank() == rank);
+  CHECK((*world)->data().ranks() == ranks);
+  CHECK((*world)->cohort().rank() == rank);
+  CHECK((*world)->cohort().size() == ranks);
+  // Dense per host: all of one host, so each number once.
+  const auto all = (*world)->cohort().AllGather((*world)->host() + std::to_string(node_rank));
+  REQUIRE(all.ok());
+  for (int r = 0; r < ranks; ++r) CHECK((*all)[r] == (*world)->host() + std::to_string(r));
+  MPI_Comm_free(&node);
+  CHECK_THAT((*world)->Close(), IsOk());
+}
+
 TEST_CASE("a world opens, works and closes", "[world]") {
   Result<std::unique_ptr<World>> opened = World::Open({}, {{"build", "a"}});
   CHECK_THAT(opened.status(), IsOk());
@@ -250,7 +278,7 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK_THAT(world.control().EndStep(9, {}).status(), HasCode(Code::kInvalidArgument, "closed"));
 }
 
-TEST_CASE("ranks that were built or set differently do not start", "[world]") {
+TEST_CASE("conformance_07_ranks_built_or_set_differently_do_not_start", "[world]") {
   const auto group = Group();
   const bool odd = group->rank() == group->ranks() - 1 && group->ranks() > 1;
   CommSettings settings;

@@ -34,6 +34,8 @@ inline void Write(DType dtype, double value, char* at) {
       return put(static_cast<uint8_t>(value));
     case DType::kI8:
       return put(static_cast<int8_t>(value));
+    case DType::kI16:
+      return put(static_cast<int16_t>(value));
     case DType::kI32:
       return put(static_cast<int32_t>(value));
     case DType::kI64:
@@ -62,6 +64,8 @@ inline double Read(DType dtype, const char* at) {
       return Get<uint8_t>(at);
     case DType::kI8:
       return Get<int8_t>(at);
+    case DType::kI16:
+      return Get<int16_t>(at);
     case DType::kI32:
       return Get<int32_t>(at);
     case DType::kI64:
