@@ -28,8 +28,26 @@ Status CheckSettings(const OpsSettings& s) {
     return Invalid("ops." + std::string(cap.name) + " is " + std::to_string(cap.value) +
                    ": a bucket's size in MiB must be greater than 0");
   }
-  if (s.unused == "zero" || s.unused == "error") return {};
-  return Invalid("ops.unused is '" + s.unused + "': expected zero or error");
+  const struct {
+    const char* name;
+    const std::string& value;
+    std::vector<std::string> known;
+  } words[] = {{"unused", s.unused, {"zero", "keep_none", "error"}},
+               {"compress", s.compress, {"none", "bf16", "fp16"}},
+               {"divisor", s.divisor, {"samples", "counted", "world", "active"}},
+               {"lost_alias", s.lost_alias, {"error", "copy"}},
+               {"check_finite", s.check_finite, {"off", "loss", "bucket"}}};
+  for (const auto& word : words) {
+    if (std::count(word.known.begin(), word.known.end(), word.value) > 0) continue;
+    std::string expected;
+    for (const std::string& k : word.known) {
+      const bool last = &k == &word.known.back();
+      expected += (expected.empty() ? "" : last ? " or " : ", ") + k;
+    }
+    return Invalid("ops." + std::string(word.name) + " is '" + word.value + "': expected " +
+                   expected);
+  }
+  return {};
 }
 
 Status CheckParameters(const std::vector<ParameterInfo>& parameters) {
@@ -152,7 +170,8 @@ std::string Text(const std::vector<ParameterInfo>& parameters, const OpsSettings
   std::string text = "plan 1 chunk " + std::to_string(kChunk) + " bucket_mb " +
                      Number(settings.bucket_mb) + " first_mb " + Number(settings.first_mb) +
                      " last_mb " + Number(settings.last_mb) + " unused " + settings.unused +
-                     " compress " + settings.compress + "\n";
+                     " compress " + settings.compress + " divisor " + settings.divisor +
+                     " lost_alias " + settings.lost_alias + "\n";
   for (const SegmentInfo& s : plan.segments) {
     text += "segment " + std::string(NameOf(s.dtype)) + " count " + std::to_string(s.count) + "\n";
   }
@@ -215,6 +234,7 @@ Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSet
   std::sort(buckets.begin(), buckets.end(),
             [](const Members& a, const Members& b) { return a.back() > b.back(); });
   for (const Members& members : buckets) AddBucket(parameters, members, &plan);
+  plan.settings = settings;
   plan.text = Text(parameters, settings, plan);
   plan.digest = Sha256(plan.text);
   return plan;

@@ -65,6 +65,7 @@ struct Plan {
   std::vector<SegmentInfo> segments;  // one per dtype that occurs
   std::vector<BucketInfo> buckets;    // in launch order
   std::vector<Slot> slots;            // in launch order: last parameter first
+  OpsSettings settings;               // what it was made with
   std::string text;                   // for people: `stemma plan`, error texts
   std::string digest;                 // Sha256(text), raw bytes
 };

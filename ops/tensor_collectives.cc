@@ -7,6 +7,7 @@ namespace stemma::ops {
 namespace {
 
 Result<comm::Span> Checked(const comm::World& world, const at::Tensor& tensor, const char* what) {
+  STEMMA_RETURN_IF_ERROR(world.CheckNobodyJoined(what));
   STEMMA_ASSIGN_OR_RETURN(const comm::Span span, SpanOf(tensor, what));
   if (tensor.device() == DeviceOf(world)) return span;
   return Status(Code::kInvalidArgument, std::string(what) + ": the tensor is on " +

@@ -53,6 +53,7 @@ class FlatOptimizer : public Optimizer {
   std::unique_ptr<Passes> PassesOf(size_t space) const;
   // Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
   Status SumGradients(std::vector<double>* by_parameter);
+  Status CheckPlan() const;
   Status Measure();  // grad_norm and clip_divisor of the report, or what is not finite
   Status NonFinite(const std::string& what);
 
