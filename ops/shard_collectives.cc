@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "ops/guard.h"
 #include "ops/shard.h"
 #include "ops/tensor_bytes.h"
 
@@ -42,13 +43,7 @@ class ReduceScatter final : public BucketHook {
   std::vector<std::vector<int64_t>> counts_;  // [bucket][rank]
 };
 
-}  // namespace
-
-std::unique_ptr<BucketHook> MakeReduceScatter(const Plan& plan) {
-  return std::make_unique<ReduceScatter>(plan);
-}
-
-Status GatherShards(comm::World& world, const FlatModel& model) {
+Status GatherAll(comm::World& world, const FlatModel& model) {
   const Plan& plan = model.plan();
   const Shard shard = {world.rank(), world.ranks()};
   std::vector<comm::Work> works;
@@ -74,17 +69,38 @@ Status GatherShards(comm::World& world, const FlatModel& model) {
   return WaitForAll(std::move(works));
 }
 
+}  // namespace
+
+std::unique_ptr<BucketHook> MakeReduceScatter(const Plan& plan) {
+  return std::make_unique<ReduceScatter>(plan);
+}
+
+Status GatherShards(comm::World& world, const FlatModel& model) {
+  if (model.plan().shards == 1) return {};
+  return Guard("GatherParameters", [&] { return GatherAll(world, model); });
+}
+
 Status GatherSums(comm::World& world, const at::Tensor& mine, const std::vector<int64_t>& counts,
                   const at::Tensor& all) {
-  STEMMA_ASSIGN_OR_RETURN(const comm::Span from, SpanOf(mine, "a shard's sums"));
-  STEMMA_ASSIGN_OR_RETURN(const comm::Span to, SpanOf(all, "the sums of all shards"));
-  comm::CallOptions options;
-  options.what = "sums of a sharded optimizer";
-  options.stream = StreamOf(all.device());
-  STEMMA_ASSIGN_OR_RETURN(
-      comm::Work work,
-      world.data().AllGather({from.data, from.count, from.dtype}, to, counts, options));
-  return work.Wait();
+  return Guard("GatherSums", [&]() -> Status {
+    STEMMA_ASSIGN_OR_RETURN(const comm::Span from, SpanOf(mine, "a shard's sums"));
+    STEMMA_ASSIGN_OR_RETURN(const comm::Span to, SpanOf(all, "the sums of all shards"));
+    comm::CallOptions options;
+    options.what = "sums of a sharded optimizer";
+    options.stream = StreamOf(all.device());
+    STEMMA_ASSIGN_OR_RETURN(
+        comm::Work work,
+        world.data().AllGather({from.data, from.count, from.dtype}, to, counts, options));
+    return work.Wait();
+  });
+}
+
+Status ShardsUnused(const std::string& call) {
+  return {Code::kInvalidArgument,
+          call +
+              ": with ops.shard = optimizer the step before left each rank its part of the reduced "
+              "gradients, and no optimizer used it: call Step() of an optimizer made by "
+              "optim::Make, or set ops.shard = none for any other optimizer"};
 }
 
 }  // namespace stemma::ops

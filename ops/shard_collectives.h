@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "comm/world.h"
@@ -25,12 +26,15 @@ namespace stemma::ops {
 std::unique_ptr<BucketHook> MakeReduceScatter(const Plan& plan);
 
 // Each rank's part of each bucket of parameters goes to all, in place: parts lie where they belong.
-// The last bucket first, because the next forward reads its layers first. REQUIRES: the plan has as
-// many shards as the world has ranks.
+// The last bucket first, because the next forward reads its layers first. Without shards it does
+// nothing.
 Status GatherShards(comm::World& world, const FlatModel& model);
 
 // counts[r] elements of rank r, in rank order, into `all`. Tensors are dense and of one dtype.
 Status GatherSums(comm::World& world, const at::Tensor& mine, const std::vector<int64_t>& counts,
                   const at::Tensor& all);
+
+// The error of a step that begins although nobody has used the last one's parts.
+Status ShardsUnused(const std::string& call);
 
 }  // namespace stemma::ops

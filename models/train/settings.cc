@@ -61,14 +61,28 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.bucket_mb", s.bucket_mb, Help{"largest gradient bucket, MiB", "(0, 4096]"});
   field("ops.first_mb", s.first_mb, Help{"first bucket: communication starts early", "(0, 4096]"});
   field("ops.last_mb", s.last_mb, Help{"last bucket: the exposed tail is short", "(0, 4096]"});
-  field("ops.unused", s.unused,
-        Help{"a parameter without gradient: counts as zero, or is an error", "zero | error"});
+  field(
+      "ops.unused", s.unused,
+      Help{"a parameter without gradient: counts as zero, keeps none (LibTorch's optimizers only), "
+           "or is an error",
+           "zero | keep_none | error"});
   field("ops.shard", s.shard,
         Help{"what ranks divide among them: nothing, or the optimizer's state and update (ZeRO-1): "
              "8 + 8/N bytes per f32 parameter instead of 16 with lamb and adam",
              "none | optimizer"});
   field("ops.compress", s.compress,
         Help{"gradients on the wire: as they are, or cast to 16 bits", "none | bf16 | fp16"});
+  field("ops.divisor", s.divisor,
+        Help{"what summed gradients are divided by; the trainer's losses are sums: samples",
+             "samples | counted | world | active"});
+  field("ops.lost_alias", s.lost_alias,
+        Help{"a gradient that left its bucket inside a step: error, or copy it back",
+             "error | copy"});
+  field("ops.check_finite", s.check_finite,
+        Help{"which rank had a value that is not finite: look at the loss, or at each bucket too",
+             "off | loss | bucket", Kind::kLocal});
+  field("ops.digest_every", s.digest_every,
+        Help{"steps between comparisons of all replicas' parameters; 0: never", "[0, inf)"});
 }
 
 template <typename V>
