@@ -27,8 +27,8 @@ struct OpsSettings {
   std::string divisor = "samples";  // samples | counted | world | active
   // A .grad that was taken out of its bucket inside a step: error, or copy it back.
   std::string lost_alias = "error";
-  // off | loss | bucket. Local: whether a rank scans each bucket before it is reduced, so that it
-  // can be named (Reducer::non_finite); `loss` is the trainer's look at the loss.
+  // off | loss | bucket: whether a rank scans each bucket before it is reduced, so that it can be
+  // named (Reducer::non_finite); `loss` is the trainer's look at the loss.
   std::string check_finite = "loss";
   int64_t digest_every = 0;  // trainer: steps between Reducer::CompareReplicas; 0: never
 };

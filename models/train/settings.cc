@@ -21,6 +21,9 @@ void VisitTrain(TrainSection& s, V&& field) {
              "[1, 1000000000]"});
   field("train.micro_batches", s.micro_batches,
         Help{"backward passes per step and rank (gradient accumulation)", "[1, 65536]"});
+  field("train.last_batch", s.last_batch,
+        Help{"the rest of an epoch that fills no global batch: left out, or a short batch",
+             "drop | short"});
   field("train.seed", s.seed, Help{"of initialisation, order and dropout", "[0, inf)"});
   field(
       "train.log_every", s.log_every,
@@ -80,7 +83,7 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
              "error | copy"});
   field("ops.check_finite", s.check_finite,
         Help{"which rank had a value that is not finite: look at the loss, or at each bucket too",
-             "off | loss | bucket", Kind::kLocal});
+             "off | loss | bucket"});
   field("ops.digest_every", s.digest_every,
         Help{"steps between comparisons of all replicas' parameters; 0: never", "[0, inf)"});
 }
@@ -183,19 +186,28 @@ Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {
   if (!(count > 0) || count > 1e15) return bad("the number must be positive");
   const std::string name = unit;
   const auto batch = static_cast<double>(train.global_batch);
-  const double epoch = std::floor(static_cast<double>(dataset_size) / batch);
+  const auto size = static_cast<double>(dataset_size);
+  const bool is_short = train.last_batch == "short";
+  const double epoch = is_short ? std::ceil(size / batch) : std::floor(size / batch);
   double steps = 0;
   if (name == "step" || name == "steps") {
     steps = count;
   } else if (name == "ep" || name == "epoch" || name == "epochs") {
     steps = std::ceil(count * epoch);
   } else if (name == "samples") {
-    steps = std::ceil(count / batch);
+    const double epochs = is_short ? std::floor(count / size) : 0;
+    steps = epochs * epoch + std::ceil((count - epochs * size) / batch);
   } else {
     return bad("'" + name + "' is no unit");
   }
   if (steps < 1 || steps != std::floor(steps)) return bad("that is no whole number of steps");
   return static_cast<int64_t>(steps);
+}
+
+int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps) {
+  if (train.last_batch != "short") return steps * train.global_batch;
+  const int64_t epoch = (dataset_size + train.global_batch - 1) / train.global_batch;
+  return steps / epoch * dataset_size + steps % epoch * train.global_batch;
 }
 
 }  // namespace stemma::models

@@ -5,6 +5,7 @@
 //   observed.calls("broadcast"); observed.progress();
 #pragma once
 
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -69,7 +70,10 @@ class ObservedWorld final : public comm::World {
   Cohort& cohort() override { return inner_.cohort(); }
   comm::Control& control() override { return inner_.control(); }
   const std::string& description() const override { return inner_.description(); }
-  [[noreturn]] void Abort(const Status& cause, int code) override { inner_.Abort(cause, code); }
+  [[noreturn]] void Abort(const Status& cause, int code) override {
+    inner_.Abort(cause, code);
+    std::abort();
+  }
   Status Close() override { return inner_.Close(); }
 
   int calls(const std::string& name) { return data_.calls[name]; }
