@@ -254,6 +254,17 @@ void WorldBase::PrintCause(const Status& cause) const {
   std::fflush(nullptr);
 }
 
+Status World::CheckNobodyJoined(std::string_view call) const {
+  if (joined_.empty()) return {};
+  std::string names;
+  for (int rank : joined_) names += (names.empty() ? "" : ",") + std::to_string(rank);
+  return {
+      Code::kInvalidArgument,
+      std::string(call) + ": ranks {" + names +
+          "} have no data left and only take part in the reducer's steps: make this call before "
+          "or after the steps in which ranks join"};
+}
+
 std::string WorldBase::HostName() {
   char name[256] = "unknown";
   gethostname(name, sizeof name - 1);
