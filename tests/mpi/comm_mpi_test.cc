@@ -265,8 +265,8 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK(world.node_rank() == world.rank());
   CHECK(world.gpu_index() == -1);
   CHECK(world.description() == std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") +
-                                   " on 1 host, backend " + (ranks == 1 ? "threads" : "node-shared") +
-                                   ", order rank");
+                                   " on 1 host, backend " +
+                                   (ranks == 1 ? "threads" : "node-shared") + ", order rank");
   CHECK_THAT(World::Open({}, {}).status(), HasCode(Code::kInvalidArgument, world.description()));
   CHECK_THAT(tests::SumsInRankOrder(world.data()), IsOk());
   CHECK_THAT(tests::CohortExchanges(world.cohort()), IsOk());
