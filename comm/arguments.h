@@ -14,7 +14,15 @@ namespace stemma::comm {
 Status CheckReduce(const Span& inout, const CallOptions& options);
 Status CheckGather(const ConstSpan& mine, const Span& all, const std::vector<int64_t>& counts,
                    int rank, int ranks);
+// `in` and `mine` may overlap only where `mine` is its own part of `in`.
+Status CheckReduceScatter(const ConstSpan& in, const Span& mine, const std::vector<int64_t>& counts,
+                          int rank, int ranks, const CallOptions& options);
+Status CheckAllToAll(const ConstSpan& in, const std::vector<int64_t>& send, const Span& out,
+                     const std::vector<int64_t>& receive, int rank, int ranks);
 Status CheckBroadcast(const Span& inout, int root, int ranks);
+
+// Where rank r's part begins, in elements: counts[0] + ... + counts[r - 1].
+int64_t BeginOf(const std::vector<int64_t>& counts, int rank);
 
 // What the reduced value is multiplied with: Average divides by the ranks.
 double FactorOf(const CallOptions& options, int ranks);

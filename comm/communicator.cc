@@ -37,14 +37,4 @@ Status Work::Wait() {
   return result_;
 }
 
-Result<Work> Communicator::ReduceScatter(ConstSpan, Span, const std::vector<int64_t>&,
-                                         const CallOptions&) {
-  return Status(Code::kInvalidArgument, std::string(name()) + " has no reduce_scatter");
-}
-
-Result<Work> Communicator::AllToAll(ConstSpan, const std::vector<int64_t>&, Span,
-                                    const std::vector<int64_t>&, const CallOptions&) {
-  return Status(Code::kInvalidArgument, std::string(name()) + " has no all_to_all");
-}
-
 }  // namespace stemma::comm

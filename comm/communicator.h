@@ -50,6 +50,7 @@ struct CallOptions {
   double scale = 1;  // multiplies the reduced result once; the same on all ranks
   std::chrono::milliseconds deadline{0};  // 0: the communicator's default
   std::string what;                       // "bucket 4": for error texts
+  std::string shape;       // "[3,224,224]": for error texts; compared between ranks where calls are
   void* stream = nullptr;  // cudaStream_t whose work the call must follow; host: null
 };
 
@@ -90,7 +91,8 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int ranks() const = 0;
-  virtual std::string_view name() const = 0;  // "mpi", "threads", "nccl"
+  virtual std::string_view name() const = 0;     // "mpi", "threads", "nccl"
+  virtual bool on_gpu() const { return false; }  // where spans and Segments lie
 
   // In place over `inout`.
   virtual Result<Work> AllReduce(Span inout, const CallOptions& options) = 0;
@@ -102,11 +104,12 @@ class Communicator {
   // counts[r] elements, in `mine` of rank r. `mine` may be its own place within `in`; the rest of
   // `in` is unspecified afterwards then, and untouched otherwise. Sum and Average only.
   virtual Result<Work> ReduceScatter(ConstSpan in, Span mine, const std::vector<int64_t>& counts,
-                                     const CallOptions& options);
+                                     const CallOptions& options) = 0;
   // The r-th block of `in`, send[r] elements, goes to rank r; `out` receives receive[r] elements
   // from rank r, in rank order. send[r] here is receive[rank()] there. Spans may not overlap.
   virtual Result<Work> AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
-                                const std::vector<int64_t>& receive, const CallOptions& options);
+                                const std::vector<int64_t>& receive,
+                                const CallOptions& options) = 0;
   virtual Result<Work> Broadcast(Span inout, int root, const CallOptions& options) = 0;
   virtual Result<Work> Barrier(const CallOptions& options) = 0;
 

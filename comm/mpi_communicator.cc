@@ -133,6 +133,79 @@ Result<Work> MpiCommunicator::AllGather(ConstSpan mine, Span all,
   });
 }
 
+Result<Work> MpiCommunicator::ReduceScatter(ConstSpan in, Span mine,
+                                            const std::vector<int64_t>& counts,
+                                            const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckReduceScatter(in, mine, counts, rank(), ranks(), options));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (in.count == 0) return Work();
+  const Waiting waiting = WaitingFor("reduce_scatter", {nullptr, in.count, in.dtype}, options);
+  return thread_->Launch([=](const std::atomic<bool>& cancelled) -> Status {
+    Waiting moving = waiting;
+    moving.cancelled = &cancelled;
+    if (static_cast<int64_t>(in.bytes()) >= kMeetBytesMin) {
+      STEMMA_RETURN_IF_ERROR(group_->Barrier(moving));
+      moving.eager = true;
+    }
+    return ScatterSegments(in, mine, counts, options, moving);
+  });
+}
+
+// Segment by segment, every rank sends the peers what lies in this segment of their parts.
+Status MpiCommunicator::ScatterSegments(const ConstSpan& in, const Span& mine,
+                                        const std::vector<int64_t>& counts,
+                                        const CallOptions& options, const Waiting& waiting) {
+  const int n = ranks();
+  const auto size = static_cast<int64_t>(SizeOf(in.dtype));
+  const int64_t most = kSegmentBytesMax / size / n;
+  // Only read: it is sent from.
+  char* const all = const_cast<char*>(static_cast<const char*>(in.data));
+  const char* const own = all + BeginOf(counts, rank()) * size;
+  const int64_t longest = *std::max_element(counts.begin(), counts.end());
+  for (int64_t at = 0; at < longest; at += most) {
+    const auto length = [&](int r) { return std::clamp<int64_t>(counts[r] - at, 0, most); };
+    const int64_t count = length(rank());
+    char* const scratch = Scratch(count * size * (n - 1));
+    std::vector<MpiGroup::Block> send(n), receive(n);
+    std::vector<const void*> parts(n, own + at * size);
+    for (int r = 0, k = 0; r < n; ++r) {
+      if (r == rank()) continue;
+      send[r] = {all + (BeginOf(counts, r) + at) * size, length(r) * size};
+      receive[r] = {scratch + count * size * k++, count * size};
+      parts[r] = receive[r].data;
+    }
+    STEMMA_RETURN_IF_ERROR(group_->Exchange(send, receive, waiting));
+    if (count == 0) continue;
+    Reduce(options.op, in.dtype, parts, count, FactorOf(options, n), Part(mine, at, count).data);
+  }
+  return {};
+}
+
+Result<Work> MpiCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                                       const std::vector<int64_t>& receive,
+                                       const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckAllToAll(in, send, out, receive, rank(), ranks()));
+  STEMMA_RETURN_IF_ERROR(Health());
+  const Waiting waiting = WaitingFor("all_to_all", {nullptr, in.count, in.dtype}, options);
+  return thread_->Launch([=](const std::atomic<bool>& cancelled) {
+    Waiting patience = waiting;
+    patience.cancelled = &cancelled;
+    const auto size = static_cast<int64_t>(SizeOf(in.dtype));
+    char* from = const_cast<char*>(static_cast<const char*>(in.data));  // only read
+    char* to = static_cast<char*>(out.data);
+    std::vector<MpiGroup::Block> sent(ranks()), received(ranks());
+    for (int r = 0; r < ranks(); ++r) {
+      sent[r] = {from, send[r] * size};
+      received[r] = {to, receive[r] * size};
+      from += sent[r].bytes;
+      to += received[r].bytes;
+    }
+    const MpiGroup::Block& own = sent[rank()];
+    if (own.bytes > 0) std::memcpy(received[rank()].data, own.data, own.bytes);
+    return group_->Exchange(sent, received, patience);
+  });
+}
+
 Result<Work> MpiCommunicator::Broadcast(Span inout, int root, const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckBroadcast(inout, root, ranks()));
   STEMMA_RETURN_IF_ERROR(Health());

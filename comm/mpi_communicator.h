@@ -6,6 +6,8 @@
 //                order; the sums are gathered. 2 (N-1)/N of the bytes travel, which is the least.
 //                Up to kSmallBytesMax all ranks gather everything and sum it themselves: one
 //                exchange instead of two, same order, same bits.
+//   reduce_scatter   the same without the gathering, in parts of at most kSegmentBytesMax
+//   all_to_all   every pair of ranks exchanges its two blocks
 //   all_gather, broadcast, barrier   MPI's own
 //
 // Calls return at once; a thread of the communicator carries them out in the order of the calls
@@ -40,6 +42,10 @@ class MpiCommunicator final : public Communicator {
   Result<Work> AllReduce(Span inout, const CallOptions& options) override;
   Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
                          const CallOptions& options) override;
+  Result<Work> ReduceScatter(ConstSpan in, Span mine, const std::vector<int64_t>& counts,
+                             const CallOptions& options) override;
+  Result<Work> AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                        const std::vector<int64_t>& receive, const CallOptions& options) override;
   Result<Work> Broadcast(Span inout, int root, const CallOptions& options) override;
   Result<Work> Barrier(const CallOptions& options) override;
   Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
@@ -54,6 +60,8 @@ class MpiCommunicator final : public Communicator {
   Status ReduceSmall(const Span& span, const CallOptions& options, const Waiting& waiting);
   Status ReduceLarge(const Span& span, const CallOptions& options, const Waiting& waiting);
   Status ReduceSegment(const Span& span, const CallOptions& options, const Waiting& waiting);
+  Status ScatterSegments(const ConstSpan& in, const Span& mine, const std::vector<int64_t>& counts,
+                         const CallOptions& options, const Waiting& waiting);
   char* Scratch(int64_t bytes);
 
   const std::unique_ptr<MpiGroup> group_;

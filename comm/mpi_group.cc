@@ -17,6 +17,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+constexpr int kExchangeTag = 1;  // this duplicate has no other messages between two ranks
+
 // Ranks and threads often outnumber the cores: after a moment whoever waits leaves its core to
 // those who compute. Bytes on the move are looked after more closely than a peer who is still at
 // work.
@@ -101,11 +103,12 @@ Status MpiGroup::Call(int rc, const char* call) {
   return Health();
 }
 
-Status MpiGroup::Finish(Request& request, const Waiting& waiting) {
+template <typename Test>
+Status MpiGroup::Until(Test test, const Waiting& waiting) {
   const Clock::time_point start = Clock::now();
-  for (int done = 0; true;) {
-    STEMMA_RETURN_IF_ERROR(Call(MPI_Test(&request.handle, &done, MPI_STATUS_IGNORE), "MPI_Test"));
-    if (done != 0) return {};
+  while (true) {
+    STEMMA_ASSIGN_OR_RETURN(const bool done, test());
+    if (done) return {};
     if (failed_) return Health();
     if (waiting.cancelled != nullptr && *waiting.cancelled) {
       Fail({Code::kPeerLost, waiting.what + ": given up while it was under way"});
@@ -121,6 +124,15 @@ Status MpiGroup::Finish(Request& request, const Waiting& waiting) {
     }
     Pause(waited, waiting.eager);
   }
+}
+
+Status MpiGroup::Finish(Request& request, const Waiting& waiting) {
+  const auto test = [&]() -> Result<bool> {
+    int done = 0;
+    STEMMA_RETURN_IF_ERROR(Call(MPI_Test(&request.handle, &done, MPI_STATUS_IGNORE), "MPI_Test"));
+    return done != 0;
+  };
+  return Until(test, waiting);
 }
 
 Status MpiGroup::Barrier(const Waiting& waiting) {
@@ -216,6 +228,51 @@ Status MpiGroup::ExchangeSlices(const void* all, const std::vector<int64_t>& sli
                           own_offsets.data(), MPI_BYTE, comm_->handle, &request.handle),
            "MPI_Ialltoallv"));
   return Finish(request, waiting);
+}
+
+Status MpiGroup::Exchange(const std::vector<Block>& send, const std::vector<Block>& receive,
+                          const Waiting& waiting) {
+  STEMMA_RETURN_IF_ERROR(Health());
+  std::vector<MPI_Request> requests;
+  std::vector<int> expected;
+  const auto post = [&](const Block& block, int peer, bool sends) -> Status {
+    for (int64_t at = 0; at < block.bytes && peer != rank_; at += kPieceBytesMax) {
+      const int piece = static_cast<int>(std::min(kPieceBytesMax, block.bytes - at));
+      MPI_Request request = MPI_REQUEST_NULL;
+      const int rc = sends ? MPI_Isend(block.data + at, piece, MPI_BYTE, peer, kExchangeTag,
+                                       comm_->handle, &request)
+                           : MPI_Irecv(block.data + at, piece, MPI_BYTE, peer, kExchangeTag,
+                                       comm_->handle, &request);
+      STEMMA_RETURN_IF_ERROR(Call(rc, sends ? "MPI_Isend" : "MPI_Irecv"));
+      requests.push_back(request);
+      expected.push_back(sends ? -1 : piece);
+    }
+    return {};
+  };
+  for (int r = 0; r < ranks_; ++r) STEMMA_RETURN_IF_ERROR(post(receive[r], r, false));
+  for (int k = 1; k < ranks_; ++k) {  // not all to rank 0 first
+    const int to = (rank_ + k) % ranks_;
+    STEMMA_RETURN_IF_ERROR(post(send[to], to, true));
+  }
+  std::vector<MPI_Status> statuses(requests.size());
+  const auto count = static_cast<int>(requests.size());
+  const auto test = [&]() -> Result<bool> {
+    int done = 0;
+    STEMMA_RETURN_IF_ERROR(
+        Call(MPI_Testall(count, requests.data(), &done, statuses.data()), "MPI_Testall"));
+    return done != 0;
+  };
+  STEMMA_RETURN_IF_ERROR(Until(test, waiting));
+  for (size_t k = 0; k < statuses.size(); ++k) {
+    int bytes = 0;
+    if (expected[k] >= 0) MPI_Get_count(&statuses[k], MPI_BYTE, &bytes);
+    if (expected[k] < 0 || bytes == expected[k]) continue;
+    Fail({Code::kIncompatible, waiting.what + ": rank " + std::to_string(statuses[k].MPI_SOURCE) +
+                                   " sent " + std::to_string(bytes) + " bytes to rank " +
+                                   std::to_string(rank_) + ", which expected " +
+                                   std::to_string(expected[k])});
+  }
+  return Health();
 }
 
 Status MpiGroup::PostOr(const Words& words) {

@@ -63,6 +63,16 @@ class MpiGroup {
   Status ExchangeSlices(const void* all, const std::vector<int64_t>& slices, void* received,
                         const Waiting& waiting);
 
+  // Any bytes to any ranks: send[r] goes to rank r, receive[r] comes from it and has the length
+  // that rank r sends, or 0 on both sides. What a rank would send itself is left to the caller.
+  // kIncompatible when a peer sends less than expected.
+  struct Block {
+    char* data = nullptr;  // only read where it is sent
+    int64_t bytes = 0;
+  };
+  Status Exchange(const std::vector<Block>& send, const std::vector<Block>& receive,
+                  const Waiting& waiting);
+
   // The bitwise OR of eight words, left alone while other work goes on. Several may be under way;
   // they end in the order in which they were posted.
   Status PostOr(const Words& words);
@@ -83,6 +93,8 @@ class MpiGroup {
 
   explicit MpiGroup(std::unique_ptr<Comm> comm);
   Status Finish(Request& request, const Waiting& waiting);
+  template <typename Test>  // Result<bool>: whether the operation has ended
+  Status Until(Test test, const Waiting& waiting);
   Status Call(int rc, const char* call);
   Status BroadcastAll(char* data, const std::vector<int64_t>& bytes, const Waiting& waiting);
 

@@ -1,5 +1,6 @@
 #include "comm/nccl_communicator.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -56,12 +57,12 @@ ncclRedOp_t OpOf(Op op) {
   return ncclSum;
 }
 
-Status CheckScale(const Span& span, const CallOptions& options) {
+Status CheckScale(const std::string& call, DType dtype, const CallOptions& options) {
   const bool adds = options.op == Op::kSum || options.op == Op::kAverage;
-  if (options.scale == 1 || (adds && IsFloat(span.dtype))) return {};
-  return {Code::kInvalidArgument, "all_reduce: NCCL scales floating-point sums only, not " +
+  if (options.scale == 1 || (adds && IsFloat(dtype))) return {};
+  return {Code::kInvalidArgument, call + ": NCCL scales floating-point sums only, not " +
                                       std::string(NameOf(options.op)) + " of " +
-                                      std::string(NameOf(span.dtype)) + "; scale afterwards"};
+                                      std::string(NameOf(dtype)) + "; scale afterwards"};
 }
 
 // The factor as one element of the dtype, which is how NCCL reads it; `bits` holds any of them.
@@ -129,36 +130,49 @@ std::chrono::milliseconds LimitOf(const CallOptions& options, const NcclDevice& 
   return options.deadline.count() > 0 ? options.deadline : device.deadline;
 }
 
-ncclResult_t ReduceOn(NcclDevice& device, const Span& span, const CallOptions& options) {
-  const ncclDataType_t type = TypeOf(span.dtype);
-  const auto count = static_cast<size_t>(span.count);
-  if (options.scale == 1) {
-    return ncclAllReduce(span.data, span.data, count, type, OpOf(options.op), device.comm,
-                         device.stream);
-  }
+bool Fine(ncclResult_t result) { return result == ncclSuccess || result == ncclInProgress; }
+
+// `reduce(op)` with the operator that also scales.
+template <typename Reduction>
+ncclResult_t WithOp(NcclDevice& device, DType dtype, const CallOptions& options, Reduction reduce) {
+  if (options.scale == 1) return reduce(OpOf(options.op));
   uint64_t factor = 0;
-  WriteFactor(span.dtype, FactorOf(options, device.ranks), &factor);
+  WriteFactor(dtype, FactorOf(options, device.ranks), &factor);
   ncclRedOp_t scaled = ncclSum;
-  ncclResult_t result =
-      ncclRedOpCreatePreMulSum(&scaled, &factor, type, ncclScalarHostImmediate, device.comm);
+  ncclResult_t result = ncclRedOpCreatePreMulSum(&scaled, &factor, TypeOf(dtype),
+                                                 ncclScalarHostImmediate, device.comm);
   if (result != ncclSuccess) return result;
-  result = ncclAllReduce(span.data, span.data, count, type, scaled, device.comm, device.stream);
+  result = reduce(scaled);
   ncclRedOpDestroy(scaled, device.comm);  // what was launched has its own copy
   return result;
+}
+
+// `call(r)` for every rank, as one launch.
+template <typename Call>
+ncclResult_t Grouped(int ranks, Call call) {
+  ncclResult_t first = ncclGroupStart();
+  for (int r = 0; r < ranks && Fine(first); ++r) first = call(r);
+  const ncclResult_t ended = ncclGroupEnd();
+  return Fine(first) ? ended : first;
 }
 
 }  // namespace
 
 Result<Work> NcclCommunicator::AllReduce(Span inout, const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckReduce(inout, options));
-  STEMMA_RETURN_IF_ERROR(CheckScale(inout, options));
+  STEMMA_RETURN_IF_ERROR(CheckScale("all_reduce", inout.dtype, options));
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
   const auto caller = static_cast<cudaStream_t>(options.stream);
   const std::string what = Describe("all_reduce", inout, options);
+  const auto reduce = [&] {
+    return WithOp(*device_, inout.dtype, options, [&](ncclRedOp_t op) {
+      return ncclAllReduce(inout.data, inout.data, static_cast<size_t>(inout.count),
+                           TypeOf(inout.dtype), op, device_->comm, device_->stream);
+    });
+  };
   STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
-                          device_->Launch(what, caller, LimitOf(options, *device_),
-                                          [&] { return ReduceOn(*device_, inout, options); }));
+                          device_->Launch(what, caller, LimitOf(options, *device_), reduce));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
 
@@ -171,23 +185,80 @@ Result<Work> NcclCommunicator::AllGather(ConstSpan mine, Span all,
   const auto caller = static_cast<cudaStream_t>(options.stream);
   const std::string what = Describe("all_gather", all, options);
   // NCCL's all-gather knows equal counts only: one broadcast per rank, fused by the group.
-  const auto gather = [&]() -> ncclResult_t {
-    ncclResult_t first = ncclGroupStart();
-    char* at = static_cast<char*>(all.data);
-    for (int root = 0; root < ranks(); ++root) {
+  const auto gather = [&] {
+    return Grouped(ranks(), [&](int root) {
       const size_t bytes = static_cast<size_t>(counts[root]) * SizeOf(all.dtype);
-      const void* from = root == rank() ? mine.data : at;
-      const bool well = first == ncclSuccess || first == ncclInProgress;
-      if (bytes > 0 && well) {
-        first = ncclBroadcast(from, at, bytes, ncclUint8, root, device_->comm, device_->stream);
-      }
-      at += bytes;
-    }
-    const ncclResult_t ended = ncclGroupEnd();
-    return first == ncclSuccess || first == ncclInProgress ? ended : first;
+      if (bytes == 0) return ncclSuccess;
+      char* const at = static_cast<char*>(all.data) + BeginOf(counts, root) * SizeOf(all.dtype);
+      const void* const from = root == rank() ? mine.data : at;
+      return ncclBroadcast(from, at, bytes, ncclUint8, root, device_->comm, device_->stream);
+    });
   };
   STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
                           device_->Launch(what, caller, LimitOf(options, *device_), gather));
+  return Work(std::make_unique<Pending>(device_, std::move(done), caller));
+}
+
+Result<Work> NcclCommunicator::ReduceScatter(ConstSpan in, Span mine,
+                                             const std::vector<int64_t>& counts,
+                                             const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckReduceScatter(in, mine, counts, rank(), ranks(), options));
+  STEMMA_RETURN_IF_ERROR(CheckScale("reduce_scatter", in.dtype, options));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (in.count == 0) return Work();
+  const auto caller = static_cast<cudaStream_t>(options.stream);
+  const std::string what = Describe("reduce_scatter", {nullptr, in.count, in.dtype}, options);
+  const bool even =
+      std::all_of(counts.begin(), counts.end(), [&](int64_t count) { return count == counts[0]; });
+  // NCCL's reduce-scatter knows equal counts only: otherwise one reduction per rank.
+  const auto scatter = [&](ncclRedOp_t op) {
+    const ncclDataType_t type = TypeOf(in.dtype);
+    if (even) {
+      return ncclReduceScatter(in.data, mine.data, static_cast<size_t>(mine.count), type, op,
+                               device_->comm, device_->stream);
+    }
+    return Grouped(ranks(), [&](int root) {
+      if (counts[root] == 0) return ncclSuccess;
+      const auto skipped = static_cast<size_t>(BeginOf(counts, root)) * SizeOf(in.dtype);
+      const char* const from = static_cast<const char*>(in.data) + skipped;
+      return ncclReduce(from, mine.data, static_cast<size_t>(counts[root]), type, op, root,
+                        device_->comm, device_->stream);
+    });
+  };
+  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+                          device_->Launch(what, caller, LimitOf(options, *device_), [&] {
+                            return WithOp(*device_, in.dtype, options, scatter);
+                          }));
+  return Work(std::make_unique<Pending>(device_, std::move(done), caller));
+}
+
+Result<Work> NcclCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                                        const std::vector<int64_t>& receive,
+                                        const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckAllToAll(in, send, out, receive, rank(), ranks()));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (in.count == 0 && out.count == 0) return Work();  // point to point: no peer waits for us
+  const auto caller = static_cast<cudaStream_t>(options.stream);
+  const std::string what = Describe("all_to_all", {nullptr, in.count, in.dtype}, options);
+  const size_t size = SizeOf(in.dtype);
+  const auto exchange = [&] {
+    return Grouped(ranks(), [&](int r) {
+      const char* const from = static_cast<const char*>(in.data) + BeginOf(send, r) * size;
+      char* const to = static_cast<char*>(out.data) + BeginOf(receive, r) * size;
+      ncclResult_t result = ncclSuccess;
+      if (send[r] > 0) {
+        const size_t bytes = static_cast<size_t>(send[r]) * size;
+        result = ncclSend(from, bytes, ncclUint8, r, device_->comm, device_->stream);
+      }
+      if (receive[r] > 0 && Fine(result)) {
+        const size_t bytes = static_cast<size_t>(receive[r]) * size;
+        result = ncclRecv(to, bytes, ncclUint8, r, device_->comm, device_->stream);
+      }
+      return result;
+    });
+  };
+  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+                          device_->Launch(what, caller, LimitOf(options, *device_), exchange));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
 

@@ -36,10 +36,15 @@ class NcclCommunicator final : public Communicator {
   int rank() const override;
   int ranks() const override;
   std::string_view name() const override { return "nccl"; }
+  bool on_gpu() const override { return true; }
 
   Result<Work> AllReduce(Span inout, const CallOptions& options) override;
   Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
                          const CallOptions& options) override;
+  Result<Work> ReduceScatter(ConstSpan in, Span mine, const std::vector<int64_t>& counts,
+                             const CallOptions& options) override;
+  Result<Work> AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                        const std::vector<int64_t>& receive, const CallOptions& options) override;
   Result<Work> Broadcast(Span inout, int root, const CallOptions& options) override;
   Result<Work> Barrier(const CallOptions& options) override;
   Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;

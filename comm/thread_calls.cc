@@ -13,31 +13,61 @@ namespace {
 
 void ReduceAll(const std::vector<ThreadCall>& calls) {
   std::vector<const void*> in;
-  for (const ThreadCall& call : calls) in.push_back(call.inout.data);
-  const Span& out = calls[0].inout;
+  for (const ThreadCall& call : calls) in.push_back(call.out.data);
+  const Span& out = calls[0].out;
   const double factor = FactorOf(calls[0].options, static_cast<int>(calls.size()));
   Reduce(calls[0].options.op, out.dtype, in, out.count, factor, out.data);
   for (size_t r = 1; r < calls.size(); ++r) {
-    std::memcpy(calls[r].inout.data, out.data, out.bytes());
+    std::memcpy(calls[r].out.data, out.data, out.bytes());
   }
 }
 
 void GatherAll(const std::vector<ThreadCall>& calls) {
-  const size_t size = SizeOf(calls[0].inout.dtype);
+  const size_t size = SizeOf(calls[0].out.dtype);
   for (const ThreadCall& call : calls) {
-    char* at = static_cast<char*>(call.inout.data);
+    char* at = static_cast<char*>(call.out.data);
     for (size_t r = 0; r < calls.size(); ++r) {
       const size_t bytes = static_cast<size_t>(call.counts[r]) * size;
-      if (bytes > 0 && at != calls[r].mine.data) std::memmove(at, calls[r].mine.data, bytes);
+      if (bytes > 0 && at != calls[r].in.data) std::memmove(at, calls[r].in.data, bytes);
+      at += bytes;
+    }
+  }
+}
+
+void ScatterAll(const std::vector<ThreadCall>& calls) {
+  const size_t size = SizeOf(calls[0].in.dtype);
+  const double factor = FactorOf(calls[0].options, static_cast<int>(calls.size()));
+  size_t begin = 0;
+  for (const ThreadCall& call : calls) {
+    std::vector<const void*> in;
+    for (const ThreadCall& theirs : calls) {
+      in.push_back(static_cast<const char*>(theirs.in.data) + begin);
+    }
+    if (call.out.count > 0) {
+      Reduce(call.options.op, call.out.dtype, in, call.out.count, factor, call.out.data);
+    }
+    begin += static_cast<size_t>(call.out.count) * size;
+  }
+}
+
+void ExchangeAll(const std::vector<ThreadCall>& calls) {
+  const size_t size = SizeOf(calls[0].in.dtype);
+  for (size_t to = 0; to < calls.size(); ++to) {
+    char* at = static_cast<char*>(calls[to].out.data);
+    for (const ThreadCall& from : calls) {
+      const auto begin = static_cast<size_t>(BeginOf(from.counts, static_cast<int>(to)));
+      const size_t bytes = static_cast<size_t>(from.counts[to]) * size;
+      if (bytes == 0) continue;
+      std::memcpy(at, static_cast<const char*>(from.in.data) + begin * size, bytes);
       at += bytes;
     }
   }
 }
 
 void BroadcastAll(const std::vector<ThreadCall>& calls) {
-  const Span& from = calls[calls[0].root].inout;
+  const Span& from = calls[calls[0].root].out;
   for (const ThreadCall& call : calls) {
-    if (call.inout.data != from.data) std::memcpy(call.inout.data, from.data, from.bytes());
+    if (call.out.data != from.data) std::memcpy(call.out.data, from.data, from.bytes());
   }
 }
 
@@ -45,11 +75,34 @@ void BroadcastAll(const std::vector<ThreadCall>& calls) {
 std::string Fingerprint(const ThreadCall& call, bool with_what) {
   CallOptions options = call.options;
   if (!with_what) options.what.clear();
-  std::string text = Describe(call.name, call.inout, options);
-  for (int64_t count : call.counts) text += " " + std::to_string(count);
+  const bool scatter = call.kind == ThreadCall::kScatter;
+  std::string text;
+  if (call.kind == ThreadCall::kExchange) {
+    options.shape = " ";  // the counts may differ: Unequal compares them
+    text = Describe(call.name, call.out, options);
+    text.pop_back();
+  } else {
+    text = Describe(call.name, scatter ? Span{nullptr, call.in.count, call.in.dtype} : call.out,
+                    options);
+    for (int64_t count : call.counts) text += " " + std::to_string(count);
+  }
   if (call.kind == ThreadCall::kBroadcast) text += " from " + std::to_string(call.root);
   if (options.scale != 1) text += " scaled by " + std::to_string(options.scale);
   return text;
+}
+
+// The first pair of ranks that see their exchange differently; empty when there is none.
+std::string Unequal(const std::vector<ThreadCall>& calls) {
+  if (calls[0].kind != ThreadCall::kExchange) return "";
+  for (size_t from = 0; from < calls.size(); ++from) {
+    for (size_t to = 0; to < calls.size(); ++to) {
+      if (calls[from].counts[to] == calls[to].receive[from]) continue;
+      return Fingerprint(calls[from], true) + ": rank " + std::to_string(from) + " sends " +
+             std::to_string(calls[from].counts[to]) + " elements to rank " + std::to_string(to) +
+             ", which expects " + std::to_string(calls[to].receive[from]);
+    }
+  }
+  return "";
 }
 
 Status Match(int64_t number, const std::vector<ThreadCall>& calls) {
@@ -60,7 +113,9 @@ Status Match(int64_t number, const std::vector<ThreadCall>& calls) {
     same = same && Fingerprint(call, false) == first;
     texts.push_back(Fingerprint(call, true));
   }
-  if (same) return {};
+  const std::string unequal = same ? Unequal(calls) : "";
+  if (same && unequal.empty()) return {};
+  if (same) return {Code::kIncompatible, "call " + std::to_string(number) + ": " + unequal};
   return {Code::kIncompatible, "call " + std::to_string(number) + ": " + GroupByValue(texts)};
 }
 
@@ -70,6 +125,10 @@ void Execute(const std::vector<ThreadCall>& calls) {
       return ReduceAll(calls);
     case ThreadCall::kGather:
       return GatherAll(calls);
+    case ThreadCall::kScatter:
+      return ScatterAll(calls);
+    case ThreadCall::kExchange:
+      return ExchangeAll(calls);
     case ThreadCall::kBroadcast:
       return BroadcastAll(calls);
     case ThreadCall::kBarrier:

@@ -14,11 +14,12 @@ namespace stemma::comm {
 
 // What one rank asks for.
 struct ThreadCall {
-  enum Kind { kReduce, kGather, kBroadcast, kBarrier };
+  enum Kind { kReduce, kGather, kScatter, kExchange, kBroadcast, kBarrier };
   Kind kind = kBarrier;
-  Span inout;      // all_gather: all
-  ConstSpan mine;  // all_gather
-  std::vector<int64_t> counts;
+  Span out;                      // or inout
+  ConstSpan in;                  // all_gather, reduce_scatter, all_to_all
+  std::vector<int64_t> counts;   // all_to_all: send
+  std::vector<int64_t> receive;  // all_to_all
   int root = 0;
   CallOptions options;
   std::string name;  // "all_reduce"

@@ -46,7 +46,7 @@ Result<Work> ThreadCommunicator::AllReduce(Span inout, const CallOptions& option
   if (inout.count == 0) return Work();
   ThreadCall call;
   call.kind = ThreadCall::kReduce;
-  call.inout = inout;
+  call.out = inout;
   call.options = options;
   call.name = "all_reduce";
   return Enter(calls_, rank_, std::move(call));
@@ -60,11 +60,43 @@ Result<Work> ThreadCommunicator::AllGather(ConstSpan mine, Span all,
   if (all.count == 0) return Work();
   ThreadCall call;
   call.kind = ThreadCall::kGather;
-  call.inout = all;
-  call.mine = mine;
+  call.out = all;
+  call.in = mine;
   call.counts = counts;
   call.options = options;
   call.name = "all_gather";
+  return Enter(calls_, rank_, std::move(call));
+}
+
+Result<Work> ThreadCommunicator::ReduceScatter(ConstSpan in, Span mine,
+                                               const std::vector<int64_t>& counts,
+                                               const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckReduceScatter(in, mine, counts, rank_, ranks(), options));
+  STEMMA_RETURN_IF_ERROR(Health());
+  if (in.count == 0) return Work();
+  ThreadCall call;
+  call.kind = ThreadCall::kScatter;
+  call.in = in;
+  call.out = mine;
+  call.counts = counts;
+  call.options = options;
+  call.name = "reduce_scatter";
+  return Enter(calls_, rank_, std::move(call));
+}
+
+Result<Work> ThreadCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                                          const std::vector<int64_t>& receive,
+                                          const CallOptions& options) {
+  STEMMA_RETURN_IF_ERROR(CheckAllToAll(in, send, out, receive, rank_, ranks()));
+  STEMMA_RETURN_IF_ERROR(Health());
+  ThreadCall call;  // also with nothing of its own: others may exchange something
+  call.kind = ThreadCall::kExchange;
+  call.in = in;
+  call.out = out;
+  call.counts = send;
+  call.receive = receive;
+  call.options = options;
+  call.name = "all_to_all";
   return Enter(calls_, rank_, std::move(call));
 }
 
@@ -74,7 +106,7 @@ Result<Work> ThreadCommunicator::Broadcast(Span inout, int root, const CallOptio
   if (inout.count == 0) return Work();
   ThreadCall call;
   call.kind = ThreadCall::kBroadcast;
-  call.inout = inout;
+  call.out = inout;
   call.root = root;
   call.options = options;
   call.name = "broadcast";

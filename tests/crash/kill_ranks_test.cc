@@ -180,7 +180,7 @@ int Missing(const std::string& store_path, const std::set<std::string>& acknowle
   return missing;
 }
 
-TEST_CASE("ranks killed at random moments lose nothing acknowledged and resume bit for bit",
+TEST_CASE("conformance_74_ranks_killed_at_any_moment_lose_nothing_acknowledged",
           "[crash]") {
   signal(SIGPIPE, SIG_IGN);
   Reference reference;

@@ -158,7 +158,9 @@ TEST_CASE("rows 1, 2, 3, 6: death before any change, with power loss, loses noth
   CHECK(EveryChange(Fault::kDieBefore, true) > 60);
 }
 
-TEST_CASE("row 4: death in the middle of any write leaves a tail that nobody reads", "[crash]") {
+// Row 4 of the lineage design.
+TEST_CASE("conformance_74_death_in_the_middle_of_any_write_leaves_a_tail_that_nobody_reads",
+          "[crash]") {
   EveryChange(Fault::kDieHalf, false);
 }
 

@@ -120,7 +120,7 @@ def interrupted(box):
     return path
 
 
-def test_corrupted_pack(box):
+def test_conformance_76_corrupted_pack_is_named(box):
     path = interrupted(box)
     newest = packs(box)[-1]
     os.chmod(newest, 0o644)

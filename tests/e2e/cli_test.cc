@@ -217,7 +217,7 @@ TEST_CASE("tags move, remember, and move only as expected", "[cli]") {
   CHECK(box.OnStore("show r@300").Says("top1 = 0.75"));
 }
 
-TEST_CASE("fsck names what is damaged, and diff refuses damaged bytes", "[cli]") {
+TEST_CASE("conformance_76_fsck_names_what_is_damaged", "[cli]") {
   Box box("fsck");
   REQUIRE_THAT(box.Fill(), IsOk());
   CHECK(box.OnStore("fsck --read-data").code == 0);

@@ -7,6 +7,7 @@ check that fails raises AssertionError with what the program printed.
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,7 @@ class Box:
     def __init__(self, programs, folder):
         self.programs, self.dir = pathlib.Path(programs), pathlib.Path(folder)
         self.stemma = str(self.programs / "stemma")
+        self.most_ranks = 1  # that were started together
         self.tmp = tempfile.mkdtemp(prefix="stemma.", dir="/tmp")  # short: sockets bind in it
 
     def close(self):
@@ -66,6 +68,7 @@ class Box:
         return str(path)
 
     def mpirun(self, ranks):
+        self.most_ranks = max(self.most_ranks, ranks)
         return ["mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "self,vader",
                 "--mca", "btl_vader_single_copy_mechanism", "none",
                 "--mca", "btl_vader_backing_directory", self.tmp, "-n", str(ranks)]
@@ -171,5 +174,9 @@ def main(tests):
         finally:
             box.close()
         print("%-55s %5.1f s  %s" % (test.__name__, time.monotonic() - begin, verdict), flush=True)
+        row = re.match(r"test_(conformance_(\d\d)_\w+)", test.__name__)
+        if row:  # for the table of conformance rows
+            print("conformance row %s %s mpi %d %s" %
+                  (row[2], row[1], box.most_ranks, "pass" if verdict == "ok" else "fail"))
     print("%d failed" % failed)
     return 1 if failed else 0

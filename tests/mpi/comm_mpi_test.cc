@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include <mpi.h>
+
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_group.h"
@@ -76,6 +78,22 @@ TEST_CASE("the order of a sum is the order of the ranks", "[comm]") {
 
 TEST_CASE("ranks with much and with nothing are gathered in order", "[comm]") {
   CheckData(tests::GathersUnequalCounts);
+}
+
+TEST_CASE("every rank keeps its part of a sum, whatever the sizes of the parts", "[comm]") {
+  CheckData(tests::ScattersReducedParts);
+}
+
+TEST_CASE("parts of a sum have the bits of the whole", "[comm]") {
+  CheckData(tests::ScatterThenGatherIsAllReduce);
+}
+
+TEST_CASE("blocks reach their ranks, also those without elements", "[comm]") {
+  CheckData(tests::ExchangesBlocks);
+}
+
+TEST_CASE("mistakes about parts and blocks name the values", "[comm]") {
+  CheckData(tests::RefusesMistakesOfParts);
 }
 
 TEST_CASE("any rank may broadcast", "[comm]") { CheckData(tests::BroadcastsFromEveryRoot); }
@@ -174,6 +192,27 @@ TEST_CASE("a rank that agrees to nothing is a time-out that says so", "[cohort]"
   CHECK_THAT(meeting->Close(), IsOk());
 }
 
+TEST_CASE("a block shorter than expected is an error where it is missed", "[comm]") {
+  const auto data = Data();
+  const auto meeting = Group();
+  if (data->ranks() == 2) {
+    int32_t in[4] = {}, out[4] = {};
+    const bool one = data->rank() == 1;
+    const std::vector<int64_t> send{1, 1}, receive{one ? 2 : 1, 1};
+    auto work =
+        data->AllToAll({in, 2, DType::kI32}, send, {out, one ? 3 : 2, DType::kI32}, receive, {});
+    REQUIRE(work.ok());
+    if (one) {
+      CHECK_THAT(work->Wait(),
+                 HasCode(Code::kIncompatible, "rank 0 sent 4 bytes to rank 1, which expected 8"));
+    } else {
+      CHECK_THAT(work->Wait(), IsOk());
+    }
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
+}
+
 TEST_CASE("abort wakes who waits, with the cause", "[comm]") {
   const auto data = Data();
   const auto meeting = Group();
@@ -190,6 +229,32 @@ TEST_CASE("abort wakes who waits, with the cause", "[comm]") {
   CHECK_THAT(meeting->Close(), IsOk());
 }
 
+TEST_CASE("conformance_02_ranks_are_those_of_mpi", "[world]") {
+  const auto world = World::Open({}, {{"build", "a"}});
+  REQUIRE(world.ok());
+  int rank = -1, ranks = 0, node_rank = -1, node_ranks = 0;
+  MPI_Comm node = MPI_COMM_NULL;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_rank(node, &node_rank);
+  MPI_Comm_size(node, &node_ranks);
+  CHECK((*world)->rank() == rank);
+  CHECK((*world)->ranks() == ranks);
+  CHECK((*world)->node_rank() == node_rank);
+  CHECK((*world)->node_ranks() == node_ranks);
+  CHECK((*world)->data().rank() == rank);
+  CHECK((*world)->data().ranks() == ranks);
+  CHECK((*world)->cohort().rank() == rank);
+  CHECK((*world)->cohort().size() == ranks);
+  // Dense per host: all of one host, so each number once.
+  const auto all = (*world)->cohort().AllGather((*world)->host() + std::to_string(node_rank));
+  REQUIRE(all.ok());
+  for (int r = 0; r < ranks; ++r) CHECK((*all)[r] == (*world)->host() + std::to_string(r));
+  MPI_Comm_free(&node);
+  CHECK_THAT((*world)->Close(), IsOk());
+}
+
 TEST_CASE("a world opens, works and closes", "[world]") {
   Result<std::unique_ptr<World>> opened = World::Open({}, {{"build", "a"}});
   CHECK_THAT(opened.status(), IsOk());
@@ -200,7 +265,7 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK(world.node_rank() == world.rank());
   CHECK(world.gpu_index() == -1);
   CHECK(world.description() == std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") +
-                                   " on 1 host, backend " + (ranks == 1 ? "threads" : "mpi") +
+                                   " on 1 host, backend " + (ranks == 1 ? "threads" : "node-shared") +
                                    ", order rank");
   CHECK_THAT(World::Open({}, {}).status(), HasCode(Code::kInvalidArgument, world.description()));
   CHECK_THAT(tests::SumsInRankOrder(world.data()), IsOk());
@@ -213,7 +278,7 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK_THAT(world.control().EndStep(9, {}).status(), HasCode(Code::kInvalidArgument, "closed"));
 }
 
-TEST_CASE("ranks that were built or set differently do not start", "[world]") {
+TEST_CASE("conformance_07_ranks_built_or_set_differently_do_not_start", "[world]") {
   const auto group = Group();
   const bool odd = group->rank() == group->ranks() - 1 && group->ranks() > 1;
   CommSettings settings;
@@ -233,7 +298,7 @@ TEST_CASE("backends that cannot work are refused by name", "[world]") {
   CommSettings settings;
   settings.backend = "gloo";
   CHECK_THAT(World::Open(settings, {}).status(),
-             HasCode(Code::kInvalidArgument, "known are auto, mpi, threads, nccl"));
+             HasCode(Code::kInvalidArgument, "known are auto, node-shared, mpi, threads, nccl"));
   settings.backend = "threads";
   const auto group = Group();
   const Status threads = World::Open(settings, {}).status();

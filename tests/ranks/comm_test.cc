@@ -63,6 +63,22 @@ TEST_CASE("ranks with much and with nothing are gathered in order", "[comm]") {
   DataAtEverySize(tests::GathersUnequalCounts);
 }
 
+TEST_CASE("every rank keeps its part of a sum, whatever the sizes of the parts", "[comm]") {
+  DataAtEverySize(tests::ScattersReducedParts);
+}
+
+TEST_CASE("parts of a sum have the bits of the whole", "[comm]") {
+  DataAtEverySize(tests::ScatterThenGatherIsAllReduce);
+}
+
+TEST_CASE("blocks reach their ranks, also those without elements", "[comm]") {
+  DataAtEverySize(tests::ExchangesBlocks);
+}
+
+TEST_CASE("mistakes about parts and blocks name the values", "[comm]") {
+  DataAtEverySize(tests::RefusesMistakesOfParts);
+}
+
 TEST_CASE("any rank may broadcast", "[comm]") { DataAtEverySize(tests::BroadcastsFromEveryRoot); }
 
 TEST_CASE("calls under way at once end in their order", "[comm]") {
@@ -180,6 +196,22 @@ TEST_CASE("calls that do not match end with who called what", "[comm]") {
   for (const Status& status : results) {
     CHECK_THAT(status,
                HasCode(Code::kIncompatible, "rank {0} all_reduce f32[1] sum, rank {1} bar"));
+  }
+}
+
+TEST_CASE("blocks of other lengths than expected are named on all ranks", "[comm]") {
+  const auto worlds = World::Threads(2);
+  const auto results = SpawnRanks(2, [&](int rank) -> Status {
+    int32_t in[4] = {}, out[4] = {};
+    const std::vector<int64_t> send{1, 1}, receive{rank == 0 ? 1 : 2, 1};
+    auto work = worlds[rank]->data().AllToAll({in, 2, DType::kI32}, send,
+                                              {out, receive[0] + 1, DType::kI32}, receive, {});
+    return work.ok() ? work->Wait() : work.status();
+  });
+  for (const Status& status : results) {
+    CHECK_THAT(status, HasCode(Code::kIncompatible,
+                               "rank 0 sends 1 elements to rank 1, which "
+                               "expects 2"));
   }
 }
 

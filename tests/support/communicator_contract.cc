@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "comm/reduce_kernels.h"
+#include "tests/support/elements.h"
 
 namespace stemma::tests {
 namespace {
@@ -16,59 +16,10 @@ using comm::ConstSpan;
 using comm::Op;
 using comm::Span;
 using comm::Work;
-
-Status Broken(const std::string& what) { return {Code::kInternal, "promise broken: " + what}; }
-
-// One element of any dtype from a small integer, and back.
-void Write(DType dtype, double value, char* at) {
-  const auto put = [at](auto typed) { std::memcpy(at, &typed, sizeof typed); };
-  switch (dtype) {
-    case DType::kU8:
-      return put(static_cast<uint8_t>(value));
-    case DType::kI8:
-      return put(static_cast<int8_t>(value));
-    case DType::kI32:
-      return put(static_cast<int32_t>(value));
-    case DType::kI64:
-      return put(static_cast<int64_t>(value));
-    case DType::kF16:
-      return put(comm::HalfFromFloat(static_cast<float>(value)));
-    case DType::kBF16:
-      return put(comm::BfloatFromFloat(static_cast<float>(value)));
-    case DType::kF32:
-      return put(static_cast<float>(value));
-    default:
-      return put(value);
-  }
-}
-
-template <typename T>
-T Get(const char* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-double Read(DType dtype, const char* at) {
-  switch (dtype) {
-    case DType::kU8:
-      return Get<uint8_t>(at);
-    case DType::kI8:
-      return Get<int8_t>(at);
-    case DType::kI32:
-      return Get<int32_t>(at);
-    case DType::kI64:
-      return static_cast<double>(Get<int64_t>(at));
-    case DType::kF16:
-      return comm::FloatFromHalf(Get<uint16_t>(at));
-    case DType::kBF16:
-      return comm::FloatFromBfloat(Get<uint16_t>(at));
-    case DType::kF32:
-      return Get<float>(at);
-    default:
-      return Get<double>(at);
-  }
-}
+using internal::Broken;
+using internal::Finish;
+using internal::Read;
+using internal::Write;
 
 struct Case {
   DType dtype = DType::kF32;
@@ -101,21 +52,13 @@ Status ReduceCase(Communicator& comm, const Case& c, First first, Expected expec
   return {};
 }
 
-const DType kAll[] = {DType::kU8,  DType::kI8,   DType::kI32, DType::kI64,
-                      DType::kF16, DType::kBF16, DType::kF32, DType::kF64};
-
-Status Finish(Result<Work> work) {
-  STEMMA_RETURN_IF_ERROR(work.status());
-  return work->Wait();
-}
-
 }  // namespace
 
 Status SumsEveryDType(Communicator& comm) {
   const int n = comm.ranks();
   const auto first = [](int64_t i) { return static_cast<double>(i % 7); };
   const auto sum = [n](int64_t i) { return n * static_cast<double>(i % 7) + n * (n - 1) / 2; };
-  for (DType dtype : kAll) {
+  for (DType dtype : internal::kAllDTypes) {
     for (int64_t count : {1, 2, 1000, 5000}) {
       STEMMA_RETURN_IF_ERROR(ReduceCase(comm, {dtype, Op::kSum, 1, count}, first, sum));
     }
@@ -130,7 +73,7 @@ Status AveragesMinimaMaximaProducts(Communicator& comm) {
   const int n = comm.ranks();
   const auto first = [n](int64_t i) { return static_cast<double>(1 + n * (i % 3)); };
   const auto max = [&](int64_t i) { return first(i) + n - 1; };
-  for (DType dtype : kAll) {
+  for (DType dtype : internal::kAllDTypes) {
     STEMMA_RETURN_IF_ERROR(ReduceCase(comm, {dtype, Op::kMin, 1, 3000}, first, first));
     STEMMA_RETURN_IF_ERROR(ReduceCase(comm, {dtype, Op::kMax, 1, 3000}, first, max));
     const auto one = [](int64_t) { return 1.0; };
@@ -244,6 +187,8 @@ Status AcceptsNothing(Communicator& comm) {
   STEMMA_RETURN_IF_ERROR(Finish(comm.AllReduce({nullptr, 0, DType::kF32}, {})));
   STEMMA_RETURN_IF_ERROR(Finish(comm.Broadcast({nullptr, 0, DType::kF32}, 0, {})));
   const Span all{nullptr, 0, DType::kU8};
+  STEMMA_RETURN_IF_ERROR(Finish(comm.ReduceScatter({nullptr, 0, DType::kU8}, all, none, {})));
+  STEMMA_RETURN_IF_ERROR(Finish(comm.AllToAll({nullptr, 0, DType::kU8}, none, all, none, {})));
   return Finish(comm.AllGather({nullptr, 0, DType::kU8}, all, none, {}));
 }
 

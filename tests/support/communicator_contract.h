@@ -16,6 +16,12 @@ Status AveragesMinimaMaximaProducts(comm::Communicator& comm);
 Status SumsInRankOrder(comm::Communicator& comm);
 Status GathersUnequalCounts(comm::Communicator& comm);
 Status BroadcastsFromEveryRoot(comm::Communicator& comm);
+// Every dtype, parts of any size and of none, in place and not.
+Status ScattersReducedParts(comm::Communicator& comm);
+Status ScatterThenGatherIsAllReduce(comm::Communicator& comm);  // bit by bit
+// Blocks of any size, some of none, also from and to ranks that have nothing at all.
+Status ExchangesBlocks(comm::Communicator& comm);
+Status RefusesMistakesOfParts(comm::Communicator& comm);  // with the values in the text
 Status KeepsTheOrderOfCalls(comm::Communicator& comm);  // many under way at once, then a barrier
 Status AcceptsNothing(comm::Communicator& comm);        // zero elements
 Status RefusesMistakes(comm::Communicator& comm);

@@ -3,6 +3,21 @@
 
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
+#include "tests/support/conformance_report.h"
+
+namespace {
+
+struct RowListener : Catch::TestEventListenerBase {
+  using TestEventListenerBase::TestEventListenerBase;
+  void testCaseEnded(const Catch::TestCaseStats& stats) override {
+    const bool passed = stats.totals.assertions.failed == 0;
+    stemma::tests::ReportCase(stats.testInfo.name, passed, "process", 1);
+  }
+};
+
+}  // namespace
+
+CATCH_REGISTER_LISTENER(RowListener)
 
 int main(int argc, char** argv) {
   Catch::Session session;

@@ -8,6 +8,7 @@
 
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
+#include "tests/support/conformance_report.h"
 
 namespace {
 
@@ -27,7 +28,12 @@ struct TogetherListener : Catch::TestEventListenerBase {
     std::fprintf(stderr, "begin %s\n", info.name.c_str());
   }
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
-    if (WorstOfAll(stats.totals.assertions.failed > 0 ? 1 : 0) == 0) return;
+    const bool passed = WorstOfAll(stats.totals.assertions.failed > 0 ? 1 : 0) == 0;
+    int rank = 0, ranks = 1;
+    MPI_Comm_rank(verdict, &rank);
+    MPI_Comm_size(verdict, &ranks);
+    if (rank == 0) stemma::tests::ReportCase(stats.testInfo.name, passed, "mpi", ranks);
+    if (passed) return;
     std::fflush(nullptr);
     MPI_Finalize();
     std::_Exit(1);

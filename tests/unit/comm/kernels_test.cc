@@ -115,6 +115,38 @@ TEST_CASE("the order is that of the ranks, and the factor comes last and once", 
   CHECK(Reduced<float>(Op::kSum, DType::kF32, {{1}, {3}, {3}}, 1.0 / 3)[0] == 7 * third);
 }
 
+// Spans begin where tensors do, which is on no boundary of a vector register.
+template <typename T>
+void CheckUnaligned(DType dtype, T (*make)(int)) {
+  for (size_t shift = 0; shift < 64 / sizeof(T); shift += 3) {
+    for (int count : {1, 31, 1000, 2049}) {
+      std::vector<std::vector<T>> memory(4);  // rank r begins shift + r elements behind a boundary
+      std::vector<const void*> in;
+      for (size_t r = 0; r < memory.size(); ++r) {
+        memory[r].assign(static_cast<size_t>(count) + 128, make(99));
+        T* const first = memory[r].data() + shift + r;
+        for (int i = 0; i < count; ++i) first[i] = make(i % 5 + static_cast<int>(r));
+        if (r < 3) in.push_back(first);
+      }
+      T* const out = memory[3].data() + shift + 3;
+      Reduce(Op::kSum, dtype, in, count, 1, out);
+      for (int i = 0; i < count; ++i) REQUIRE(out[i] == make(3 * (i % 5) + 3));
+      REQUIRE(out[-1] == make(99));
+      REQUIRE(out[count] == make(99));
+    }
+  }
+}
+
+TEST_CASE("conformance_87_unaligned_memory_is_reduced_right", "[kernels]") {
+  CheckUnaligned<float>(DType::kF32, [](int v) { return static_cast<float>(v); });
+  CheckUnaligned<double>(DType::kF64, [](int v) { return static_cast<double>(v); });
+  CheckUnaligned<uint16_t>(DType::kBF16, [](int v) { return BfloatFromFloat(float(v)); });
+  CheckUnaligned<uint16_t>(DType::kF16, [](int v) { return HalfFromFloat(float(v)); });
+  CheckUnaligned<int32_t>(DType::kI32, [](int v) { return v; });
+  CheckUnaligned<int64_t>(DType::kI64, [](int v) { return int64_t{v}; });
+  CheckUnaligned<uint8_t>(DType::kU8, [](int v) { return static_cast<uint8_t>(v); });
+}
+
 TEST_CASE("blocks have no seams, and the output may be an input", "[kernels]") {
   for (int count : {1, 7, 1023, 1024, 1025, 5000}) {
     std::vector<double> a(count), b(count), c(count);

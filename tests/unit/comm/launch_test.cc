@@ -76,20 +76,45 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
   };
   CHECK_THAT(CheckSettings({}), IsOk());
   CHECK_THAT(with([](auto& s) { s.backend = "hierarchical"; }),
-             HasCode(Code::kInvalidArgument, "known are auto, mpi, threads, nccl"));
+             HasCode(Code::kInvalidArgument, "known are auto, node-shared, mpi, threads, nccl"));
   CHECK_THAT(with([](auto& s) { s.device = "gpu"; }), HasCode(Code::kInvalidArgument, "cuda"));
   CHECK_THAT(with([](auto& s) { s.backend = "nccl"; }),
              HasCode(Code::kInvalidArgument, "device.kind=cuda"));
   CHECK_THAT(with([](auto& s) { s.control_lag = 2; }), HasCode(Code::kInvalidArgument, "0 or 1"));
+  CHECK_THAT(with([](auto& s) { s.progress = "fibre"; }),
+             HasCode(Code::kInvalidArgument, "known are auto, hook, thread"));
+  CHECK_THAT(with([](auto& s) { s.node_small_bytes = 1 << 20; }),
+             HasCode(Code::kInvalidArgument, "comm.node_small_bytes must be from 0 to 65536"));
+  CHECK_THAT(with([](auto& s) { s.spin_us = -1; }),
+             HasCode(Code::kInvalidArgument, "comm.spin_us must not be below 0"));
   CHECK_THAT(with([](auto& s) { s.deadline_s = 0; }), HasCode(Code::kInvalidArgument, "deadline"));
   CommSettings mpi;
   mpi.backend = "mpi";
-  CHECK_THAT(ChooseBackend(mpi, 1, false).status(), HasCode(Code::kInvalidArgument, "mpirun -n 1"));
-  CHECK(*ChooseBackend({}, 1, true) == Backend::kThreads);
-  CHECK(*ChooseBackend({}, 2, true) == Backend::kMpi);
+  CHECK_THAT(ChooseBackend(mpi, 1, 1, false).status(),
+             HasCode(Code::kInvalidArgument, "mpirun -n 1"));
+  CHECK(*ChooseBackend({}, 1, 1, true) == Backend::kThreads);
+  CHECK(*ChooseBackend({}, 2, 1, true) == Backend::kNodeShared);
+  CHECK(*ChooseBackend({}, 2, 2, true) == Backend::kMpi);
+  CHECK(*ChooseBackend(mpi, 2, 1, true) == Backend::kMpi);
+  CommSettings node;
+  node.backend = "node-shared";
+  CHECK(*ChooseBackend(node, 1, 1, false) == Backend::kNodeShared);
+  CHECK_THAT(ChooseBackend(node, 4, 2, true).status(),
+             HasCode(Code::kInvalidArgument, "the ranks are on 2 hosts: set comm.backend=auto"));
 }
 
-TEST_CASE("a world of one never calls MPI", "[world]") {
+TEST_CASE("conformance_06_two_ranks_on_one_gpu_are_refused", "[world]") {
+  const Status shared = RefuseSharedGpus(
+      {"n3, UUID GPU-1f3c", "n3, UUID GPU-77aa", "n4, UUID GPU-0b0b", "n3, UUID GPU-77aa"});
+  CHECK_THAT(shared, HasCode(Code::kInvalidArgument, "ranks 1 and 3 share one GPU"));
+  CHECK_THAT(shared, HasCode(Code::kInvalidArgument, "host n3, UUID GPU-77aa"));
+  CHECK_THAT(shared, HasCode(Code::kInvalidArgument, "device.kind=cpu"));
+  // The same number on another host is another GPU.
+  CHECK_THAT(RefuseSharedGpus({"n3, UUID GPU-0", "n4, UUID GPU-0"}), IsOk());
+  CHECK_THAT(RefuseSharedGpus({}), IsOk());
+}
+
+TEST_CASE("conformance_01_a_world_of_one_never_calls_mpi", "[world]") {
   for (const char* name : {"SLURM_NTASKS", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}) unsetenv(name);
   for (int times = 0; times < 2; ++times) {  // a closed one makes room for the next
     const auto world = World::Open({}, {{"build", "a"}});
@@ -99,6 +124,7 @@ TEST_CASE("a world of one never calls MPI", "[world]") {
     CHECK(one.description() == "1 rank on 1 host, backend threads, order rank");
     CHECK_THAT(World::Open({}, {}).status(),
                HasCode(Code::kInvalidArgument, "has a World already: 1 rank on 1 host"));
+    CHECK_THAT(tests::SumsEveryDType(one.data()), IsOk());  // identities, of one rank
     CHECK_THAT(tests::SumsInRankOrder(one.data()), IsOk());
     CHECK_THAT(tests::GathersUnequalCounts(one.data()), IsOk());
     CHECK_THAT(tests::CohortExchanges(one.cohort()), IsOk());
@@ -109,6 +135,16 @@ TEST_CASE("a world of one never calls MPI", "[world]") {
   int initialised = 1;
   MPI_Initialized(&initialised);
   CHECK(initialised == 0);
+}
+
+TEST_CASE("conformance_04_a_second_world_names_the_first", "[world]") {
+  const auto first = World::Open({}, {{"build", "a"}});
+  REQUIRE(first.ok());
+  const Status second = World::Open({}, {{"build", "a"}}).status();
+  CHECK_THAT(second, HasCode(Code::kInvalidArgument, "has a World already"));
+  CHECK_THAT(second, HasCode(Code::kInvalidArgument, (*first)->description()));
+  CHECK_THAT(tests::SumsInRankOrder((*first)->data()), IsOk());  // which it leaves alone
+  CHECK_THAT((*first)->Close(), IsOk());
 }
 
 }  // namespace

@@ -1,0 +1,2 @@
+#!/usr/bin/env bash
+exec python3 tests/conformance/table_selftest.py
