@@ -208,7 +208,7 @@ Result<int> CountHosts(Cohort& cohort, int node_rank) {
 Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& identity) {
   STEMMA_RETURN_IF_ERROR(world.Connect(settings));
   Identity facts = SharedFacts(settings, identity);
-  facts.emplace_back("MPI library", world.runtime().library());
+  facts.emplace_back("MPI library", world.runtime().library_text());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
   STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
@@ -228,7 +228,7 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
                                        const Launch& launch) {
   STEMMA_ASSIGN_OR_RETURN(auto runtime, MpiRuntime::Start(Milliseconds(settings.init_timeout_s)));
   // A world of one that should be larger: it is alone, and may end alone.
-  Status status = CheckSize(launch, runtime->ranks(), runtime->library());
+  Status status = CheckSize(launch, runtime->ranks(), runtime->library_text());
   if (!status.ok()) {
     runtime->Finish().ok();
     return status;
