@@ -245,8 +245,8 @@ bool NodeCalls::PeerEnded() {
 
 void NodeCalls::LookAround(uint64_t number) {
   const Status lost = peers_->FindLost();
-  // What a rank did before it ended counts.
-  if (lost.ok() || busy_ || Advance(true) || number < retire_.call) return;
+  // What a rank did before it ended counts; and who left a reason ended because of another.
+  if (lost.ok() || busy_ || Advance(true) || number < retire_.call || PeerEnded()) return;
   FailLocked(lost);
 }
 

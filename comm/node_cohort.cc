@@ -15,6 +15,11 @@ class NodeWords final : public WordExchange {
   explicit NodeWords(Communicator& communicator)
       : communicator_(communicator), counts_(static_cast<size_t>(communicator.ranks()), kWords) {}
 
+  // Nobody reads what is still under way: end it, and do not wait for ranks that may be gone.
+  ~NodeWords() override {
+    if (!posted_.empty()) communicator_.Abort({Code::kInvalidArgument, "the control is closed"});
+  }
+
   Status Post(const Words& words) override {
     posted_.emplace_back();
     Posted& posted = posted_.back();

@@ -145,14 +145,15 @@ Status CheckFits(int64_t own, int64_t all) {
                          std::to_string(limit.left)};
 }
 
-// Tells processes apart where process numbers do not: in containers of their own.
+// Tells processes apart where process numbers alone do not, in containers of their own, and where
+// this number alone does not, after a fork.
 uint64_t ProcessToken() {
   static const uint64_t token = [] {
     uint64_t random = 0;
     const bool good = getrandom(&random, sizeof random, 0) == sizeof random;
     return good ? random : static_cast<uint64_t>(getpid());
   }();
-  return token;
+  return token + static_cast<uint64_t>(getpid()) * 0x9e3779b97f4a7c15u;
 }
 
 // What a rank tells the others about its part.

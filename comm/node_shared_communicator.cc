@@ -72,8 +72,8 @@ NodeSharedCommunicator::~NodeSharedCommunicator() {
   if (thread_.joinable()) thread_.join();
 }
 
-void NodeSharedCommunicator::SetIdle(std::function<void()> idle) {
-  calls_->SetIdle(std::move(idle));
+void NodeSharedCommunicator::ServeAlso(const NodeSharedCommunicator& other) {
+  calls_->SetIdle([calls = other.calls_] { calls->Progress().ok(); });
 }
 
 Result<Work> NodeSharedCommunicator::Launch(NodeCall&& call, const CallOptions& options) {

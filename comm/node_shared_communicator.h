@@ -24,7 +24,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <thread>
 
@@ -54,9 +53,9 @@ class NodeSharedCommunicator final : public Communicator {
                                                                 const Options& options);
   ~NodeSharedCommunicator() override;
 
-  // Called by whoever waits here: the Progress of the rank's other communicators, whose peers may
-  // wait for it. Before the first call.
-  void SetIdle(std::function<void()> idle);
+  // Whoever waits here also makes progress there, for peers that may be waiting there first. Before
+  // the first call; not in a circle.
+  void ServeAlso(const NodeSharedCommunicator& other);
 
   int rank() const override { return rank_; }
   int ranks() const override { return ranks_; }

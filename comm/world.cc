@@ -17,6 +17,7 @@
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_runtime.h"
+#include "comm/node_cohort.h"
 #include "comm/thread_communicator.h"
 #include "comm/words.h"
 #include "comm/world_base.h"
@@ -117,7 +118,10 @@ Status MpiWorld::Connect(const CommSettings& settings) {
 
 Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
   const auto deadline = Milliseconds(settings.deadline_s);
-  if (backend == Backend::kNccl) {
+  if (backend == Backend::kNodeShared) {
+    MpiCohort node(*agreement_, deadline, "agreement");
+    STEMMA_RETURN_IF_ERROR(ConnectNode(node, settings));
+  } else if (backend == Backend::kNccl) {
     STEMMA_ASSIGN_OR_RETURN(data_, MakeGpuCommunicator(*cohort_, deadline));
   } else if (backend == Backend::kThreads) {
     auto group = std::make_shared<ThreadGroup>(1, deadline);
@@ -141,7 +145,9 @@ Status MpiWorld::Close() {
   // A rank that failed alone must not enter MPI_Finalize, in which the others would wait for it.
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, data_->Health()));
   if (mpi_data_ != nullptr) STEMMA_RETURN_IF_ERROR(mpi_data_->Close());
-  data_->Abort({Code::kInvalidArgument, "the world is closed"});
+  const Status closed(Code::kInvalidArgument, "the world is closed");
+  data_->Abort(closed);
+  CloseNode(closed);
   STEMMA_RETURN_IF_ERROR(words_->Close());
   STEMMA_RETURN_IF_ERROR(agreement_->Close());
   return runtime_->Finish();
@@ -170,17 +176,19 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   Identity facts = identity;
   facts.emplace_back("comm.backend", settings.backend);
   facts.emplace_back("device.kind", settings.device);
+  facts.emplace_back("comm.node_small_bytes", std::to_string(settings.node_small_bytes));
   facts.emplace_back("comm.deadline_s", std::to_string(settings.deadline_s));
   facts.emplace_back("comm.control_lag", std::to_string(settings.control_lag));
   return facts;
 }
 
 Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Identity& identity) {
-  STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, false));
+  STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, 1, false));
   auto group = std::make_shared<ThreadGroup>(1, Milliseconds(settings.deadline_s));
   auto calls = MakeThreadCalls(group);
   auto world =
       std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0, settings.control_lag);
+  if (backend == Backend::kNodeShared) STEMMA_RETURN_IF_ERROR(world->MoveToNode(settings));
   if (backend == Backend::kNccl) {
     Identity facts = identity;
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
@@ -203,7 +211,8 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
   facts.emplace_back("MPI library", world.runtime().library());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
-  Result<Backend> backend = ChooseBackend(settings, world.ranks(), true);
+  STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
+  Result<Backend> backend = ChooseBackend(settings, world.ranks(), hosts, true);
   STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), backend.status()));
   if (*backend == Backend::kNccl) {
     Identity gpu_facts;
@@ -211,7 +220,6 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
     STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), gpu_facts));
   }
   STEMMA_RETURN_IF_ERROR(world.ConnectData(settings, *backend));
-  STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
   world.description_ = DescribeWorld(world.ranks(), hosts, *backend);
   return {};
 }
@@ -250,6 +258,21 @@ std::string WorldBase::HostName() {
   char name[256] = "unknown";
   gethostname(name, sizeof name - 1);
   return name;
+}
+
+Status WorldBase::ConnectNode(Cohort& node, const CommSettings& settings) {
+  STEMMA_ASSIGN_OR_RETURN(links_, NodeLinks::Connect(node, settings));
+  data_ = std::move(links_.data);
+  cohort_ = std::make_unique<NodeCohort>(*links_.agreement, "agreement");
+  auto texts = std::make_unique<NodeCohort>(*links_.words, "control texts");
+  control_ = MakeControl(MakeNodeWords(*links_.words), std::move(texts), settings.control_lag);
+  return {};
+}
+
+void WorldBase::CloseNode(const Status& closed) {
+  if (links_.agreement == nullptr) return;
+  links_.agreement->Abort(closed);
+  links_.words->Abort(closed);
 }
 
 // A library in one process may have asked the processor to flush subnormal numbers to zero, and

@@ -36,7 +36,8 @@ class World {
                                              const Identity& identity);
 
   // `ranks` worlds over threads of this process, for tests: give one to each thread. Rank r is
-  // element r. All die together when one is aborted.
+  // element r. All die together when one is aborted. With comm.backend=node-shared they meet in
+  // node-shared memory as processes do, otherwise in memory of the process.
   static std::vector<std::unique_ptr<World>> Threads(int ranks, const CommSettings& settings = {});
 
   virtual ~World() = default;
@@ -51,7 +52,7 @@ class World {
   virtual Communicator& data() = 0;  // gradients, parameters
   virtual Cohort& cohort() = 0;      // agreement and small texts, on a communicator of its own
   virtual Control& control() = 0;
-  // "2 ranks on 1 host, backend mpi, order rank"
+  // "2 ranks on 1 host, backend node-shared, order rank"
   virtual const std::string& description() const = 0;
 
   // Ends the job from this rank: prints the cause once, then MPI_Abort with `exit_code`.

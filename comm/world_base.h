@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "comm/node_links.h"
 #include "comm/world.h"
 
 namespace stemma::comm {
@@ -33,9 +34,15 @@ class WorldBase : public World {
   // On stderr, once per process.
   void PrintCause(const Status& cause) const;
 
+  // Puts data, agreement and control word into memory of the node. Collective over `node`.
+  Status ConnectNode(Cohort& node, const CommSettings& settings);
+  // Every call on them fails from now on.
+  void CloseNode(const Status& closed);
+
   // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
   Place place_;
   std::string description_;
+  NodeLinks links_;  // without data
   std::unique_ptr<Cohort> cohort_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Communicator> data_;

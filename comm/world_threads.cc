@@ -1,11 +1,13 @@
 #include "comm/world_threads.h"
 
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "comm/thread_cohort.h"
 #include "comm/words.h"
 #include "comm/world_choice.h"
+#include "core/check.h"
 
 namespace stemma::comm {
 
@@ -21,6 +23,13 @@ ThreadWorld::ThreadWorld(std::shared_ptr<ThreadGroup> group, std::shared_ptr<Thr
   description_ = DescribeWorld(group_->ranks(), 1, Backend::kThreads);
 }
 
+Status ThreadWorld::MoveToNode(const CommSettings& settings) {
+  ThreadCohort node(group_, kCohortBoard, place_.rank, "agreement");
+  STEMMA_RETURN_IF_ERROR(ConnectNode(node, settings));
+  description_ = DescribeWorld(group_->ranks(), 1, Backend::kNodeShared);
+  return {};
+}
+
 void ThreadWorld::Abort(const Status& cause, int exit_code) {
   PrintCause(cause);
   std::_Exit(exit_code);
@@ -30,9 +39,27 @@ Status ThreadWorld::Close() {
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, data_->Health()));
   const Status closed(Code::kInvalidArgument, "the world is closed");
   data_->Abort(closed);
+  CloseNode(closed);
   group_->Fail(closed);
   return {};
 }
+
+namespace {
+
+// Collective, so on a thread for each rank. Memory that cannot be had is no case for tests.
+void MoveAllToNode(const std::vector<std::unique_ptr<World>>& worlds,
+                   const CommSettings& settings) {
+  std::vector<std::thread> threads;
+  for (const auto& world : worlds) {
+    threads.emplace_back([&settings, &world] {
+      const Status moved = static_cast<ThreadWorld&>(*world).MoveToNode(settings);
+      STEMMA_CHECK(moved.ok(), moved.message());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
 
 std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings& settings) {
   const auto deadline = std::chrono::milliseconds(static_cast<int64_t>(settings.deadline_s * 1000));
@@ -42,6 +69,7 @@ std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings
   for (int rank = 0; rank < ranks; ++rank) {
     worlds.push_back(std::make_unique<ThreadWorld>(group, calls, rank, settings.control_lag));
   }
+  if (settings.backend == "node-shared") MoveAllToNode(worlds, settings);
   return worlds;
 }
 

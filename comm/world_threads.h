@@ -14,6 +14,8 @@ class ThreadWorld : public WorldBase {
  public:
   ThreadWorld(std::shared_ptr<ThreadGroup> group, std::shared_ptr<ThreadCalls> calls, int rank,
               int64_t lag);
+  // From now on in node-shared memory. Collective over the worlds of the group.
+  Status MoveToNode(const CommSettings& settings);
   [[noreturn]] void Abort(const Status& cause, int exit_code) override;
   Status Close() override;
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "lineage/names.h"
+#include "lineage/shards.h"
 
 namespace stemma::lineage {
 namespace {
@@ -98,7 +99,8 @@ Result<Written> WriteOnce(const CaptureContext& context, const CaptureJob& job,
 
 Status WritePackOf(const CaptureContext& context, const CaptureJob& job, PackRef* pack,
                    Timings* timings) {
-  STEMMA_ASSIGN_OR_RETURN(const PackPlan plan, PlanPack(context.layout, IdentityOf(context, job)));
+  STEMMA_ASSIGN_OR_RETURN(const PackPlan plan, PlanPack(context.layout, IdentityOf(context, job),
+                                                        HeldBy(context.spans)));
   Status last;
   for (int attempt = 1; attempt <= kWriteTries; ++attempt) {
     Result<Written> written = WriteOnce(context, job, plan, attempt);
@@ -120,9 +122,11 @@ double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks,
-                    bool per_rank) {
-  if (per_rank) return static_cast<uint32_t>(ranks);
+uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks) {
+  for (const LayoutSpan& placed : layout.spans()) {
+    const Role role = placed.span.role;
+    if (role == Role::kPerRank || role == Role::kSharded) return static_cast<uint32_t>(ranks);
+  }
   uint64_t bytes = 0;
   for (const LayoutSection& section : layout.sections()) bytes += section.bytes;
   const uint64_t least = static_cast<uint64_t>(std::max<int64_t>(1, settings.writer_bytes_min));

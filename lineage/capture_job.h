@@ -34,7 +34,8 @@ struct CaptureContext {
   uint32_t incarnation = 0;
   int rank = 0, ranks = 1;
   uint32_t writers = 1;
-  bool per_rank = false;  // there are PerRank spans, so every rank writes
+  bool per_rank = false;  // there are PerRank spans
+  bool sharded = false;   // there are Sharded spans
   bool direct = true, direct_required = false;
 };
 
@@ -70,9 +71,9 @@ struct CaptureRoom {
 
 double SteadySeconds();
 
-// W: enough bytes for each writer; every rank where ranks have bytes of their own.
-uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks,
-                    bool per_rank);
+// W: enough bytes for each writer; every rank where ranks have bytes of their own, per rank or of
+// sharded spans.
+uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks);
 
 // Which writer `rank` is for capture `number`; writers are spread over the ranks, and who comes
 // first rotates, so that load evens out.

@@ -1,6 +1,7 @@
 #include "lineage/capture_report.h"
 
 #include "core/bytes.h"
+#include "lineage/shards.h"
 
 namespace stemma::lineage {
 
@@ -14,6 +15,7 @@ std::string EncodePart(const PartReport& report) {
   out.U32(report.pack.writers);
   out.String(report.pack.pack);
   out.U64(report.pack.bytes);
+  out.String(report.held);
   out.U8(static_cast<uint8_t>(report.status.code()));
   out.String(report.status.message());
   return out.Take();
@@ -30,6 +32,7 @@ Result<PartReport> DecodePart(std::string_view bytes) {
   report.pack.writers = in.U32();
   report.pack.pack = in.String();
   report.pack.bytes = in.U64();
+  report.held = in.String();
   const Code code = static_cast<Code>(in.U8());
   report.status = Status(code, in.String());
   if (in.ok() && in.remaining() == 0) return report;
@@ -61,6 +64,12 @@ Status CheckPacks(const std::vector<PackRef>& packs, uint32_t writers) {
   if (whole) return {};
   return {Code::kInternal, "the ranks' packs are not one of each of " + std::to_string(writers) +
                                " writers: do ranks have different [lineage] settings?"};
+}
+
+Status CheckShards(const Layout& layout, const std::vector<PartReport>& reports) {
+  std::vector<std::string> of_ranks;
+  for (const PartReport& report : reports) of_ranks.push_back(report.held);
+  return CheckAllHeld(layout, of_ranks);
 }
 
 PartState Together(const std::vector<PartReport>& reports) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "lineage/layout.h"
 #include "lineage/record.h"
 
 namespace stemma::lineage {
@@ -20,7 +21,8 @@ struct PartReport {
   uint64_t audit = 0;
   bool has_pack = false;
   PackRef pack;
-  Status status;  // kFailed: why
+  std::string held;  // with the first capture: EncodeHeld of the rank's sharded spans
+  Status status;     // kFailed: why
 };
 
 std::string EncodePart(const PartReport& report);
@@ -33,6 +35,10 @@ Status DecodeVerdict(std::string_view bytes, std::string* payload);
 // OK when there is one pack of each of `writers`, in order. Ranks that were told other settings cut
 // the state elsewhere, and such packs together are no state.
 Status CheckPacks(const std::vector<PackRef>& packs, uint32_t writers);
+
+// OK when the ranks hold every element of the sharded spans once, as the first capture's reports
+// say: an incomplete state must not be found out by the restore.
+Status CheckShards(const Layout& layout, const std::vector<PartReport>& reports);
 
 // What all parts say together: kWritten when every part is, kFailed when one is; else kWorking.
 PartState Together(const std::vector<PartReport>& reports);

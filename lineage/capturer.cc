@@ -10,6 +10,7 @@
 #include "lineage/names.h"
 #include "lineage/record_codec.h"
 #include "lineage/serial_worker.h"
+#include "lineage/shards.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage {
@@ -198,6 +199,7 @@ class CapturerImpl final : public Capturer {
     const std::lock_guard<std::mutex> lock(room_.mutex);
     PartReport report;
     report.capture = job.number;
+    if (ProvesShards(job)) report.held = EncodeHeld(context_.spans);
     report.audit = job.mail.audit;
     report.status = job.mail.status;
     if (!job.mail.status.ok()) {
@@ -209,6 +211,9 @@ class CapturerImpl final : public Capturer {
     }
     return report;
   }
+
+  // Who holds what does not change, so once is enough.
+  bool ProvesShards(const CaptureJob& job) const { return context_.sharded && job.number == 1; }
 
   // A restart sweeps this job's files away; the reason is of more use than the missing file.
   void PreferFence(PartReport* mine) {
@@ -238,9 +243,11 @@ class CapturerImpl final : public Capturer {
       STEMMA_RETURN_IF_ERROR(WaitFor(lock, job, &CaptureJob::Mailbox::copied));
     }
     in_flight_.pop_front();
-    if (together == PartState::kFailed) {
+    Status bad = together == PartState::kFailed ? FirstFailure(reports) : Status();
+    if (bad.ok() && ProvesShards(*job)) bad = CheckShards(context_.layout, reports);
+    if (!bad.ok()) {
       Drop(job);
-      return Failed(*job, FirstFailure(reports));
+      return Failed(*job, bad);
     }
     return Commit(job, reports, cohort);
   }
@@ -362,13 +369,7 @@ Status CheckCreate(const LineageSettings& settings, const std::vector<Span>& spa
     return {Code::kInvalidArgument,
             "lineage.direct_io is '" + settings.direct_io + "'; it must be auto, on or off"};
   }
-  for (const Span& span : spans) {
-    if (span.role != Role::kSharded) continue;
-    return {Code::kInvalidArgument, "span '" + span.name +
-                                        "' is sharded, which captures do not support: gather it "
-                                        "and declare it replicated"};
-  }
-  return {};
+  return CheckHeld(spans);
 }
 
 }  // namespace
@@ -386,8 +387,9 @@ Result<std::unique_ptr<Capturer>> Capturer::Create(const LineageSettings& settin
   context.incarnation = folder->incarnation;
   context.rank = rank;
   context.ranks = ranks;
-  for (const Span& span : context.spans) context.per_rank |= span.role == Role::kPerRank;
-  context.writers = WritersFor(settings, context.layout, ranks, context.per_rank);
+  context.per_rank = HasRole(context.spans, Role::kPerRank);
+  context.sharded = HasRole(context.spans, Role::kSharded);
+  context.writers = WritersFor(settings, context.layout, ranks);
   context.direct = settings.direct_io != "off";
   context.direct_required = settings.direct_io == "on";
   auto capturer = std::make_unique<CapturerImpl>(std::move(context), settings, writer);

@@ -58,8 +58,9 @@ class Capturer {
  public:
   // `writer` is the run's on rank 0, null elsewhere. `spans` are the same on all ranks; `source`
   // outlives the Capturer. `tmp_dir` is the writer's tmp_dir() on rank 0, broadcast to all: it also
-  // tells run and incarnation. Not collective: Agree on the result. Sharded spans are refused;
-  // Frozen ones are written like Replicated ones, with every capture.
+  // tells run and incarnation. Not collective: Agree on the result. `held` of sharded spans is each
+  // rank's own; the first capture fails, on all ranks, when together it is not the whole. Frozen
+  // spans are written like Replicated ones, with every capture.
   static Result<std::unique_ptr<Capturer>> Create(const LineageSettings& settings, Store& store,
                                                   RunWriter* writer, const std::string& tmp_dir,
                                                   std::vector<Span> spans, Source& source, int rank,

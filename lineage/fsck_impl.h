@@ -18,6 +18,7 @@ struct FsckContext {
   const Graph& graph;
   FsckReport& report;
   std::set<ObjectId> intended;  // named by an intent
+  std::set<std::string> named;  // ulids of runs that a name leads to
   std::set<std::string> over;   // "<ulid>/<incarnation>" closed or superseded
 
   void Error(std::string text) { report.errors.push_back(std::move(text)); }

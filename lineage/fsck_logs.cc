@@ -102,15 +102,9 @@ void CheckIncarnation(FsckContext* context, const std::string& run, uint32_t inc
 Status CheckRun(FsckContext* context, const std::string& run) {
   const std::string dir = context->paths.RunDir(run);
   STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files, context->storage.List(dir));
-  Result<std::string> text =
-      ReadBounded(context->storage, context->paths.RunNameFile(run), kSmallFileMax);
-  const std::string name = text.ok() ? text->substr(0, text->find('\n')) : "";
-  Result<std::string> claimed(Status(Code::kNotFound, ""));
-  if (IsName(name)) claimed = ReadRunOf(context->storage, context->paths, name);
-  if (!claimed.ok() || *claimed != run) {
-    context->Remark(dir + ": no name leads to this run" +
-                    (name.empty() ? "" : " ('" + name + "')") +
-                    ": its maker died or works, or the name was taken");
+  if (!context->named.count(run)) {
+    context->Remark(dir + ": no name leads to this run: its maker died or works, or the name was " +
+                    "taken");
   }
   STEMMA_ASSIGN_OR_RETURN(const uint32_t newest,
                           NewestIncarnation(context->storage, context->paths, run));
@@ -138,6 +132,8 @@ Status CheckNames(FsckContext* context) {
       context->Error(run.status().message());
     } else if (!context->storage.Exists(context->paths.RunDir(*run))) {
       context->Error(path + " names run " + *run + ", which is not there");
+    } else {
+      context->named.insert(*run);
     }
   }
   return {};

@@ -210,7 +210,8 @@ namespace stemma::lineage {
 Result<FsckReport> Fsck(const Store& store, const FsckOptions& options) {
   FsckReport report;
   STEMMA_ASSIGN_OR_RETURN(const Graph graph, store.Load());
-  internal::FsckContext context{store, store.storage(), Paths(store.path()), graph, report, {}, {}};
+  internal::FsckContext context{store, store.storage(), Paths(store.path()), graph, report, {}, {},
+                                {}};
   STEMMA_RETURN_IF_ERROR(internal::CheckLogs(&context));
   internal::CheckStates(&context, options.read_data);
   STEMMA_RETURN_IF_ERROR(internal::CheckOrphans(&context));

@@ -110,6 +110,7 @@ Result<Layout> Layout::Of(const std::vector<Span>& spans) {
     LayoutSection& section = layout.sections_[at->second];
     LayoutSpan placed{span, at->second, NextOffset(section, span)};
     placed.span.eager = false;
+    placed.span.held.clear();
     if (span.role != Role::kPerRank) {
       section.bytes = placed.offset + static_cast<uint64_t>(span.bytes());
     }
@@ -228,7 +229,7 @@ std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t w
   std::vector<std::vector<SpanRange>> by_section(layout.sections().size());
   for (uint32_t i = 0; i < layout.spans().size(); ++i) {
     const LayoutSpan& placed = layout.spans()[i];
-    if (placed.span.role == Role::kPerRank) continue;
+    if (placed.span.role == Role::kPerRank || placed.span.role == Role::kSharded) continue;
     const ByteRange mine =
         WriterRange(layout.sections()[placed.section].bytes, writer, writers);
     const uint64_t end = placed.offset + static_cast<uint64_t>(placed.span.bytes());

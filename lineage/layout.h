@@ -4,7 +4,8 @@
 //
 // A *section* ("params", "optim/m", ...) is one flat range of bytes. Its spans lie in it in the
 // order given, each at a multiple of 64; the gaps belong to nobody and are not written. PerRank
-// spans take no room in a section: every rank has one of its own.
+// spans take no room in a section: every rank has one of its own. Sharded spans lie in it like
+// replicated ones, but are not cut by writers: each rank stores what it holds (shards.h).
 //
 //   STEMMA_ASSIGN_OR_RETURN(Layout layout, Layout::Of(spans));
 //   for (const SpanRange& mine : OwnedBy(layout, rank, writers)) {
@@ -45,7 +46,7 @@ struct LayoutSection {
 };
 
 struct LayoutSpan {
-  Span span;                   // `eager` is not stored: it says when to copy, not what
+  Span span;                   // `eager` and `held` are not stored: they say when and who, not what
   uint32_t section = 0;        // index into sections()
   uint64_t offset = 0;         // in its section; 0 for PerRank
 };
@@ -92,7 +93,7 @@ struct SpanRange {
 };
 
 // What `writer` of `writers` stores of the flat spans: section by section, spans in order. PerRank
-// spans are not in it.
+// and Sharded spans are not in it.
 std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t writers);
 
 }  // namespace stemma::lineage

@@ -197,7 +197,7 @@ Result<Segment> ReadSegment(std::string_view bytes) {
 }
 
 Result<Segment> ReadSegmentFile(Storage& storage, const std::string& path) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, ReadBounded(storage, path, kSegmentReadMax));
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, storage.ReadBounded(path, kSegmentReadMax));
   auto segment = ReadSegment(bytes);
   if (!segment.ok()) return Status(segment.status()).Within(path);
   return segment;

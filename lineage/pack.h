@@ -59,8 +59,10 @@ struct PackPlan {
   uint64_t file_bytes = 0;         // a multiple of 4096
 };
 
-// A pure function. kInvalidArgument: writer or ranks make no sense, or the header passes its limit.
-Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity);
+// A pure function. `sharded`: what this writer's rank holds of sharded spans, by span, then offset
+// (HeldBy). kInvalidArgument: writer or ranks make no sense, or the header passes its limit.
+Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity,
+                          const std::vector<SpanRange>& sharded = {});
 
 // Where WritePack finds bytes: in a staged copy, which does not change until it returns.
 class PieceSource {

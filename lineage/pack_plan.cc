@@ -89,23 +89,24 @@ void WidestFirst(const Layout& layout, std::vector<SpanRange>* ranges) {
 }
 
 // What writer owns of the flat spans; writer 0 has the empty ones as well.
-std::vector<SpanRange> Flat(const Layout& layout, const PackIdentity& identity) {
+std::vector<SpanRange> Flat(const Layout& layout, const PackIdentity& identity,
+                            const std::vector<SpanRange>& sharded) {
   std::vector<SpanRange> ranges = OwnedBy(layout, identity.writer, identity.writers);
-  if (identity.writer != 0) return ranges;
-  for (uint32_t i = 0; i < layout.spans().size(); ++i) {
+  ranges.insert(ranges.end(), sharded.begin(), sharded.end());
+  for (uint32_t i = 0; identity.writer == 0 && i < layout.spans().size(); ++i) {
     const Span& span = layout.spans()[i].span;
     if (span.bytes() == 0 && span.role != Role::kPerRank) ranges.push_back({i, 0, 0});
   }
   std::stable_sort(ranges.begin(), ranges.end(), [&](const auto& a, const auto& b) {
     const LayoutSpan &x = layout.spans()[a.span], &y = layout.spans()[b.span];
-    return std::tie(x.section, a.span) < std::tie(y.section, b.span);
+    return std::tie(x.section, a.span, a.offset) < std::tie(y.section, b.span, b.offset);
   });
   return ranges;
 }
 
-void PlanFlat(const Layout& layout, const PackIdentity& identity, Planner* planner) {
+void PlanFlat(const Layout& layout, const std::vector<SpanRange>& ranges, Planner* planner) {
   std::vector<SpanRange> params, others, whole;
-  for (const SpanRange& range : Flat(layout, identity)) {
+  for (const SpanRange& range : ranges) {
     const LayoutSpan& placed = layout.spans()[range.span];
     if (!IsPlanar(placed)) {
       whole.push_back(range);
@@ -187,11 +188,12 @@ std::string EntryName(const Span& span, const PackPiece& piece) {
   return kRankPrefix + std::to_string(piece.rank) + "/" + name;
 }
 
-Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity) {
+Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity,
+                          const std::vector<SpanRange>& sharded) {
   STEMMA_RETURN_IF_ERROR(CheckIdentity(identity));
   PackPlan plan;
   Planner planner(layout, &plan);
-  PlanFlat(layout, identity, &planner);
+  PlanFlat(layout, Flat(layout, identity, sharded), &planner);
   PlanPerRank(layout, identity, &planner);
   plan.chunked_bytes = planner.at();
   plan.chunks = (plan.chunked_bytes + kChunkBytes - 1) / kChunkBytes;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +17,7 @@ namespace stemma::lineage {
 namespace {
 
 constexpr uint64_t kDirectAlign = 4096;
+constexpr size_t kListBytes = 32768;  // of one folder at a time; some 1,000 names
 
 // Closes on every way out.
 class Fd {
@@ -38,6 +40,10 @@ int OpenRetry(const std::string& path, int flags, mode_t mode = 0) {
     fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   } while (fd < 0 && errno == EINTR);
   return fd;
+}
+
+Status NotAFile(const char* call, const std::string& path) {
+  return Status(Code::kIo, std::string(call) + " " + path + ": not a regular file");
 }
 
 class PosixFile final : public WritableFile {
@@ -124,16 +130,25 @@ class Posix final : public Storage {
       ::unlink(path.c_str());
       return ready;
     }
-    return std::unique_ptr<WritableFile>(std::make_unique<PosixFile>(
-        calls_, path, fd.release(), direct, options.direct_required));
+    return std::unique_ptr<WritableFile>(
+        std::make_unique<PosixFile>(calls_, path, fd.release(), direct, options.direct_required));
   }
 
   Result<std::string> ReadAll(const std::string& path) override {
-    Fd fd(OpenRetry(path, O_RDONLY));
+    return ReadBounded(path, std::numeric_limits<uint64_t>::max());
+  }
+
+  // Four calls, because a store of a thousand runs has some thousands of small files. O_NONBLOCK:
+  // opening a pipe that lies where a file should must not wait for its writer.
+  Result<std::string> ReadBounded(const std::string& path, uint64_t max) override {
+    Fd fd(OpenRetry(path, O_RDONLY | O_NONBLOCK));
     if (fd.get() < 0) return FromErrno("open", path, errno);
     struct stat about;
     if (::fstat(fd.get(), &about) != 0) return FromErrno("stat", path, errno);
-    return ReadFd(fd.get(), path, 0, static_cast<uint64_t>(about.st_size));
+    if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
+    const auto bytes = static_cast<uint64_t>(about.st_size);
+    if (bytes > max) return TooLong(path, bytes, max);
+    return ReadFd(fd.get(), path, 0, bytes);
   }
 
   Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) override {
@@ -148,23 +163,26 @@ class Posix final : public Storage {
   Result<uint64_t> SizeOf(const std::string& path) override {
     struct stat about;
     if (::stat(path.c_str(), &about) != 0) return FromErrno("stat", path, errno);
-    if (!S_ISREG(about.st_mode)) return Status(Code::kIo, "stat " + path + ": not a regular file");
+    if (!S_ISREG(about.st_mode)) return NotAFile("stat", path);
     return static_cast<uint64_t>(about.st_size);
   }
 
   Result<std::vector<std::string>> List(const std::string& dir) override {
-    DIR* const stream = ::opendir(dir.c_str());
-    if (stream == nullptr) return FromErrno("opendir", dir, errno);
+    Fd fd(OpenRetry(dir, O_RDONLY | O_DIRECTORY));
+    if (fd.get() < 0) return FromErrno("opendir", dir, errno);
     std::vector<std::string> names;
-    errno = 0;
-    while (const dirent* entry = ::readdir(stream)) {
-      const std::string_view name = entry->d_name;
-      if (name != "." && name != "..") names.emplace_back(name);
-      errno = 0;
+    alignas(dirent64) char entries[kListBytes];
+    for (;;) {
+      const ssize_t bytes = ::getdents64(fd.get(), entries, sizeof entries);
+      if (bytes < 0) return FromErrno("readdir", dir, errno);
+      if (bytes == 0) break;
+      for (ssize_t at = 0; at < bytes;) {
+        const auto* const entry = reinterpret_cast<const dirent64*>(entries + at);
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") names.emplace_back(name);
+        at += entry->d_reclen;
+      }
     }
-    const int error = errno;
-    ::closedir(stream);
-    if (error != 0) return FromErrno("readdir", dir, error);
     std::sort(names.begin(), names.end());
     return names;
   }

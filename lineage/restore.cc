@@ -8,6 +8,7 @@
 #include "lineage/graph.h"
 #include "lineage/layout.h"
 #include "lineage/pack.h"
+#include "lineage/shards.h"
 
 namespace stemma::lineage {
 namespace {
@@ -114,8 +115,25 @@ Status ReadPiece(PackReader& pack, const PackPiece& piece, uint64_t element, siz
   return {};
 }
 
+// What this rank wants of a piece that the state has of `span`: all of it, or what it holds.
+std::vector<PackPiece> Wanted(const Span& span, const PackPiece& piece) {
+  if (span.role != Role::kSharded) return {piece};
+  std::vector<PackPiece> parts;
+  for (const Elements& held : span.held) {
+    PackPiece part = piece;
+    part.first = std::max(piece.first, static_cast<uint64_t>(held.first));
+    const uint64_t end =
+        std::min(piece.first + piece.count, static_cast<uint64_t>(held.first + held.count));
+    if (part.first >= end) continue;
+    part.count = end - part.first;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
 Status RestoreMine(const Store& store, const Record& record, const std::vector<Span>& spans,
                    Sink& sink, const Cohort& cohort) {
+  STEMMA_RETURN_IF_ERROR(CheckHeld(spans));
   STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
   OpenState state{std::move(layout), {}};
   STEMMA_ASSIGN_OR_RETURN(const std::vector<size_t> index, Match(state.layout, spans));
@@ -131,7 +149,9 @@ Status RestoreMine(const Store& store, const Record& record, const std::vector<S
     for (const PackPiece& piece : pack->pieces()) {
       if (piece.rank != from[piece.span]) continue;
       const uint64_t element = SizeOf(state.layout.spans()[piece.span].span.dtype);
-      STEMMA_RETURN_IF_ERROR(ReadPiece(*pack, piece, element, index[piece.span], sink, &buffer));
+      for (const PackPiece& part : Wanted(spans[index[piece.span]], piece)) {
+        STEMMA_RETURN_IF_ERROR(ReadPiece(*pack, part, element, index[piece.span], sink, &buffer));
+      }
     }
   }
   return {};

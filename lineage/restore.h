@@ -18,7 +18,8 @@ Result<std::vector<Span>> SpansOf(const Store& store, const Record& record);
 // Collective: all ranks restore everything, then agree. `spans` are what the program wants: each
 // must be in the state with the same dtype and shape, and nothing of the state may be left over,
 // else kIncompatible lists both sides. PerRank spans follow their rule when the number of ranks
-// differs.
+// differs. Of a span that is sharded in the program each rank gets what it holds, and of one that
+// is not all of it, however the state was written.
 Status Restore(const Store& store, const Record& record, const std::vector<Span>& spans, Sink& sink,
                Cohort& cohort);
 

@@ -1,5 +1,7 @@
 #include "lineage/span.h"
 
+#include <algorithm>
+
 namespace stemma::lineage {
 
 int64_t Span::count() const {
@@ -14,6 +16,11 @@ int64_t Span::count() const {
     if (__builtin_mul_overflow(product, dim, &product)) return -1;
   }
   return product;
+}
+
+bool HasRole(const std::vector<Span>& spans, Role role) {
+  return std::any_of(spans.begin(), spans.end(),
+                     [&](const Span& span) { return span.role == role; });
 }
 
 int64_t Span::bytes() const {

@@ -18,12 +18,16 @@ namespace stemma::lineage {
 enum class Role : uint8_t {
   kReplicated = 1,  // equal on all ranks of the group: one copy, each rank writes a disjoint range
   kPerRank = 2,     // each rank has its own; small
-  kSharded = 3,     // each rank owns a range of it (sharded optimizer state)
+  kSharded = 3,     // each rank holds ranges of it (sharded optimizer state): see shards.h
   kFrozen = 4,      // replicated and never changing: written once, shared by name
 };
 
 // What a PerRank span means at another number of ranks. These numbers reach disk.
 enum class OnReshape : uint8_t { kTakeRank0 = 1, kReseed = 2, kRefuse = 3 };
+
+struct Elements {
+  int64_t first = 0, count = 0;
+};
 
 struct Span {
   std::string name;             // unique; "block3.gate.weight"; "__stemma." is reserved
@@ -33,9 +37,15 @@ struct Span {
   Role role = Role::kReplicated;
   OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
   bool eager = false;           // copied inside Capture(); others until the fence
+  // Sharded only: which elements of the whole this rank holds, ascending; maybe none. Captures
+  // read, and restores write, no others on this rank. Not stored: a state does not say who held
+  // what.
+  std::vector<Elements> held;
   int64_t count() const;        // elements; -1: negative dimension, or overflow
   int64_t bytes() const;        // the same in bytes
 };
+
+bool HasRole(const std::vector<Span>& spans, Role role);
 
 class Source {
  public:

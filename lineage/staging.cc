@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lineage/shards.h"
+
 namespace stemma::lineage {
 namespace {
 
@@ -14,6 +16,9 @@ StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32
                     uint32_t writers) {
   StagePlan plan;
   for (const SpanRange& range : OwnedBy(layout, writer, writers)) {
+    plan.ranges.push_back({range.span, range.offset, range.bytes, 0, spans[range.span].eager});
+  }
+  for (const SpanRange& range : HeldBy(spans)) {
     plan.ranges.push_back({range.span, range.offset, range.bytes, 0, spans[range.span].eager});
   }
   for (uint32_t i = 0; i < spans.size(); ++i) {

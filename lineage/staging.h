@@ -32,7 +32,8 @@ struct StagePlan {
   uint64_t bytes = 0;              // of memory
 };
 
-// The flat part of `writer` of `writers`, and the PerRank spans of the rank that plans.
+// The flat part of `writer` of `writers`, the PerRank spans of the rank that plans, and what it
+// holds of Sharded ones.
 StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32_t writer,
                     uint32_t writers);
 

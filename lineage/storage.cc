@@ -6,13 +6,15 @@
 
 namespace stemma::lineage {
 
-Result<std::string> ReadBounded(Storage& storage, const std::string& path, uint64_t max) {
-  STEMMA_ASSIGN_OR_RETURN(const uint64_t bytes, storage.SizeOf(path));
-  if (bytes > max) {
-    return Status(Code::kCorruption, path + " has " + std::to_string(bytes) + " bytes, at most " +
-                                         std::to_string(max) + " make sense");
-  }
-  return storage.ReadAll(path);
+Status TooLong(const std::string& path, uint64_t bytes, uint64_t max) {
+  return Status(Code::kCorruption, path + " has " + std::to_string(bytes) + " bytes, at most " +
+                                       std::to_string(max) + " make sense");
+}
+
+Result<std::string> Storage::ReadBounded(const std::string& path, uint64_t max) {
+  STEMMA_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOf(path));
+  if (bytes > max) return TooLong(path, bytes, max);
+  return ReadAll(path);
 }
 
 bool IsNoSpace(const Status& status) {
@@ -23,11 +25,15 @@ bool IsNoSpace(const Status& status) {
          text.find("File too large") != std::string::npos;
 }
 
-Status WriteDurable(Storage& storage, const std::string& path, std::string_view bytes) {
+Status WriteSynced(Storage& storage, const std::string& path, std::string_view bytes) {
   STEMMA_ASSIGN_OR_RETURN(const auto file, storage.Create(path, {}));
   STEMMA_RETURN_IF_ERROR(file->Append(bytes));
   STEMMA_RETURN_IF_ERROR(file->Sync());
-  STEMMA_RETURN_IF_ERROR(file->Close());
+  return file->Close();
+}
+
+Status WriteDurable(Storage& storage, const std::string& path, std::string_view bytes) {
+  STEMMA_RETURN_IF_ERROR(WriteSynced(storage, path, bytes));
   return storage.SyncDir(ParentOf(path));
 }
 

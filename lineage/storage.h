@@ -18,16 +18,16 @@ namespace stemma::lineage {
 
 class WritableFile {
  public:
-  virtual ~WritableFile() = default;               // closes without syncing
+  virtual ~WritableFile() = default;  // closes without syncing
   virtual Status Append(std::string_view bytes) = 0;
-  virtual Status Sync() = 0;                       // data and size; a failure loses the file
+  virtual Status Sync() = 0;  // data and size; a failure loses the file
   virtual Status Close() = 0;
 };
 
 struct WriteOptions {
-  uint64_t reserve = 0;      // bytes known to come: fallocate where the file system can
-  bool direct = false;       // O_DIRECT where it works (Append then wants multiples of 4096 from
-                             // 4096-aligned memory, but the last), with a buffered fallback
+  uint64_t reserve = 0;  // bytes known to come: fallocate where the file system can
+  bool direct = false;   // O_DIRECT where it works (Append then wants multiples of 4096 from
+                         // 4096-aligned memory, but the last), with a buffered fallback
   bool direct_required = false;  // no fallback: kIo where O_DIRECT does not work
 };
 
@@ -37,24 +37,30 @@ class Storage {
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path,
                                                        const WriteOptions& options) = 0;  // O_EXCL
   virtual Result<std::string> ReadAll(const std::string& path) = 0;
+  // ReadAll of a file that somebody may have swapped: kCorruption when it has more than `max`
+  // bytes, before any of them is read.
+  virtual Result<std::string> ReadBounded(const std::string& path, uint64_t max);
   // Exactly `bytes` bytes; kCorruption when the file ends before them.
   virtual Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) = 0;
   virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
-  virtual Status MakeDir(const std::string& path) = 0;      // exclusive: the claim
+  virtual Status MakeDir(const std::string& path) = 0;  // exclusive: the claim
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
-  virtual Status Remove(const std::string& path) = 0;       // a file or an empty directory
+  virtual Status Remove(const std::string& path) = 0;  // a file or an empty directory
   virtual Status SyncDir(const std::string& dir) = 0;
   virtual bool Exists(const std::string& path) = 0;
 };
 
-// ReadAll for a file that somebody may have swapped: kCorruption when it has more than `max` bytes.
-Result<std::string> ReadBounded(Storage& storage, const std::string& path, uint64_t max);
+// What ReadBounded says of a file that is too long.
+Status TooLong(const std::string& path, uint64_t bytes, uint64_t max);
 
 // The disk, the quota or one storage target is full: training can go on without this capture.
 bool IsNoSpace(const Status& status);
 
-// Creates `path` with `bytes`, syncs the file and then its folder. kInvalidArgument when it exists.
+// Creates `path` with `bytes` and syncs the file, not its folder: enough where the name lasts only
+// until a rename, whose folder is synced. kInvalidArgument when it exists.
+Status WriteSynced(Storage& storage, const std::string& path, std::string_view bytes);
+// The same, and then its folder.
 Status WriteDurable(Storage& storage, const std::string& path, std::string_view bytes);
 
 // The process's POSIX file system; never destroyed.

@@ -1,5 +1,6 @@
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/log.h"
 #include "lineage/record_codec.h"
 #include "lineage/store_impl.h"
 
@@ -38,16 +39,50 @@ IntentEntry IntentFor(const Record& parent, const Record& child) {
   return intent;
 }
 
-Status AppendWithdrawn(LogWriter& log, const StateId& id, const std::string& why) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeWithdrawn({id, why, WallMs()}));
-  return log.Append(FrameType::kWithdrawn, payload);
-}
+// The log of a fork: complete when it is made, so it is one file that is never appended to again.
+// Nobody looks at it before the name leads there, which is after its last sync.
+class ForkLog {
+ public:
+  static Result<ForkLog> Create(Storage& storage, const Paths& paths, const Begun& begun) {
+    ForkLog log;
+    STEMMA_ASSIGN_OR_RETURN(log.file_,
+                            storage.Create(paths.LogSegment(begun.run, begun.incarnation, 1), {}));
+    log.ulid_ = UlidToBytes(NewUlid());
+    log.pending_ = EncodeSegmentHeader(SegmentKind::kLog, log.ulid_);
+    return log;
+  }
+
+  Status Add(FrameType type, Result<std::string> payload) {
+    STEMMA_RETURN_IF_ERROR(payload.status());
+    pending_ += EncodeFrame(ulid_, type, *payload);
+    return {};
+  }
+  // Writes what was added, in one piece.
+  Status Sync() {
+    STEMMA_RETURN_IF_ERROR(file_->Append(pending_));
+    pending_.clear();
+    return file_->Sync();
+  }
+  Status Close() { return file_->Close(); }
+  // Ends the intent; where that fails, fsck lists it.
+  void GiveUp(const std::string& why) {
+    if (Add(FrameType::kClose, EncodeClose({why, WallMs()})).ok()) (void)Sync();
+  }
+
+ private:
+  std::unique_ptr<WritableFile> file_;
+  std::string ulid_, pending_;
+};
 
 }  // namespace
 
 // Intent first, then a look at the bytes, then the record: a collector that misses the intent has
 // not freed anything before the look, and one that sees it keeps the bytes. The name comes last, so
 // a fork is there whole or not at all.
+//
+// Durable before the name: both parts of the log (the first so that a collector on another node
+// sees the intent), and the folders on the way to it. The folders are synced together, after the
+// file: on a file system with a journal the first sync has written them all.
 Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const std::string& name,
                                 const Record& change) {
   const auto found = graph.states.find(parent);
@@ -61,21 +96,26 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
   STEMMA_RETURN_IF_ERROR(CheckNameFree(name));
   STEMMA_RETURN_IF_ERROR(
       CheckObjects(storage_, paths_, found->second).Within("fork " + NameOfState(found->second)));
-  STEMMA_ASSIGN_OR_RETURN(Begun begun, BeginRun(name));
+  STEMMA_ASSIGN_OR_RETURN(const Begun begun, MakeRun(name));
   Record record = ForkRecord(found->second, begun, change);
   STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeRecord(&record));
 
-  STEMMA_ASSIGN_OR_RETURN(const std::string intent, EncodeIntent(IntentFor(found->second, record)));
-  STEMMA_RETURN_IF_ERROR(begun.log->Append(FrameType::kIntent, intent));
+  STEMMA_ASSIGN_OR_RETURN(ForkLog log, ForkLog::Create(storage_, paths_, begun));
+  STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
+  STEMMA_RETURN_IF_ERROR(
+      log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record))));
+  STEMMA_RETURN_IF_ERROR(log.Sync());
   Status there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {
-    (void)AppendWithdrawn(*begun.log, record.id, there.message());
+    log.GiveUp("not forked: " + there.message());
     return std::move(there).Within("fork " + NameOfState(found->second));
   }
-  STEMMA_RETURN_IF_ERROR(begun.log->Append(FrameType::kState, payload));
-  STEMMA_ASSIGN_OR_RETURN(const std::string close, EncodeClose({"forked", WallMs()}));
-  STEMMA_RETURN_IF_ERROR(begun.log->Append(FrameType::kClose, close));
-  STEMMA_RETURN_IF_ERROR(begun.log->Close());
+  STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kState, payload));
+  STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({"forked", WallMs()})));
+  STEMMA_RETURN_IF_ERROR(log.Sync());
+  STEMMA_RETURN_IF_ERROR(log.Close());
+  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)));
+  STEMMA_RETURN_IF_ERROR(SyncRun(begun));
   STEMMA_RETURN_IF_ERROR(ClaimName(begun));
   return record.id;
 }

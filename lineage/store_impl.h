@@ -20,6 +20,7 @@
 #include "core/status.h"
 #include "lineage/log.h"
 #include "lineage/names.h"
+#include "lineage/record_codec.h"
 #include "lineage/store.h"
 
 namespace stemma::lineage::internal {
@@ -39,7 +40,8 @@ Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& fold
 // Removes the files in `folder` and it; what cannot be removed stays.
 void RemoveFolderQuietly(Storage& storage, const std::string& folder);
 
-// A run's folder with one incarnation claimed and its log begun.
+// A run's folder with one incarnation claimed and, where one process goes on with it, its log
+// begun.
 struct Begun {
   std::string run, name;
   uint32_t incarnation = 0;
@@ -72,7 +74,10 @@ class StoreImpl final : public Store {
 
  private:
   Status CheckNameFree(const std::string& name) const;
-  Result<Begun> BeginRun(const std::string& name);  // not visible until ClaimName
+  // The folders of a new run with its first incarnation: not durable until SyncRun, not visible
+  // until ClaimName.
+  Result<Begun> MakeRun(const std::string& name);
+  Status SyncRun(const Begun& begun);
   Status ClaimName(const Begun& begun);
   Result<ObjectId> PutObject(ObjectKind kind, std::string_view bytes);
   Result<std::string> GetObject(ObjectKind kind, const ObjectId& id) const;
@@ -88,10 +93,10 @@ class StoreImpl final : public Store {
 // The packs (with their sizes), layout and blobs that `record` names are there. kCorruption for a
 // wrong size, kNotFound for what is missing.
 Status CheckObjects(Storage& storage, const Paths& paths, const Record& record);
-// Creates the incarnation's log and its `open` frame; the folder exists and is durable.
-Result<std::unique_ptr<LogWriter>> BeginLog(Storage& storage, const Paths& paths,
-                                            const std::string& run, const std::string& name,
-                                            uint32_t incarnation);
+// What a log begins with: who writes it.
+OpenEntry OpenEntryFor(const Begun& begun);
+// Creates the incarnation's log and its `open` frame; the folder exists.
+Status BeginLog(Storage& storage, const Paths& paths, Begun* begun);
 // The ulid behind a run's name.
 Result<std::string> ReadRunOf(Storage& storage, const Paths& paths, const std::string& name);
 // The largest incarnation folder; 0 when there is none.

@@ -7,15 +7,12 @@
 #include "lineage/layout.h"
 #include "lineage/pack.h"
 #include "lineage/record_codec.h"
+#include "lineage/run_logs.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage {
 namespace internal {
 namespace {
-
-std::string At(const std::string& path, uint64_t offset) {
-  return path + " at byte " + std::to_string(offset);
-}
 
 // One Load: gathers frames of all logs, then settles what they say about each other.
 class Loader {
@@ -33,8 +30,6 @@ class Loader {
   }
 
  private:
-  void Warn(std::string text) { graph_.warnings.push_back(std::move(text)); }
-
   Status ReadTags() {
     STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, storage_.List(paths_.TagsDir()));
     for (const std::string& name : names) {
@@ -50,13 +45,16 @@ class Loader {
     std::vector<NoteEntry> notes;
     for (const std::string& file : files) {
       if (!ParseNotesSegment(file)) continue;
-      ReadFrames(paths_.NotesDir() + "/" + file, SegmentKind::kNotes,
-                 [&](const std::string& path, const Frame& frame) {
-                   if (frame.type != FrameType::kNote) return;
-                   Result<NoteEntry> note = DecodeNote(frame.payload);
-                   if (note.ok()) return notes.push_back(*std::move(note));
-                   Warn(At(path, frame.offset) + ": " + note.status().message());
-                 });
+      std::string damage;  // hides notes, not states: the warning is enough
+      ReadFrames(
+          storage_, paths_.NotesDir() + "/" + file, SegmentKind::kNotes,
+          [&](const Frame& frame) -> Status {
+            if (frame.type != FrameType::kNote) return {};
+            STEMMA_ASSIGN_OR_RETURN(NoteEntry note, DecodeNote(frame.payload));
+            notes.push_back(std::move(note));
+            return {};
+          },
+          &damage, &graph_.warnings);
     }
     std::sort(notes.begin(), notes.end(), [](const NoteEntry& a, const NoteEntry& b) {
       return std::tie(a.clock, a.writer) < std::tie(b.clock, b.writer);
@@ -69,94 +67,31 @@ class Loader {
   }
 
   Status ReadRuns() {
-    STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, storage_.List(paths_.NamesDir()));
-    for (const std::string& name : names) {
-      if (!IsName(name)) continue;
-      Result<std::string> run = ReadRunOf(storage_, paths_, name);
-      const Status read = run.ok() ? ReadRun(name, *run) : run.status();
-      if (!read.ok()) Warn("run '" + name + "': " + read.message());
+    STEMMA_ASSIGN_OR_RETURN(std::vector<std::string> names, storage_.List(paths_.NamesDir()));
+    names.erase(std::remove_if(names.begin(), names.end(),
+                               [](const std::string& name) { return !IsName(name); }),
+                names.end());
+    std::vector<RunLogs> all = ReadAllRuns(storage_, paths_, names);
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].status.ok()) {
+        Add(std::move(all[i]));
+      } else {
+        graph_.warnings.push_back("run '" + names[i] + "': " + all[i].status.message());
+      }
     }
     return {};
   }
 
-  Status ReadRun(const std::string& name, const std::string& ulid) {
-    STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files,
-                            storage_.List(paths_.RunDir(ulid)));
-    RunEntry run;
-    run.ulid = ulid;
-    run.name = name;
-    std::vector<uint32_t> incarnations;
-    for (const std::string& file : files) {
-      if (const auto number = ParseIncarnation(file)) incarnations.push_back(*number);
+  // A state that is in the logs twice (an append that was repeated) counts once.
+  void Add(RunLogs logs) {
+    for (std::string& warning : logs.warnings) graph_.warnings.push_back(std::move(warning));
+    withdrawn_.insert(logs.withdrawn.begin(), logs.withdrawn.end());
+    for (Record& record : logs.states) {
+      const StateId id = record.id;
+      if (graph_.states.emplace(id, std::move(record)).second) logs.run.states.push_back(id);
     }
-    std::sort(incarnations.begin(), incarnations.end());
-    if (!incarnations.empty()) run.newest_incarnation = incarnations.back();
-    for (const uint32_t incarnation : incarnations) ReadIncarnation(&run, incarnation);
-    graph_.runs[name] = std::move(run);
-    return {};
-  }
-
-  void ReadIncarnation(RunEntry* run, uint32_t incarnation) {
-    const std::string dir = paths_.IncarnationDir(run->ulid, incarnation);
-    Result<std::vector<std::string>> files = storage_.List(dir);
-    if (!files.ok()) return CannotRead(&run->unreadable, files.status().message());
-    std::vector<uint32_t> segments;
-    for (const std::string& file : *files) {
-      if (const auto number = ParseLogSegment(file)) segments.push_back(*number);
-    }
-    std::sort(segments.begin(), segments.end());
-    for (const uint32_t segment : segments) {
-      ReadFrames(
-          paths_.LogSegment(run->ulid, incarnation, segment), SegmentKind::kLog,
-          [&](const std::string& path, const Frame& frame) {
-            const Status read = ReadLogFrame(run, incarnation, frame);
-            if (read.ok()) return;
-            CannotRead(&run->unreadable, At(path, frame.offset) + ": " + read.message());
-          },
-          &run->unreadable);
-    }
-  }
-
-  // What hides states: a torn tail does not, it never held one that counted.
-  void CannotRead(std::string* unreadable, std::string why) {
-    if (unreadable && unreadable->empty()) *unreadable = why;
-    Warn(std::move(why));
-  }
-
-  template <typename Visit>
-  void ReadFrames(const std::string& path, SegmentKind kind, Visit&& visit,
-                  std::string* unreadable = nullptr) {
-    Result<Segment> segment = ReadSegmentFile(storage_, path);
-    if (!segment.ok()) return CannotRead(unreadable, path + ": " + segment.status().message());
-    if (segment->damaged) {
-      CannotRead(unreadable, At(path, segment->valid_bytes) + ": " + segment->torn_why +
-                                 ", and more entries follow");
-    } else if (segment->torn_bytes > 0) {
-      Warn(At(path, segment->valid_bytes) + ": " + std::to_string(segment->torn_bytes) +
-           " bytes are no whole frame (a torn tail, or an append in progress): " +
-           segment->torn_why);
-    }
-    if (segment->valid_bytes == 0) return;
-    if (segment->kind != kind) {
-      return CannotRead(unreadable, path + ": a segment of another kind lies here");
-    }
-    for (const Frame& frame : segment->frames) visit(path, frame);
-  }
-
-  Status ReadLogFrame(RunEntry* run, uint32_t incarnation, const Frame& frame) {
-    if (frame.type == FrameType::kWithdrawn) {
-      STEMMA_ASSIGN_OR_RETURN(const WithdrawnEntry entry, DecodeWithdrawn(frame.payload));
-      withdrawn_.insert(entry.state);
-    }
-    if (frame.type != FrameType::kState) return {};
-    STEMMA_ASSIGN_OR_RETURN(Record record, DecodeRecord(frame.payload));
-    if (record.run != run->ulid || record.incarnation != incarnation) {
-      return {Code::kCorruption, "state " + Hex(record.id).substr(0, 16) +
-                                     " says that it belongs to another run or incarnation"};
-    }
-    const StateId id = record.id;
-    if (graph_.states.emplace(id, std::move(record)).second) run->states.push_back(id);
-    return {};
+    const std::string name = logs.run.name;
+    graph_.runs[name] = std::move(logs.run);
   }
 
   // A withdrawn state was never acknowledged. One that a resume had already read and gone on from

@@ -33,7 +33,7 @@ Status CheckPresent(Storage& storage, const Paths& paths, ObjectKind kind, const
 // Gives `bytes` the name `path`, in place of what has it.
 Status PutUnder(Storage& storage, const std::string& temporary, const std::string& path,
                 std::string_view bytes) {
-  Status put = WriteDurable(storage, temporary, bytes);
+  Status put = WriteSynced(storage, temporary, bytes);
   if (put.ok()) put = storage.Rename(temporary, path);
   if (!put.ok()) (void)storage.Remove(temporary);
   return put;
@@ -61,7 +61,7 @@ Result<ObjectId> StoreImpl::PutObject(ObjectKind kind, std::string_view bytes) {
 Result<std::string> StoreImpl::GetObject(ObjectKind kind, const ObjectId& id) const {
   if (id.size() != kSha256Bytes) return Status(Code::kInvalidArgument, "an object id has 32 bytes");
   const std::string path = paths_.Object(kind, id);
-  STEMMA_ASSIGN_OR_RETURN(std::string bytes, ReadBounded(storage_, path, kObjectMax));
+  STEMMA_ASSIGN_OR_RETURN(std::string bytes, storage_.ReadBounded(path, kObjectMax));
   if (Sha256(bytes) == id) return bytes;
   return Status(Code::kCorruption, path + ": its content is not what its name says");
 }

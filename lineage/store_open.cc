@@ -39,7 +39,7 @@ Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& fold
   STEMMA_RETURN_IF_ERROR(WriteDurable(storage, temporary + "/" + file, bytes));
   const Status renamed = storage.Rename(temporary, folder);
   if (!renamed.ok()) {
-    Result<std::string> there = ReadBounded(storage, folder + "/" + file, kSmallFileMax);
+    Result<std::string> there = storage.ReadBounded(folder + "/" + file, kSmallFileMax);
     if (!there.ok() || *there != bytes) {
       RemoveFolderQuietly(storage, temporary);
       if (!storage.Exists(folder + "/" + file)) return renamed;
@@ -55,7 +55,7 @@ constexpr char kMagicLine[] = "stemma store 1";
 
 Status CheckFormat(Storage& storage, const Paths& paths) {
   STEMMA_ASSIGN_OR_RETURN(const std::string text,
-                          ReadBounded(storage, paths.Format(), kSmallFileMax));
+                          storage.ReadBounded(paths.Format(), kSmallFileMax));
   const std::string line = text.substr(0, text.find('\n'));
   if (line == kMagicLine) return {};
   if (line.rfind("stemma store ", 0) == 0) {

@@ -108,31 +108,31 @@ Result<uint32_t> NewestIncarnation(Storage& storage, const Paths& paths, const s
 
 Result<std::string> ReadRunOf(Storage& storage, const Paths& paths, const std::string& name) {
   STEMMA_ASSIGN_OR_RETURN(const std::string text,
-                          ReadBounded(storage, paths.NameRunFile(name), kSmallFileMax));
+                          storage.ReadBounded(paths.NameRunFile(name), kSmallFileMax));
   const std::string run = Trimmed(text);
   if (IsUlid(run)) return run;
   return Status(Code::kCorruption, paths.NameRunFile(name) + " holds no run's ulid");
 }
 
-Result<std::unique_ptr<LogWriter>> BeginLog(Storage& storage, const Paths& paths,
-                                            const std::string& run, const std::string& name,
-                                            uint32_t incarnation) {
-  auto path_of = [paths, run, incarnation](uint32_t segment) {
-    return paths.LogSegment(run, incarnation, segment);
-  };
-  STEMMA_ASSIGN_OR_RETURN(std::unique_ptr<LogWriter> log,
-                          LogWriter::Create(storage, SegmentKind::kLog, path_of));
+OpenEntry OpenEntryFor(const Begun& begun) {
   OpenEntry open;
-  open.run = run;
-  open.run_name = name;
-  open.incarnation = incarnation;
+  open.run = begun.run;
+  open.run_name = begun.name;
+  open.incarnation = begun.incarnation;
   open.host = HostName();
   open.pid = static_cast<uint64_t>(getpid());
   open.program = "stemma";
   open.wall_ms = WallMs();
-  STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeOpen(open));
-  STEMMA_RETURN_IF_ERROR(log->Append(FrameType::kOpen, payload));
-  return log;
+  return open;
+}
+
+Status BeginLog(Storage& storage, const Paths& paths, Begun* begun) {
+  auto path_of = [paths, run = begun->run, incarnation = begun->incarnation](uint32_t segment) {
+    return paths.LogSegment(run, incarnation, segment);
+  };
+  STEMMA_ASSIGN_OR_RETURN(begun->log, LogWriter::Create(storage, SegmentKind::kLog, path_of));
+  STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeOpen(OpenEntryFor(*begun)));
+  return begun->log->Append(FrameType::kOpen, payload);
 }
 
 Status StoreImpl::CheckNameFree(const std::string& name) const {
@@ -142,17 +142,24 @@ Status StoreImpl::CheckNameFree(const std::string& name) const {
           "a run called '" + name + "' exists in " + paths_.root() + ": choose another name"};
 }
 
-Result<Begun> StoreImpl::BeginRun(const std::string& name) {
+// The `name` file is for people, and its content is in the log too: it may be lost with the power.
+Result<Begun> StoreImpl::MakeRun(const std::string& name) {
   Begun begun;
   begun.run = NewUlid();
   begun.name = name;
   begun.incarnation = 1;
   STEMMA_RETURN_IF_ERROR(storage_.MakeDir(paths_.RunDir(begun.run)));
   STEMMA_RETURN_IF_ERROR(storage_.MakeDir(paths_.IncarnationDir(begun.run, 1)));
-  STEMMA_RETURN_IF_ERROR(WriteDurable(storage_, paths_.RunNameFile(begun.run), name + "\n"));
-  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.RunsDir()));
-  STEMMA_ASSIGN_OR_RETURN(begun.log, BeginLog(storage_, paths_, begun.run, name, 1));
+  STEMMA_ASSIGN_OR_RETURN(const auto file, storage_.Create(paths_.RunNameFile(begun.run), {}));
+  STEMMA_RETURN_IF_ERROR(file->Append(name + "\n"));
+  STEMMA_RETURN_IF_ERROR(file->Close());
   return begun;
+}
+
+// Whoever finds the name finds the run: its folder, and in it the incarnation's.
+Status StoreImpl::SyncRun(const Begun& begun) {
+  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.RunDir(begun.run)));
+  return storage_.SyncDir(paths_.RunsDir());
 }
 
 Status StoreImpl::ClaimName(const Begun& begun) {
@@ -165,7 +172,9 @@ Status StoreImpl::ClaimName(const Begun& begun) {
 
 Result<std::unique_ptr<RunWriter>> StoreImpl::StartRun(const std::string& name) {
   STEMMA_RETURN_IF_ERROR(CheckNameFree(name));
-  STEMMA_ASSIGN_OR_RETURN(Begun begun, BeginRun(name));
+  STEMMA_ASSIGN_OR_RETURN(Begun begun, MakeRun(name));
+  STEMMA_RETURN_IF_ERROR(BeginLog(storage_, paths_, &begun));
+  STEMMA_RETURN_IF_ERROR(SyncRun(begun));
   STEMMA_RETURN_IF_ERROR(ClaimName(begun));
   STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TmpOf(begun.run, 1)));
   return std::unique_ptr<RunWriter>(
@@ -184,8 +193,7 @@ Result<std::unique_ptr<RunWriter>> StoreImpl::NextIncarnation(const std::string&
   STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.NamesDir()));
   STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.RunsDir()));
   STEMMA_ASSIGN_OR_RETURN(begun.incarnation, ClaimIncarnation(storage_, paths_, begun.run));
-  STEMMA_ASSIGN_OR_RETURN(begun.log,
-                          BeginLog(storage_, paths_, begun.run, name, begun.incarnation));
+  STEMMA_RETURN_IF_ERROR(BeginLog(storage_, paths_, &begun));
   SweepTmp(storage_, paths_, begun.run, begun.incarnation);
   STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TmpOf(begun.run, begun.incarnation)));
   return std::unique_ptr<RunWriter>(

@@ -42,7 +42,7 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
   TagVersions versions;
   versions.highest = numbers.empty() ? 0 : numbers.front();
   for (const uint32_t number : numbers) {
-    Result<std::string> file = ReadBounded(storage, paths.TagTarget(name, number), kSmallFileMax);
+    Result<std::string> file = storage.ReadBounded(paths.TagTarget(name, number), kSmallFileMax);
     if (!file.ok()) continue;
     Result<TagTarget> target = DecodeTagTarget(*file);
     if (!target.ok()) continue;

@@ -74,6 +74,20 @@ const FlatSpace& FlatModel::space(size_t slot) const {
   return spaces_[plan_.buckets[plan_.slots[slot].bucket].segment];
 }
 
+std::vector<Bucket> FlatModel::Buckets() const {
+  std::vector<Bucket> buckets;
+  for (size_t b = 0; b < plan_.buckets.size(); ++b) {
+    const BucketInfo& info = plan_.buckets[b];
+    Bucket bucket;
+    bucket.index = b;
+    bucket.gradients = spaces_[info.segment].gradients.narrow(0, info.offset, info.count);
+    bucket.what = "bucket " + std::to_string(b) + " (" + parameter(info.slots.front()).name +
+                  " .. " + parameter(info.slots.back()).name + ")";
+    buckets.push_back(std::move(bucket));
+  }
+  return buckets;
+}
+
 Status FlatModel::Move() {
   return Guard("flat memory", [&]() -> Status {
     STEMMA_RETURN_IF_ERROR(MoveParameters());

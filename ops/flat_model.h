@@ -16,6 +16,7 @@
 
 #include "comm/world.h"
 #include "core/status.h"
+#include "ops/bucket_hook.h"
 #include "ops/model.h"
 #include "ops/plan.h"
 #include "ops/reducer.h"
@@ -47,6 +48,7 @@ class FlatModel {
   const Model& model() const { return model_; }
   const std::vector<FlatSpace>& spaces() const { return spaces_; }
   const std::vector<at::Tensor>& averaged() const { return averaged_; }  // 1-D, one per dtype
+  std::vector<Bucket> Buckets() const;  // the plan's, over the flat gradients
   const Parameter& parameter(size_t slot) const;
   const FlatSpace& space(size_t slot) const;
 

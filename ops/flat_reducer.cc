@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ops/guard.h"
+#include "ops/shard_collectives.h"
 #include "ops/tensor_bytes.h"
 
 namespace stemma::ops {
@@ -17,47 +18,45 @@ Status Invalid(const std::string& text) { return {Code::kInvalidArgument, text};
 
 std::string Times(int n) { return std::to_string(n) + (n == 1 ? " time" : " times"); }
 
-comm::Span PartOf(const at::Tensor& flat, DType dtype, int64_t offset, int64_t count) {
-  auto* bytes = static_cast<char*>(flat.data_ptr());
-  return {bytes + offset * static_cast<int64_t>(SizeOf(dtype)), count, dtype};
-}
-
-std::vector<Call> CallsOf(const FlatModel& model) {
-  std::vector<Call> calls;
-  for (const at::Tensor& flat : model.averaged()) {
-    calls.push_back({*SpanOf(flat, "averaged buffers"), comm::Op::kAverage, "averaged buffers"});
-  }
-  const Plan& plan = model.plan();
-  for (size_t b = 0; b < plan.buckets.size(); ++b) {
-    const BucketInfo& bucket = plan.buckets[b];
-    const at::Tensor& flat = model.spaces()[bucket.segment].gradients;
-    calls.push_back({PartOf(flat, bucket.dtype, bucket.offset, bucket.count), comm::Op::kSum,
-                     "bucket " + std::to_string(b) + " (" +
-                         model.parameter(bucket.slots.front()).name + " .. " +
-                         model.parameter(bucket.slots.back()).name + ")"});
-  }
-  return calls;
-}
-
 }  // namespace
 
-FlatReducer::FlatReducer(bool unused_is_error, comm::World& world, std::unique_ptr<FlatModel> model)
-    : unused_is_error_(unused_is_error),
+FlatReducer::FlatReducer(const OpsSettings& settings, comm::World& world,
+                         std::unique_ptr<FlatModel> model, std::unique_ptr<BucketHook> bucket_hook)
+    : settings_(settings),
+      world_(world),
       model_(std::move(model)),
+      bucket_hook_(std::move(bucket_hook)),
+      average_(MakeAllReduce(comm::Op::kAverage)),
+      shard_(model_->plan().shards > 1 ? Shard{world.rank(), world.ranks()} : Shard{}),
       device_(DeviceOf(world)),
-      averaged_calls_(model_->averaged().size()),
-      queue_(world.data(), CallsOf(*model_)) {}
+      averaged_calls_(model_->averaged().size()) {}
 
 FlatReducer::~FlatReducer() {
   const MutexLock lock(mutex_);
-  const Status ignored = queue_.Wait();  // nobody may write to memory that is about to go
+  if (queue_ == nullptr) return;
+  const Status ignored = queue_->Wait();  // nobody may write to memory that is about to go
   static_cast<void>(ignored);
 }
 
-void FlatReducer::AddHooks() {
-  for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
-    hooks_.Add(model_->parameter(slot).tensor, [this](size_t s) { OnGradient(s); });
+std::vector<Call> FlatReducer::Calls() {
+  std::vector<Call> calls;
+  for (const at::Tensor& flat : model_->averaged()) {
+    calls.push_back({{calls.size(), flat, "averaged buffers"}, average_.get()});
   }
+  for (const Bucket& bucket : model_->Buckets()) calls.push_back({bucket, bucket_hook_.get()});
+  return calls;
+}
+
+Status FlatReducer::Start() {
+  return Guard("Reducer::Create", [&]() -> Status {
+    STEMMA_RETURN_IF_ERROR(bucket_hook_->Prepare(world_, model_->Buckets()));
+    const MutexLock lock(mutex_);
+    queue_ = std::make_unique<LaunchQueue>(world_.data(), Calls());
+    for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
+      hooks_.Add(model_->parameter(slot).tensor, [this](size_t s) { OnGradient(s); });
+    }
+    return {};
+  });
 }
 
 Status FlatReducer::CheckModel() const {
@@ -76,7 +75,7 @@ Status FlatReducer::CheckModel() const {
 void FlatReducer::Open(const StepShape& shape) {
   stats_.aliases_reattached += model_->ReattachGradients();
   model_->ZeroGradients();
-  queue_.Start(1 / shape.divisor);
+  queue_->Start(1 / shape.divisor);
   shape_ = shape;
   armed_ = false;
   failure_ = {};
@@ -95,6 +94,12 @@ Status FlatReducer::CheckShape(const StepShape& shape) const {
     return Invalid(std::string("BeginStep: the step before has not ended: call ") +
                    (window_ == Window::kOpen ? "Finish() and " : "") +
                    "Wait() after its last backward()");
+  }
+  if (shards_unused_) {
+    return Invalid(
+        "BeginStep: with ops.shard = optimizer the step before left each rank its part of the "
+        "reduced gradients, and no optimizer used it: call Step() of an optimizer made by "
+        "optim::Make, or set ops.shard = none for any other optimizer");
   }
   if (shape.micro_batches < 1) {
     return Invalid("BeginStep: micro_batches is " + std::to_string(shape.micro_batches) +
@@ -158,11 +163,11 @@ Status FlatReducer::Count(size_t slot) {
 Status FlatReducer::LaunchReady() {
   if (!armed_) return {};
   void* const stream = StreamOf(device_);
-  while (!queue_.done()) {
-    const size_t next = queue_.next();
+  while (!queue_->done()) {
+    const size_t next = queue_->next();
     const bool is_bucket = next >= averaged_calls_;
     if (is_bucket && missing_[next - averaged_calls_] > 0) break;
-    STEMMA_RETURN_IF_ERROR(queue_.Launch(stream));
+    STEMMA_RETURN_IF_ERROR(queue_->Launch(stream));
     if (!is_bucket) continue;
     ++stats_.buckets_launched;
     if (window_ == Window::kOpen) ++stats_.launched_before_finish;
@@ -184,7 +189,7 @@ Status FlatReducer::CheckArrivals() const {
                    " since BeginStep, which announced micro_batches = " +
                    std::to_string(shape_.micro_batches));
   }
-  if (!unused_is_error_) return {};
+  if (!(settings_.unused == "error")) return {};
   std::string names;
   size_t unused = 0;
   for (size_t slot = 0; slot < arrived_.size(); ++slot) {
@@ -217,12 +222,27 @@ Status FlatReducer::Wait() {
   const MutexLock lock(mutex_);
   if (window_ != Window::kLaunched) return Invalid("Wait: there was no Finish");
   const auto begin = std::chrono::steady_clock::now();
-  const Status waited = queue_.Wait();
+  const Status waited = queue_->Wait();
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
   stats_.wait_s += spent.count();
   if (failure_.ok()) failure_ = waited;
   window_ = failure_.ok() ? Window::kIdle : Window::kFailed;
+  shards_unused_ = failure_.ok() && shard_.ranks > 1;
   return failure_;
+}
+
+Status FlatReducer::GatherSums(const at::Tensor& mine, const std::vector<int64_t>& counts,
+                               const at::Tensor& all) {
+  {
+    const MutexLock lock(mutex_);
+    shards_unused_ = false;
+  }
+  return Guard("GatherSums", [&] { return ops::GatherSums(world_, mine, counts, all); });
+}
+
+Status FlatReducer::GatherParameters() {
+  if (shard_.ranks == 1) return {};
+  return Guard("GatherParameters", [&] { return GatherShards(world_, *model_); });
 }
 
 void FlatReducer::Abandon() {
@@ -231,7 +251,7 @@ void FlatReducer::Abandon() {
     // The same scale as last time: it is no secret of this rank, and the gradients are lost anyway.
     if (window_ == Window::kIdle) Open(shape_);
     const Status launched = window_ == Window::kOpen ? LaunchAll() : Status();
-    const Status waited = queue_.Wait();
+    const Status waited = queue_->Wait();
     window_ = Window::kIdle;
     return launched.ok() ? waited : launched;
   });
@@ -240,7 +260,7 @@ void FlatReducer::Abandon() {
 
 uint64_t FlatReducer::launched_digest() const {
   const MutexLock lock(mutex_);
-  return queue_.digest();
+  return queue_->digest();
 }
 
 }  // namespace stemma::ops

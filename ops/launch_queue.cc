@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/random.h"
+#include "ops/guard.h"
 
 namespace stemma::ops {
 
@@ -14,26 +15,22 @@ void LaunchQueue::Start(double scale) {
 }
 
 Status LaunchQueue::Launch(void* stream) {
-  const Call& call = calls_[next_];
-  digest_ = Key({digest_, next_++, static_cast<uint64_t>(call.span.count)});
+  Call& call = calls_[next_];
+  digest_ = Key({digest_, next_++, static_cast<uint64_t>(call.bucket.gradients.numel())});
   if (!failure_.ok()) return failure_;
-  comm::CallOptions options;
-  options.op = call.op;
-  options.scale = call.op == comm::Op::kSum ? scale_ : 1;
-  options.what = call.what;
-  options.stream = stream;
-  Result<comm::Work> work = communicator_.AllReduce(call.span, options);
-  if (work.ok()) {
-    works_.push_back(*std::move(work));
-  } else {
-    failure_ = work.status();
-  }
+  call.bucket.scale = scale_;
+  call.bucket.stream = stream;
+  failure_ = Guard(call.bucket.what.c_str(), [&]() -> Status {
+    STEMMA_ASSIGN_OR_RETURN(comm::Work work, call.hook->Run(call.bucket, communicator_));
+    works_.push_back(std::move(work));
+    return {};
+  });
   return failure_;
 }
 
 Status LaunchQueue::Wait() {
   for (comm::Work& work : works_) {
-    Status status = work.Wait();
+    Status status = Guard("Wait", [&] { return work.Wait(); });
     if (failure_.ok()) failure_ = std::move(status);
   }
   works_.clear();

@@ -1,27 +1,27 @@
 // The collective calls of one step, always the same ones in the same order. Readiness decides when
 // a call is launched, never which or in what order: so ranks whose backward runs differently still
-// meet.
+// meet. What a call does is its BucketHook's business: an all-reduce, a compressed one, a
+// reduce-scatter.
 //
 //   queue.Start(1.0 / samples);
-//   while (ready(queue.next())) STEMMA_RETURN_IF_ERROR(queue.Launch());
+//   while (ready(queue.next())) STEMMA_RETURN_IF_ERROR(queue.Launch(stream));
 //   STEMMA_RETURN_IF_ERROR(queue.Wait());
 //
-// No LibTorch. Owner: the Reducer, which also serialises the calls; the world outlives it.
+// Owner: the Reducer, which also serialises the calls; the world and the hooks outlive it.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "core/status.h"
+#include "ops/bucket_hook.h"
 
 namespace stemma::ops {
 
 struct Call {
-  comm::Span span;
-  comm::Op op = comm::Op::kSum;
-  std::string what;  // "bucket 4 (layer1.0.bn2.bias .. layer1.0.conv1.weight)"
+  Bucket bucket;  // averaged buffers and small facts travel like buckets, with hooks of their own
+  BucketHook* hook = nullptr;
 };
 
 class LaunchQueue {
@@ -29,7 +29,7 @@ class LaunchQueue {
   LaunchQueue(comm::Communicator& communicator, std::vector<Call> calls)
       : communicator_(communicator), calls_(std::move(calls)) {}
 
-  // A new step. `scale` multiplies sums, not averages. REQUIRES: Wait has returned.
+  // A new step. Every bucket's `scale`. REQUIRES: Wait has returned.
   void Start(double scale);
   size_t next() const { return next_; }  // calls of this step launched so far
   bool done() const { return next_ == calls_.size(); }
@@ -42,7 +42,7 @@ class LaunchQueue {
 
  private:
   comm::Communicator& communicator_;
-  const std::vector<Call> calls_;
+  std::vector<Call> calls_;
   std::vector<comm::Work> works_;
   Status failure_;
   double scale_ = 1;

@@ -97,6 +97,8 @@ ModelDescription DescriptionOf(const OpsSettings& settings, const Model& model) 
   entries.emplace_back("ops.first_mb", Number(settings.first_mb));
   entries.emplace_back("ops.last_mb", Number(settings.last_mb));
   entries.emplace_back("ops.unused", settings.unused);
+  entries.emplace_back("ops.shard", settings.shard);
+  entries.emplace_back("ops.compress", settings.compress);
   for (const Parameter& p : model.parameters) {
     entries.emplace_back(p.name, InfoOf(p.name, p.tensor).Describe() + StridesOf(p.tensor));
   }

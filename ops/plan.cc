@@ -28,8 +28,16 @@ Status CheckSettings(const OpsSettings& s) {
     return Invalid("ops." + std::string(cap.name) + " is " + std::to_string(cap.value) +
                    ": a bucket's size in MiB must be greater than 0");
   }
-  if (s.unused == "zero" || s.unused == "error") return {};
-  return Invalid("ops.unused is '" + s.unused + "': expected zero or error");
+  if (s.unused != "zero" && s.unused != "error") {
+    return Invalid("ops.unused is '" + s.unused + "': expected zero or error");
+  }
+  if (s.shard == "optimizer" && s.compress != "none") {
+    return Invalid(
+        "ops.shard = optimizer reduces buckets by a reduce-scatter, which ops.compress = " +
+        s.compress + " is not made for: set one of the two to none");
+  }
+  if (s.shard == "none" || s.shard == "optimizer") return {};
+  return Invalid("ops.shard is '" + s.shard + "': expected none or optimizer");
 }
 
 Status CheckParameters(const std::vector<ParameterInfo>& parameters) {
@@ -119,7 +127,9 @@ void AddBucket(const std::vector<ParameterInfo>& parameters, const Members& memb
   size_t segment = 0;
   while (plan->segments[segment].dtype != dtype) ++segment;
   const auto size = static_cast<int64_t>(SizeOf(dtype));
-  int64_t used = RoundUp(plan->segments[segment].count, kBucketAlign / size);
+  const bool sharded = plan->shards > 1;
+  const int64_t align = sharded ? kChunk : kBucketAlign / size;  // kChunk elements are whole pages
+  int64_t used = RoundUp(plan->segments[segment].count, align);
 
   BucketInfo bucket;
   bucket.dtype = dtype;
@@ -135,8 +145,9 @@ void AddBucket(const std::vector<ParameterInfo>& parameters, const Members& memb
     bucket.slots.push_back(plan->slots.size());
     plan->slots.push_back(slot);
   }
-  used = RoundUp(used, kTensorAlign / size);
-  bucket.count = used - bucket.offset;
+  bucket.count =
+      RoundUp(used - bucket.offset, sharded ? kChunk * plan->shards : kTensorAlign / size);
+  used = bucket.offset + bucket.count;
   plan->segments[segment].count = RoundUp(used, kBucketAlign / size);
   plan->buckets.push_back(std::move(bucket));
 }
@@ -151,7 +162,8 @@ std::string Text(const std::vector<ParameterInfo>& parameters, const OpsSettings
                  const Plan& plan) {
   std::string text = "plan 1 chunk " + std::to_string(kChunk) + " bucket_mb " +
                      Number(settings.bucket_mb) + " first_mb " + Number(settings.first_mb) +
-                     " last_mb " + Number(settings.last_mb) + " unused " + settings.unused + "\n";
+                     " last_mb " + Number(settings.last_mb) + " unused " + settings.unused +
+                     " compress " + settings.compress + "\n";
   for (const SegmentInfo& s : plan.segments) {
     text += "segment " + std::string(NameOf(s.dtype)) + " count " + std::to_string(s.count) + "\n";
   }
@@ -189,10 +201,12 @@ std::string ParameterInfo::Describe() const {
   return text + (trainable ? "]" : "] frozen");
 }
 
-Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSettings& settings) {
+Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSettings& settings,
+                      int ranks) {
   STEMMA_RETURN_IF_ERROR(CheckSettings(settings));
   STEMMA_RETURN_IF_ERROR(CheckParameters(parameters));
   Plan plan;
+  plan.shards = settings.shard == "optimizer" ? ranks : 1;
   std::vector<Members> by_segment;
   for (size_t i = parameters.size(); i-- > 0;) {
     if (!parameters[i].trainable) continue;

@@ -17,6 +17,10 @@
 // tensor's start and shards cut at chunks never meet in the middle; every tensor starts on a
 // 64-byte boundary, every bucket on one of 4096 bytes. Padding is zero for ever.
 //
+// With a sharded optimizer (settings.shard = "optimizer") a bucket also starts at a multiple of
+// kChunk, and its tail is padded to a whole number of chunks that the ranks divide (shard.h). The
+// offsets of tensors within their bucket are the same for every number of ranks.
+//
 // No LibTorch here. Plain values; no thread rule.
 #pragma once
 
@@ -65,12 +69,15 @@ struct Plan {
   std::vector<SegmentInfo> segments;  // one per dtype that occurs
   std::vector<BucketInfo> buckets;    // in launch order
   std::vector<Slot> slots;            // in launch order: last parameter first
+  int shards = 1;                     // parts of every bucket; 1: nothing is sharded
   std::string text;                   // for people: `stemma plan`, error texts
   std::string digest;                 // Sha256(text), raw bytes
 };
 
-// kInvalidArgument: duplicate or empty name, a tensor without elements, a dtype that cannot be
-// reduced, caps that are not positive, an unknown value of `unused`, no trainable parameter.
-Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSettings& settings);
+// `ranks` counts only when the optimizer is sharded. kInvalidArgument: duplicate or empty name, a
+// tensor without elements, a dtype that cannot be reduced, caps that are not positive, an unknown
+// value of `unused` or `shard`, no trainable parameter.
+Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSettings& settings,
+                      int ranks = 1);
 
 }  // namespace stemma::ops

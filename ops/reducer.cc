@@ -4,11 +4,13 @@
 
 #include "core/cohort.h"
 #include "core/digest.h"
+#include "ops/compress.h"
 #include "ops/flat_model.h"
 #include "ops/flat_reducer.h"
 #include "ops/guard.h"
 #include "ops/handshake.h"
 #include "ops/model.h"
+#include "ops/shard_collectives.h"
 
 namespace stemma::ops {
 namespace {
@@ -16,15 +18,21 @@ namespace {
 // What this rank can do alone; the ranks agree on the outcome.
 Status Prepare(const OpsSettings& settings, const comm::World& world,
                std::vector<Parameter> parameters, std::vector<Buffer> buffers, Model* model,
-               Plan* plan) {
+               Plan* plan, std::unique_ptr<BucketHook>* hook) {
   return Guard("Reducer::Create", [&]() -> Status {
     STEMMA_ASSIGN_OR_RETURN(*model, CheckModel(world, std::move(parameters), std::move(buffers)));
-    STEMMA_ASSIGN_OR_RETURN(*plan, MakePlan(InfosOf(model->parameters), settings));
+    STEMMA_ASSIGN_OR_RETURN(*plan, MakePlan(InfosOf(model->parameters), settings, world.ranks()));
+    STEMMA_ASSIGN_OR_RETURN(*hook, MakeCompression(settings.compress));
+    if (plan->shards > 1) *hook = MakeReduceScatter(*plan);
     return {};
   });
 }
 
 }  // namespace
+
+Status Reducer::GatherSums(const at::Tensor&, const std::vector<int64_t>&, const at::Tensor&) {
+  return {Code::kInternal, "GatherSums: nothing is sharded"};
+}
 
 Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, comm::World& world,
                                                  std::vector<Parameter> parameters,
@@ -32,8 +40,9 @@ Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, co
   Cohort& cohort = world.cohort();
   Model model;
   Plan plan;
-  STEMMA_RETURN_IF_ERROR(Agree(
-      cohort, Prepare(settings, world, std::move(parameters), std::move(buffers), &model, &plan)));
+  std::unique_ptr<BucketHook> hook;
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, Prepare(settings, world, std::move(parameters),
+                                               std::move(buffers), &model, &plan, &hook)));
   STEMMA_RETURN_IF_ERROR(CompareModels(cohort, DescriptionOf(settings, model)));
   STEMMA_RETURN_IF_ERROR(CompareDigests(cohort, Xxh64(plan.digest), "plans"));
 
@@ -48,11 +57,8 @@ Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, co
   STEMMA_RETURN_IF_ERROR(
       CompareDigests(cohort, digest, "parameters and buffers after the broadcast"));
 
-  auto reducer = std::make_unique<FlatReducer>(settings.unused == "error", world, std::move(flat));
-  STEMMA_RETURN_IF_ERROR(Agree(cohort, Guard("gradient hooks", [&]() -> Status {
-                                 reducer->AddHooks();
-                                 return {};
-                               })));
+  auto reducer = std::make_unique<FlatReducer>(settings, world, std::move(flat), std::move(hook));
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, reducer->Start()));
   return std::unique_ptr<Reducer>(std::move(reducer));
 }
 

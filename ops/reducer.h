@@ -37,6 +37,7 @@
 #include "core/status.h"
 #include "ops/parameter.h"
 #include "ops/plan.h"
+#include "ops/shard.h"
 
 namespace stemma::ops {
 
@@ -80,13 +81,26 @@ class Reducer {
   // All buckets are under way on return, also when it returns an error of this rank's hooks.
   virtual Status Finish() = 0;
   // On return every gradient holds the reduced value and averaged buffers hold their mean. On a GPU
-  // the current stream waits, not the host.
+  // the current stream waits, not the host. Sharded: only this rank's parts of the gradients
+  // (shard()) hold it, the rest is undefined; an optimizer that knows of shards must use them, or
+  // the next BeginStep is an error.
   virtual Status Wait() = 0;
   // After a failure of this rank in a step, before its Wait(): launches the rest of the step's
   // buckets as they are (all, as zeros, when BeginStep was not reached) and waits for them, so that
   // peers do not hang; the caller then raises kAnyFailed in the control word, and calls Abandon in
   // place of every later step until a verdict says that all stop.
   virtual void Abandon() = 0;
+
+  // settings.shard = "optimizer": which part of every bucket is this rank's. {0, 1}: nothing is
+  // sharded, or there is one rank only; the two functions below are not called then.
+  virtual Shard shard() const { return {}; }
+  // Between Wait() and BeginStep, collective. `mine` of every rank, counts[r] elements of rank r,
+  // in rank order into `all`: for sums over tensors that lie in several parts.
+  virtual Status GatherSums(const at::Tensor& mine, const std::vector<int64_t>& counts,
+                            const at::Tensor& all);
+  // Between Wait() and BeginStep, collective: this rank's parts of the parameters go to all ranks.
+  // On a GPU the current stream waits, not the host. Without shards it does nothing.
+  virtual Status GatherParameters() { return {}; }
 
   virtual const Plan& plan() const = 0;
   virtual const std::vector<Parameter>& parameters() const = 0;  // registration order

@@ -13,10 +13,12 @@ namespace stemma::ops {
 using comm::CommSettings;
 
 struct OpsSettings {
-  double bucket_mb = 4;         // cap of a bucket, MiB; larger: fewer calls, less overlap
-  double first_mb = 1;          // cap of the first bucket: communication starts early
-  double last_mb = 1;           // cap of the last one: what backward cannot hide is short
-  std::string unused = "zero";  // zero | error: what a parameter without gradient means
+  double bucket_mb = 4;           // cap of a bucket, MiB; larger: fewer calls, less overlap
+  double first_mb = 1;            // cap of the first bucket: communication starts early
+  double last_mb = 1;             // cap of the last one: what backward cannot hide is short
+  std::string unused = "zero";    // zero | error: what a parameter without gradient means
+  std::string compress = "none";  // none | bf16 | fp16: ops/compress.h
+  std::string shard = "none";     // none | optimizer: ranks divide the optimizer's state: shard.h
 };
 
 }  // namespace stemma::ops

@@ -7,12 +7,12 @@
 namespace stemma::ops {
 
 using comm::Control;
+using comm::Identity;
 using comm::kAllCaptureWritten;
 using comm::kAnyCapture;
 using comm::kAnyCaptureFailed;
 using comm::kAnyFailed;
 using comm::kAnyStop;
-using comm::Identity;
 using comm::Mine;
 using comm::Op;
 using comm::Verdict;

@@ -53,9 +53,10 @@ void Download(const at::Tensor& device_rows, std::vector<Row>* rows) {
 
 std::vector<CudaChunk> ChunksOf(const Space& space) {
   std::vector<CudaChunk> chunks;
-  for (const ChunkPart& chunk : space.chunks) {
-    chunks.push_back(
-        {chunk.offset, static_cast<int32_t>(chunk.count), static_cast<int32_t>(chunk.tensor)});
+  for (const int64_t row : space.mine) {
+    const ChunkPart& chunk = space.chunks[static_cast<size_t>(row)];
+    chunks.push_back({chunk.offset, chunk.state, row, static_cast<int32_t>(chunk.count),
+                      static_cast<int32_t>(chunk.tensor)});
   }
   return chunks;
 }
@@ -72,12 +73,14 @@ std::vector<CudaTensor> TensorsOf(const Space& space) {
 template <typename T>
 class CudaPasses final : public Passes {
  public:
-  CudaPasses(const Space& space, const FlatMemory& memory) : device_(space.parameters.device()) {
+  CudaPasses(const Space& space, const FlatMemory& memory, SumExchange* exchange)
+      : device_(space.parameters.device()), exchange_(exchange) {
     chunks_ = Upload(ChunksOf(space), device_);
     tensors_ = Upload(TensorsOf(space), device_);
     chunk_sums_ = Zeros<Sums>(space.chunks.size(), device_);
     squares_ = Zeros<double>(space.tensors.size(), device_);
     ratios_ = Upload(std::vector<TrustRatio>(space.tensors.size()), device_);
+    for (const TensorPart& part : space.tensors) adapted_ |= part.adapt;
     view_.p = static_cast<T*>(memory.p);
     view_.g = static_cast<const T*>(memory.g);
     view_.m = static_cast<T*>(memory.m);
@@ -89,7 +92,7 @@ class CudaPasses final : public Passes {
     }
     view_.chunks = static_cast<const CudaChunk*>(chunks_.data_ptr());
     view_.tensors = static_cast<const CudaTensor*>(tensors_.data_ptr());
-    view_.chunk_count = static_cast<int64_t>(space.chunks.size());
+    view_.chunk_count = static_cast<int64_t>(space.mine.size());
     view_.tensor_count = static_cast<int64_t>(space.tensors.size());
     view_.chunk_sums = static_cast<Sums*>(chunk_sums_.data_ptr());
     view_.squares = static_cast<double*>(squares_.data_ptr());
@@ -98,14 +101,18 @@ class CudaPasses final : public Passes {
 
   Status SumGradients(std::vector<double>* by_tensor) override {
     const c10::DeviceGuard guard(device_);
-    STEMMA_RETURN_IF_ERROR(FromLaunch(CudaSumGradients(view_, Stream()), "the gradient's norm"));
+    STEMMA_RETURN_IF_ERROR(FromLaunch(CudaChunkSquares(view_, Stream()), "the gradient's squares"));
+    STEMMA_RETURN_IF_ERROR(Exchange(1));
+    STEMMA_RETURN_IF_ERROR(FromLaunch(CudaTensorSquares(view_, Stream()), "the gradient's norm"));
     Download(squares_, by_tensor);
     return {};
   }
 
   Status Lamb(const Scalars<double>& k, const RatioBounds& bounds) override {
     const c10::DeviceGuard guard(device_);
-    return FromLaunch(CudaLamb(view_, k, bounds, Stream()), "lamb");
+    STEMMA_RETURN_IF_ERROR(FromLaunch(CudaLambFirst(view_, k, Stream()), "lamb's first pass"));
+    if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(2));
+    return FromLaunch(CudaLambSecond(view_, k, bounds, Stream()), "lamb's second pass");
   }
 
   Status Ratios(std::vector<TrustRatio>* by_tensor) override {
@@ -127,7 +134,15 @@ class CudaPasses final : public Passes {
  private:
   void* Stream() const { return ops::StreamOf(device_); }
 
+  // The sums of other ranks' chunks, the first column or both, on the current stream.
+  Status Exchange(int64_t columns) {
+    if (exchange_ == nullptr) return {};
+    return exchange_->Complete(chunk_sums_.view(at::kDouble).view({-1, 2}).narrow(1, 0, columns));
+  }
+
   const at::Device device_;
+  SumExchange* const exchange_;                                  // null: nothing is sharded
+  bool adapted_ = false;                                         // some tensor gets a ratio
   at::Tensor chunks_, tensors_, chunk_sums_, squares_, ratios_;  // own the memory of view_
   CudaSpace<T> view_;
 };
@@ -136,10 +151,13 @@ class CudaPasses final : public Passes {
 
 Status CudaPassesBuilt() { return {}; }
 
-std::unique_ptr<Passes> MakeCudaPasses(const Space& space, const FlatMemory& memory) {
+std::unique_ptr<Passes> MakeCudaPasses(const Space& space, const FlatMemory& memory,
+                                       SumExchange* exchange) {
   const c10::DeviceGuard guard(space.parameters.device());
-  if (space.dtype == DType::kF64) return std::make_unique<CudaPasses<double>>(space, memory);
-  return std::make_unique<CudaPasses<float>>(space, memory);
+  if (space.dtype == DType::kF64) {
+    return std::make_unique<CudaPasses<double>>(space, memory, exchange);
+  }
+  return std::make_unique<CudaPasses<float>>(space, memory, exchange);
 }
 
 }  // namespace stemma::optim

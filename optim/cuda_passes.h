@@ -25,6 +25,7 @@ namespace stemma::optim {
 Status CudaPassesBuilt();
 
 // c10::Error when the device has no memory for the tables. REQUIRES: CudaPassesBuilt() is ok.
-std::unique_ptr<Passes> MakeCudaPasses(const Space& space, const FlatMemory& memory);
+std::unique_ptr<Passes> MakeCudaPasses(const Space& space, const FlatMemory& memory,
+                                       SumExchange* exchange);
 
 }  // namespace stemma::optim

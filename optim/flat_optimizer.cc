@@ -29,8 +29,10 @@ FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
   for (const Space& space : spaces_) {
     arrays_.emplace_back();
     for (size_t i = 0; i < slots_.size(); ++i) {
-      arrays_.back().push_back(at::zeros(space.parameters.sizes(), space.gradients.options()));
+      arrays_.back().push_back(at::zeros({space.state_count}, space.gradients.options()));
     }
+    const bool sharded = !space.of_ranks.empty();
+    exchanges_.push_back(sharded ? std::make_unique<SumExchange>(reducer, space) : nullptr);
   }
   for (size_t i = 0; i < spaces_.size(); ++i) passes_.push_back(PassesOf(i));
 }
@@ -42,7 +44,7 @@ std::unique_ptr<Passes> FlatOptimizer::PassesOf(size_t space) const {
   memory.g = spaces_[space].gradients.const_data_ptr();
   if (arrays.size() > 0) memory.m = arrays[0].data_ptr();
   if (arrays.size() > 1) memory.v = arrays[1].data_ptr();
-  return MakePasses(spaces_[space], memory);
+  return MakePasses(spaces_[space], memory, exchanges_[space].get());
 }
 
 size_t FlatOptimizer::tensors() const {
@@ -59,7 +61,10 @@ Status FlatOptimizer::Step(int64_t step, ops::Fence& fence) {
   STEMMA_RETURN_IF_ERROR(fence.Wait());
   skips_ = 0;
   ++t_;
-  return ops::Guard("Optimizer::Step", [&] { return Update(); });
+  return ops::Guard("Optimizer::Step", [&]() -> Status {
+    STEMMA_RETURN_IF_ERROR(Update());
+    return reducer_.GatherParameters();
+  });
 }
 
 Status FlatOptimizer::SumGradients(std::vector<double>* by_parameter) {
@@ -121,14 +126,23 @@ std::vector<NamedState> FlatOptimizer::State() {
             [](const Place& a, const Place& b) { return a.part->parameter < b.part->parameter; });
   std::vector<NamedState> state;
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
-    for (const Place& place : places) {
-      const ops::Parameter& parameter = reducer_.parameters()[place.part->parameter];
-      const at::Tensor flat = arrays_[place.space][slot];
-      state.push_back(
-          {slots_[slot], parameter.name,
-           flat.narrow(0, place.part->offset, place.part->count).view(parameter.tensor.sizes())});
-    }
+    for (const Place& place : places) state.push_back(StateOf(slot, place.space, *place.part));
   }
+  return state;
+}
+
+NamedState FlatOptimizer::StateOf(size_t slot, size_t space, const TensorPart& part) const {
+  const ops::Parameter& parameter = reducer_.parameters()[part.parameter];
+  NamedState state;
+  state.slot = slots_[slot];
+  state.parameter = parameter.name;
+  state.whole = parameter.tensor.sizes().vec();
+  state.sharded = exchanges_[space] != nullptr;
+  state.first = part.first;
+  // A part that holds nothing of the tensor may lie past the array's end.
+  const at::Tensor& array = arrays_[space][slot];
+  state.tensor = part.held == 0 ? array.narrow(0, 0, 0) : array.narrow(0, part.state, part.held);
+  if (!state.sharded) state.tensor = state.tensor.view(state.whole);
   return state;
 }
 

@@ -4,7 +4,9 @@
 // One step: learning rate, norm of the gradient, is it finite, clip divisor; only then the wait for
 // the fence, because everything before it only reads gradients; then the update. So a step that is
 // skipped or refused has changed nothing, not even `t`. The arithmetic runs where the memory lies,
-// behind `Passes`; nothing here or in a kind of optimizer knows which device that is.
+// behind `Passes`; nothing here or in a kind of optimizer knows which device that is, nor whether
+// the optimizer is sharded: then passes cover this rank's chunks, arrays hold state for them alone,
+// and the step ends with every rank's parameters on every rank.
 //
 // Thread: the loop's.
 #pragma once
@@ -20,6 +22,7 @@
 #include "optim/optimizer.h"
 #include "optim/passes.h"
 #include "optim/space.h"
+#include "optim/sum_exchange.h"
 
 namespace stemma::optim {
 
@@ -51,6 +54,7 @@ class FlatOptimizer : public Optimizer {
 
  private:
   std::unique_ptr<Passes> PassesOf(size_t space) const;
+  NamedState StateOf(size_t slot, size_t space, const TensorPart& part) const;
   // Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
   Status SumGradients(std::vector<double>* by_parameter);
   Status Measure();  // grad_norm and clip_divisor of the report, or what is not finite
@@ -62,7 +66,8 @@ class FlatOptimizer : public Optimizer {
   const std::vector<Space> spaces_;
   const std::vector<std::string> slots_;
   std::vector<std::vector<at::Tensor>> arrays_;  // [space][slot]: the first is m, the second v
-  std::vector<std::unique_ptr<Passes>> passes_;  // [space]
+  std::vector<std::unique_ptr<SumExchange>> exchanges_;  // [space], null when nothing is sharded
+  std::vector<std::unique_ptr<Passes>> passes_;          // [space]
   int64_t t_ = 0;
   int64_t skips_ = 0;  // in a row
   StepReport report_;

@@ -37,29 +37,31 @@ __device__ void ForElements(const CudaSpace<T>& s, const CudaChunk& chunk, const
   const int quads = chunk.count / kQuad;
   for (int quad = thread; quad < quads; quad += kThreads) {
     const int64_t at = chunk.offset + int64_t{quad} * kQuad;
+    const int64_t state = chunk.state + int64_t{quad} * kQuad;
     Quad<T> p = {}, g = {}, m = {}, v = {};
     if constexpr ((kReads & kP) != 0) p = Load(s.p + at);
     if constexpr ((kReads & kG) != 0) g = Load(s.g + at);
-    if constexpr ((kReads & kM) != 0) m = Load<T>(s.m + at);
-    if constexpr ((kReads & kV) != 0) v = Load<T>(s.v + at);
+    if constexpr ((kReads & kM) != 0) m = Load<T>(s.m + state);
+    if constexpr ((kReads & kV) != 0) v = Load<T>(s.v + state);
 #pragma unroll
     for (int e = 0; e < kQuad; ++e) op(&p.x[e], g.x[e], &m.x[e], &v.x[e]);
     if constexpr ((kWrites & kP) != 0) Store(s.p + at, p);
-    if constexpr ((kWrites & kM) != 0) Store(s.m + at, m);
-    if constexpr ((kWrites & kV) != 0) Store(s.v + at, v);
+    if constexpr ((kWrites & kM) != 0) Store(s.m + state, m);
+    if constexpr ((kWrites & kV) != 0) Store(s.v + state, v);
   }
   const int rest = quads * kQuad + thread;
   if (rest >= chunk.count) return;
   const int64_t at = chunk.offset + rest;
+  const int64_t state = chunk.state + rest;
   T p = 0, g = 0, m = 0, v = 0;
   if constexpr ((kReads & kP) != 0) p = s.p[at];
   if constexpr ((kReads & kG) != 0) g = s.g[at];
-  if constexpr ((kReads & kM) != 0) m = s.m[at];
-  if constexpr ((kReads & kV) != 0) v = s.v[at];
+  if constexpr ((kReads & kM) != 0) m = s.m[state];
+  if constexpr ((kReads & kV) != 0) v = s.v[state];
   op(&p, g, &m, &v);
   if constexpr ((kWrites & kP) != 0) s.p[at] = p;
-  if constexpr ((kWrites & kM) != 0) s.m[at] = m;
-  if constexpr ((kWrites & kV) != 0) s.v[at] = v;
+  if constexpr ((kWrites & kM) != 0) s.m[state] = m;
+  if constexpr ((kWrites & kV) != 0) s.v[state] = v;
 }
 
 // In lane 0: the warp's sum, by halves.
@@ -119,7 +121,7 @@ __global__ void __launch_bounds__(kThreads) ChunkSquares(CudaSpace<T> s) {
   Sums mine;
   mine.p = static_cast<double>(squares);
   const Sums total = BlockSum(mine);
-  if (threadIdx.x == 0) s.chunk_sums[blockIdx.x] = total;
+  if (threadIdx.x == 0) s.chunk_sums[s.chunks[blockIdx.x].row] = total;
 }
 
 template <typename T>
@@ -154,7 +156,7 @@ __global__ void __launch_bounds__(kThreads) LambFirst(CudaSpace<T> s, Scalars<T>
   mine.p = static_cast<double>(p_squares);
   mine.u = static_cast<double>(u_squares);
   const Sums total = BlockSum(mine);
-  if (threadIdx.x == 0) s.chunk_sums[blockIdx.x] = total;
+  if (threadIdx.x == 0) s.chunk_sums[chunk.row] = total;
 }
 
 template <typename T>
@@ -228,18 +230,25 @@ int LaunchByTensor(void (*kernel)(CudaSpace<T>, Parameters...), const CudaSpace<
 }  // namespace
 
 template <typename T>
-int CudaSumGradients(const CudaSpace<T>& space, void* stream) {
-  const int rc = LaunchByChunk(ChunkSquares<T>, space, stream);
-  return rc != 0 ? rc : LaunchByTensor(TensorSquares<T>, space, stream);
+int CudaChunkSquares(const CudaSpace<T>& space, void* stream) {
+  return LaunchByChunk(ChunkSquares<T>, space, stream);
 }
 
 template <typename T>
-int CudaLamb(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
-             void* stream) {
-  const Scalars<T> rounded = Round<T>(k);
-  int rc = LaunchByChunk(LambFirst<T>, space, stream, rounded);
-  if (rc == 0) rc = LaunchByTensor(LambRatios<T>, space, stream, bounds);
-  return rc != 0 ? rc : LaunchByChunk(LambSecond<T>, space, stream, rounded, k.step);
+int CudaTensorSquares(const CudaSpace<T>& space, void* stream) {
+  return LaunchByTensor(TensorSquares<T>, space, stream);
+}
+
+template <typename T>
+int CudaLambFirst(const CudaSpace<T>& space, const Scalars<double>& k, void* stream) {
+  return LaunchByChunk(LambFirst<T>, space, stream, Round<T>(k));
+}
+
+template <typename T>
+int CudaLambSecond(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
+                   void* stream) {
+  const int rc = LaunchByTensor(LambRatios<T>, space, stream, bounds);
+  return rc != 0 ? rc : LaunchByChunk(LambSecond<T>, space, stream, Round<T>(k), k.step);
 }
 
 template <typename T>
@@ -259,12 +268,16 @@ int CudaSgd(const CudaSpace<T>& space, const Scalars<double>& k, void* stream) {
 
 const char* CudaErrorText(int rc) { return cudaGetErrorString(static_cast<cudaError_t>(rc)); }
 
-template int CudaSumGradients<float>(const CudaSpace<float>&, void*);
-template int CudaSumGradients<double>(const CudaSpace<double>&, void*);
-template int CudaLamb<float>(const CudaSpace<float>&, const Scalars<double>&, const RatioBounds&,
-                             void*);
-template int CudaLamb<double>(const CudaSpace<double>&, const Scalars<double>&, const RatioBounds&,
-                              void*);
+template int CudaChunkSquares<float>(const CudaSpace<float>&, void*);
+template int CudaChunkSquares<double>(const CudaSpace<double>&, void*);
+template int CudaTensorSquares<float>(const CudaSpace<float>&, void*);
+template int CudaTensorSquares<double>(const CudaSpace<double>&, void*);
+template int CudaLambFirst<float>(const CudaSpace<float>&, const Scalars<double>&, void*);
+template int CudaLambFirst<double>(const CudaSpace<double>&, const Scalars<double>&, void*);
+template int CudaLambSecond<float>(const CudaSpace<float>&, const Scalars<double>&,
+                                   const RatioBounds&, void*);
+template int CudaLambSecond<double>(const CudaSpace<double>&, const Scalars<double>&,
+                                    const RatioBounds&, void*);
 template int CudaAdam<float>(const CudaSpace<float>&, const Scalars<double>&, double, bool, void*);
 template int CudaAdam<double>(const CudaSpace<double>&, const Scalars<double>&, double, bool,
                               void*);

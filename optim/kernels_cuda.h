@@ -2,8 +2,10 @@
 // and no LibTorch here: streams are void*, results are CUDA's error code, 0 when the launch was
 // accepted.
 //
-//   int rc = CudaLamb<float>(space, k, bounds, stream);
+//   int rc = CudaAdam<float>(space, k, lr, coupled, stream);
 //   if (rc != 0) return {Code::kInternal, CudaErrorText(rc)};
+//
+// Norms take two calls, because between them a sharded optimizer exchanges the sums per chunk.
 //
 // Nothing waits for the GPU. Sums depend on the chunk table only: a block of 512 threads per chunk,
 // each with fixed elements, halves of warps and then warps added as a fixed tree in double; the
@@ -21,12 +23,14 @@ namespace stemma::optim {
 
 struct CudaChunk {
   int64_t offset = 0;  // elements from the start of the space
+  int64_t state = 0;   // elements from the start of m and v
+  int64_t row = 0;     // of chunk_sums
   int32_t count = 0;
   int32_t tensor = 0;
 };
 
 struct CudaTensor {
-  int64_t first_chunk = 0, end_chunk = 0;
+  int64_t first_chunk = 0, end_chunk = 0;  // rows of chunk_sums
   double decay = 0;
   int64_t adapt = 0;  // 1: gets a trust ratio
 };
@@ -39,20 +43,26 @@ struct CudaSpace {
   const T* g = nullptr;
   T* m = nullptr;
   T* v = nullptr;
-  const CudaChunk* chunks = nullptr;
+  const CudaChunk* chunks = nullptr;  // this rank's
   const CudaTensor* tensors = nullptr;
   int64_t chunk_count = 0, tensor_count = 0;
-  Sums* chunk_sums = nullptr;    // [chunk]
-  double* squares = nullptr;     // [tensor], written by CudaSumGradients
-  TrustRatio* ratios = nullptr;  // [tensor], written by CudaLamb where adapt is 1
+  Sums* chunk_sums = nullptr;    // [chunk of any rank]
+  double* squares = nullptr;     // [tensor], written by CudaTensorSquares
+  TrustRatio* ratios = nullptr;  // [tensor], written by CudaLambSecond where adapt is 1
 };
 
 // T is float or double.
+// The gradients' squares per chunk, and then per tensor.
 template <typename T>
-int CudaSumGradients(const CudaSpace<T>& space, void* stream);
+int CudaChunkSquares(const CudaSpace<T>& space, void* stream);
 template <typename T>
-int CudaLamb(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
-             void* stream);
+int CudaTensorSquares(const CudaSpace<T>& space, void* stream);
+// The first pass, with sums per chunk; ratios and the second pass.
+template <typename T>
+int CudaLambFirst(const CudaSpace<T>& space, const Scalars<double>& k, void* stream);
+template <typename T>
+int CudaLambSecond(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
+                   void* stream);
 template <typename T>
 int CudaAdam(const CudaSpace<T>& space, const Scalars<double>& k, double lr, bool coupled,
              void* stream);

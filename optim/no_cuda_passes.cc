@@ -8,7 +8,7 @@ Status CudaPassesBuilt() {
           "this stemma is built without CUDA: build with --config=cuda, or set device.kind=cpu"};
 }
 
-std::unique_ptr<Passes> MakeCudaPasses(const Space&, const FlatMemory&) {
+std::unique_ptr<Passes> MakeCudaPasses(const Space&, const FlatMemory&, SumExchange*) {
   STEMMA_CHECK(false, "MakeSpaces refuses parameters on a GPU in this build");
   return nullptr;
 }

@@ -8,6 +8,11 @@
 // double sums, no library reductions (OPTIM sections 9 and 15). Parameters are f32 or f64, in host
 // memory or on a GPU (--config=cuda); gradients are read and left as they are.
 //
+// With ops.shard = optimizer each rank updates its chunks and keeps state for them alone: Step is
+// collective then, and ends with all parameters on all ranks, with the bits that an optimizer
+// without sharding computes (on a CPU; on a GPU NCCL may add gradients in another order). Every
+// rank reports the same norm, and skips the same steps.
+//
 // On a GPU a step runs on the current stream; the host waits once, for the sums of squares of the
 // gradients, because the report needs their norm and the skip is decided on the host.
 //
@@ -47,6 +52,12 @@ struct NamedState {
   std::string slot;       // "optim/m", "optim/v", "optim/momentum": the section of a capture
   std::string parameter;  // the parameter's name
   at::Tensor tensor;      // shape of the parameter; stable memory for the optimizer's life
+  // A sharded optimizer keeps a part of it: `tensor` is 1-D then, maybe empty, and holds elements
+  // [first, first + its length) of what has the shape `whole`. The parts of all ranks are disjoint
+  // and cover it.
+  bool sharded = false;
+  int64_t first = 0;
+  std::vector<int64_t> whole;
 };
 
 class Optimizer {

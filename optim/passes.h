@@ -13,7 +13,10 @@
 // (SumGradients, Ratios) waits. A failed launch is a Status, a failed allocation or copy a
 // c10::Error: run them under ops::Guard.
 //
-// Owner: the optimizer, whose Space and arrays outlive it. Thread: the loop's.
+// A pass works on the chunks that are this rank's. With a SumExchange (a sharded optimizer)
+// SumGradients and Lamb are collective, and hand out the same numbers on all ranks.
+//
+// Owner: the optimizer, whose Space, arrays and exchange outlive it. Thread: the loop's.
 #pragma once
 
 #include <memory>
@@ -22,10 +25,12 @@
 #include "core/status.h"
 #include "optim/kernels.h"
 #include "optim/space.h"
+#include "optim/sum_exchange.h"
 
 namespace stemma::optim {
 
-// Flat arrays of a space, from its first element. Unused ones are null.
+// p and g from the space's first element, m and v from that of its state arrays. Unused ones are
+// null.
 struct FlatMemory {
   void* p = nullptr;
   const void* g = nullptr;
@@ -47,7 +52,8 @@ class Passes {
   virtual Status Sgd(const Scalars<double>& k) = 0;
 };
 
-// For the device that MakeSpaces has accepted.
-std::unique_ptr<Passes> MakePasses(const Space& space, const FlatMemory& memory);
+// For the device that MakeSpaces has accepted. `exchange` is null when nothing is sharded.
+std::unique_ptr<Passes> MakePasses(const Space& space, const FlatMemory& memory,
+                                   SumExchange* exchange);
 
 }  // namespace stemma::optim

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ops/shard.h"
 #include "optim/cuda_passes.h"
 #include "optim/options.h"
 
@@ -51,27 +52,62 @@ void AddChunks(Space* space) {
     TensorPart& tensor = space->tensors[t];
     tensor.first_chunk = static_cast<int64_t>(space->chunks.size());
     for (int64_t at = 0; at < tensor.count; at += ops::kChunk) {
-      space->chunks.push_back(
-          {static_cast<int64_t>(t), tensor.offset + at, std::min(ops::kChunk, tensor.count - at)});
+      space->chunks.push_back({static_cast<int64_t>(t), tensor.offset + at,
+                               std::min(ops::kChunk, tensor.count - at),
+                               tensor.state + at - tensor.first});
     }
     tensor.end_chunk = static_cast<int64_t>(space->chunks.size());
   }
 }
 
+// Whose chunk is whose. A chunk of a tensor lies in one part: tensors keep clear of its borders.
+void Distribute(const ops::Plan& plan, const ops::Shard& shard, Space* space) {
+  std::vector<std::vector<int64_t>> of_ranks(static_cast<size_t>(shard.ranks));
+  for (size_t i = 0; i < space->chunks.size(); ++i) {
+    const ChunkPart& chunk = space->chunks[i];
+    const size_t bucket = space->tensors[static_cast<size_t>(chunk.tensor)].bucket;
+    const int owner =
+        shard.ranks == 1 ? 0 : ops::OwnerOf(plan.buckets[bucket], chunk.offset, shard.ranks);
+    of_ranks[static_cast<size_t>(owner)].push_back(static_cast<int64_t>(i));
+  }
+  space->mine = of_ranks[static_cast<size_t>(shard.rank)];
+  if (shard.ranks > 1) space->of_ranks = std::move(of_ranks);
+}
+
 void AddGroups(Space* space) {
+  const auto tensors = static_cast<int64_t>(space->tensors.size());
+  if (!space->of_ranks.empty()) {
+    space->groups.push_back({0, tensors, 0, static_cast<int64_t>(space->mine.size())});
+    return;
+  }
   const auto bytes_each = 4 * static_cast<int64_t>(SizeOf(space->dtype));
   int64_t bytes = kGroupBytes;
-  for (size_t t = 0; t < space->tensors.size(); ++t) {
-    const TensorPart& tensor = space->tensors[t];
-    const auto index = static_cast<int64_t>(t);
+  for (int64_t t = 0; t < tensors; ++t) {
+    const TensorPart& tensor = space->tensors[static_cast<size_t>(t)];
     if (bytes + tensor.count * bytes_each > kGroupBytes) {
-      space->groups.push_back({index, index, tensor.first_chunk, tensor.first_chunk});
+      space->groups.push_back({t, t, tensor.first_chunk, tensor.first_chunk});
       bytes = 0;
     }
     bytes += tensor.count * bytes_each;
-    space->groups.back().end_tensor = index + 1;
+    space->groups.back().end_tensor = t + 1;
     space->groups.back().end_chunk = tensor.end_chunk;
   }
+}
+
+// Where the slot's tensor lies, and which of its elements, with their state, are this rank's.
+TensorPart PartOf(const ops::Plan& plan, const ops::Slot& slot, const ops::Shard& shard,
+                  const ops::ShardArrays& arrays) {
+  const ops::Range held = ops::ShardOf(plan, slot, shard);
+  const ops::Range of_bucket = ops::ShardOf(plan.buckets[slot.bucket], shard);
+  TensorPart part;
+  part.parameter = slot.parameter;
+  part.offset = slot.offset;
+  part.count = slot.count;
+  part.bucket = slot.bucket;
+  part.first = held.begin;
+  part.held = held.count();
+  part.state = arrays.begin[slot.bucket] + slot.offset + held.begin - of_bucket.begin;
+  return part;
 }
 
 }  // namespace
@@ -80,18 +116,21 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
   const auto words = Words(settings.exclude);
   const std::set<std::string> excluded(words.begin(), words.end());
   const ops::Plan& plan = reducer.plan();
+  const ops::Shard shard = reducer.shard();
+  const ops::ShardArrays arrays = ops::ArraysOf(plan, shard);
   std::vector<Space> spaces;
   for (const ops::FlatSpace& flat : reducer.spaces()) {
-    spaces.push_back({flat.dtype, flat.parameters, flat.gradients, {}, {}, {}});
+    spaces.emplace_back();
+    spaces.back().dtype = flat.dtype;
+    spaces.back().parameters = flat.parameters;
+    spaces.back().gradients = flat.gradients;
+    spaces.back().state_count = arrays.count[spaces.size() - 1];
   }
   for (const ops::Slot& slot : plan.slots) {
     const ops::Parameter& parameter = reducer.parameters()[slot.parameter];
     const size_t segment = plan.buckets[slot.bucket].segment;
     STEMMA_RETURN_IF_ERROR(CheckMemory(parameter, reducer.spaces()[segment]));
-    TensorPart part;
-    part.parameter = slot.parameter;
-    part.offset = slot.offset;
-    part.count = slot.count;
+    TensorPart part = PartOf(plan, slot, shard, arrays);
     part.decay = excluded.count(NameOfRole(parameter.role)) ? 0 : settings.weight_decay;
     part.adapt = settings.name == "lamb" && (settings.adapt == "all" || part.decay != 0);
     spaces[segment].tensors.push_back(part);
@@ -100,6 +139,7 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
     std::sort(space.tensors.begin(), space.tensors.end(),
               [](const TensorPart& a, const TensorPart& b) { return a.offset < b.offset; });
     AddChunks(&space);
+    Distribute(plan, shard, &space);
     AddGroups(&space);
   }
   return spaces;

@@ -2,9 +2,13 @@
 // whether it gets a trust ratio, and the chunk table that all passes run over.
 //
 //   STEMMA_ASSIGN_OR_RETURN(std::vector<Space> spaces, MakeSpaces(settings, reducer));
-//   at::Tensor m = at::zeros_like(spaces[0].parameters);    // the same offsets address it
+//   at::Tensor m = at::zeros({spaces[0].state_count}, ...);    // chunk.state addresses it
 //
 // Chunks are counted from each tensor's start, so sums depend neither on buckets nor on ranks.
+// When the optimizer is sharded (ops/shard.h), every rank has the whole table, runs its passes over
+// `mine`, and keeps state for nothing else; sums per chunk are exchanged (sum_exchange.h). Without
+// sharding `mine` is every chunk, and state lies at the parameter's own offset.
+//
 // Groups are runs of tensors whose state fits a share of the last-level cache: both passes of LAMB
 // run over one group before the next, so the second pass finds p, m and v in the cache.
 //
@@ -32,25 +36,32 @@ struct TensorPart {
   double decay = 0;    // 0 for excluded roles
   bool adapt = false;  // lamb: gets a trust ratio
   int64_t first_chunk = 0, end_chunk = 0;
+  size_t bucket = 0;
+  // This rank's: elements [first, first + held) of the tensor, whose state begins at `state`.
+  int64_t first = 0, held = 0, state = 0;
 };
 
 struct ChunkPart {
   int64_t tensor = 0;  // index into Space::tensors
   int64_t offset = 0;  // elements from the start of the space
   int64_t count = 0;   // ops::kChunk, less at a tensor's end
+  int64_t state = 0;   // elements from the start of the state arrays; of `mine` only
 };
 
 struct Group {
   int64_t first_tensor = 0, end_tensor = 0;
-  int64_t first_chunk = 0, end_chunk = 0;
+  int64_t first_chunk = 0, end_chunk = 0;  // of Space::mine
 };
 
 struct Space {
   DType dtype = DType::kF32;  // kF32 or kF64
   at::Tensor parameters, gradients;
-  std::vector<TensorPart> tensors;  // by offset
-  std::vector<ChunkPart> chunks;
-  std::vector<Group> groups;
+  std::vector<TensorPart> tensors;             // by offset
+  std::vector<ChunkPart> chunks;               // of all ranks, by offset
+  std::vector<int64_t> mine;                   // which of them are this rank's, ascending
+  std::vector<std::vector<int64_t>> of_ranks;  // sharded: `mine` of every rank; otherwise empty
+  std::vector<Group> groups;                   // sharded: one, as all norms are exchanged at once
+  int64_t state_count = 0;                     // elements of a state array
 };
 
 // In the order of reducer.spaces(). kInvalidArgument names the first parameter that is neither f32

@@ -81,7 +81,7 @@ Binding::Binding(const std::vector<ops::Parameter>& parameters,
                  const std::vector<ops::Buffer>& buffers,
                  const std::vector<optim::NamedState>& slots) {
   for (const auto& p : parameters) Add(Named(p.name, "params", false), p.tensor);
-  for (const auto& s : slots) Add(Named(s.slot + "/" + s.parameter, s.slot, false), s.tensor);
+  for (const auto& s : slots) AddSlot(s);
   for (const auto& b : buffers) Add(Named(b.name, "buffers", true), b.tensor);
   lineage::Span small = Named("train", "small", true);
   small.dtype = DType::kU8;
@@ -89,6 +89,17 @@ Binding::Binding(const std::vector<ops::Parameter>& parameters,
   spans_.push_back(small);
   small_.assign(kSmallBytes, '\0');
   memory_.push_back(small_.data());
+  begins_.push_back(0);
+}
+
+void Binding::AddSlot(const optim::NamedState& slot) {
+  Add(Named(slot.slot + "/" + slot.parameter, slot.slot, false), slot.tensor);
+  if (!slot.sharded) return;
+  lineage::Span& span = spans_.back();
+  span.role = lineage::Role::kSharded;
+  span.shape = slot.whole;
+  if (slot.tensor.numel() > 0) span.held = {{slot.first, slot.tensor.numel()}};
+  begins_.back() = static_cast<uint64_t>(slot.first) * slot.tensor.element_size();
 }
 
 void Binding::Add(lineage::Span span, const at::Tensor& tensor) {
@@ -98,6 +109,7 @@ void Binding::Add(lineage::Span span, const at::Tensor& tensor) {
   spans_.push_back(std::move(span));
   tensors_.push_back(tensor);
   memory_.push_back(tensor.is_cpu() ? static_cast<char*>(tensor.data_ptr()) : nullptr);
+  begins_.push_back(0);
 }
 
 at::Tensor Binding::DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const {
@@ -113,6 +125,7 @@ void Binding::SetSmall(const SmallState& small) {
 Result<SmallState> Binding::TakeSmall() const { return DecodeSmall(small_); }
 
 Status Binding::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
+  offset -= begins_.at(span);
   if (memory_.at(span) != nullptr) {
     std::memcpy(out, memory_[span] + offset, bytes);
   } else {
@@ -123,6 +136,7 @@ Status Binding::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
 }
 
 Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
+  offset -= begins_.at(span);
   if (memory_.at(span) != nullptr) {
     std::memcpy(memory_[span] + offset, bytes.data(), bytes.size());
   } else {

@@ -4,7 +4,8 @@
 // streams, because every draw is keyed by (seed, step, sample).
 //
 //   params     Replicated, copied in the background until the fence
-//   optim/...  Replicated, likewise
+//   optim/...  Replicated, likewise; Sharded when the optimizer is: each rank has its part of it.
+//              The names and shapes are the same, so states go from one to the other
 //   buffers    Replicated (averaged over ranks in every step), copied at once: forward changes them
 //   small      Replicated, copied at once
 //
@@ -50,10 +51,12 @@ class Binding final : public lineage::Source, public lineage::Sink {
 
  private:
   void Add(lineage::Span span, const at::Tensor& tensor);
+  void AddSlot(const optim::NamedState& slot);
   at::Tensor DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const;
   std::vector<lineage::Span> spans_;
   std::vector<at::Tensor> tensors_;  // one per span but the last
   std::vector<char*> memory_;        // null: on a device
+  std::vector<uint64_t> begins_;  // bytes of the span before the tensor's first; 0 but for shards
   std::string small_;
 };
 

@@ -17,15 +17,18 @@ std::string StateName(const Record& record) {
 }
 
 // The shared settings that changed and matter. The run's length matters only to a schedule that
-// looks at the end of the run.
+// looks at the end of the run; who keeps which part of the optimizer's state changes no bit on
+// CPUs.
 std::vector<SettingChange> Matter(std::vector<SettingChange> changes, const SettingsList& list,
-                                  const std::string& schedule) {
+                                  const RunSettings& settings) {
   std::vector<SettingChange> matter;
+  const std::string& schedule = settings.optim.schedule;
   const bool open_ended = schedule == "constant" || schedule == "steps";
   for (auto& change : changes) {
     const Setting* setting = list.Find(change.key);
     if (setting != nullptr && setting->help.kind == Kind::kLocal) continue;
     if (change.key == "train.length" && open_ended) continue;
+    if (change.key == "ops.shard" && settings.device.kind == "cpu") continue;
     matter.push_back(std::move(change));
   }
   return matter;
@@ -122,7 +125,7 @@ class Decision {
   Status CompareSettings(const Record& head) {
     STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.settings));
     STEMMA_ASSIGN_OR_RETURN(auto changes, DiffSettings(before, list_.ToToml()));
-    changes = Matter(std::move(changes), list_, settings_.optim.schedule);
+    changes = Matter(std::move(changes), list_, settings_);
     return changes.empty() ? Status() : RefuseChanges(head, changes);
   }
 

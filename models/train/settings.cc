@@ -45,9 +45,19 @@ void VisitDevice(DeviceSection& s, V&& field) {
 
 template <typename V>
 void VisitComm(ops::CommSettings& s, V&& field) {
-  field("comm.backend", s.backend,
-        Help{"what moves gradients; auto: nccl on GPUs, mpi on CPUs, threads for one rank",
-             "auto | mpi | threads | nccl"});
+  field(
+      "comm.backend", s.backend,
+      Help{"what moves gradients; auto: nccl on GPUs; on CPUs node-shared memory on one node, mpi "
+           "on several, threads for one rank",
+           "auto | node-shared | mpi | threads | nccl"});
+  field("comm.progress", s.progress,
+        Help{"who sums in node-shared memory; hook: the rank itself, between its own work",
+             "auto | hook | thread", Kind::kLocal});
+  field("comm.node_small_bytes", s.node_small_bytes,
+        Help{"up to here a node-shared call takes one exchange instead of two", "[0, 65536]"});
+  field("comm.spin_us", s.spin_us,
+        Help{"microseconds awake while waiting for a rank of the node", "[0, 1000000]",
+             Kind::kLocal});
   field("comm.deadline_s", s.deadline_s,
         Help{"longest wait for other ranks in any collective call", "(0, 86400]", Kind::kLocal});
   field("comm.init_timeout_s", s.init_timeout_s,
@@ -63,6 +73,12 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.last_mb", s.last_mb, Help{"last bucket: the exposed tail is short", "(0, 4096]"});
   field("ops.unused", s.unused,
         Help{"a parameter without gradient: counts as zero, or is an error", "zero | error"});
+  field("ops.shard", s.shard,
+        Help{"what ranks divide among them: nothing, or the optimizer's state and update (ZeRO-1): "
+             "8 + 8/N bytes per f32 parameter instead of 16 with lamb and adam",
+             "none | optimizer"});
+  field("ops.compress", s.compress,
+        Help{"gradients on the wire: as they are, or cast to 16 bits", "none | bf16 | fp16"});
 }
 
 template <typename V>

@@ -42,6 +42,19 @@ bool IsLost(const Status& status) {
   return status.code() == Code::kPeerLost || status.code() == Code::kTimeout;
 }
 
+// What the engine and the optimizer keep on each rank; the model's activations are not theirs.
+std::string MemoryText(const ops::Reducer& reducer, optim::Optimizer& optimizer) {
+  uint64_t flat = 0, state = 0;
+  for (const ops::FlatSpace& space : reducer.spaces()) {
+    flat += space.parameters.nbytes() + space.gradients.nbytes();
+  }
+  for (const optim::NamedState& slot : optimizer.State()) state += slot.tensor.nbytes();
+  const int parts = reducer.shard().ranks;
+  return HumanBytes(flat) + " of parameters and gradients, " + HumanBytes(state) +
+         " of optimizer state per rank" +
+         (parts > 1 ? ", sharded: 1 of " + std::to_string(parts) + " parts" : ", replicated");
+}
+
 // Everything a run needs, in the order it is made; the loop borrows it.
 class Training {
  public:
@@ -245,6 +258,7 @@ void Training::PrintTable() {
                    " tensors, gradients in " + std::to_string(reducer_->plan().buckets.size()) +
                    (reducer_->plan().buckets.size() == 1 ? " bucket" : " buckets"));
   progress_->Event("  optimizer  " + optimizer_->Describe());
+  progress_->Event("  memory     " + MemoryText(*reducer_, *optimizer_));
   progress_->Event("  data       " + std::to_string(dataset_size_) + " samples, global batch " +
                    std::to_string(settings_.train.global_batch) + ", " +
                    std::to_string(total_steps_) + " steps");

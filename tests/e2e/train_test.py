@@ -77,6 +77,27 @@ def test_conformance_75_continues_on_another_number_of_ranks(box):
                if s["parents"] and s is not first_alone), states
 
 
+def test_conformance_83_sharded_run_is_killed_reshaped_and_equals_the_replicated_one(box):
+    path, whole = reference(box, steps=24, batch=12)
+    run = (path, "--set", "run.name=z", "--set", "ops.shard=")
+    sharded = run[:-1] + (run[-1] + "optimizer",)
+    process = box.start(box.train_command(*sharded))
+    assert box.wait_for_step(12, process, "z")
+    box.kill_rank(process, 1)
+    killed = box.finish(process)
+    assert "optimizer state per rank, sharded: 1 of 2 parts" in killed.text, killed.text
+    box.train(*sharded).expect(0, "continuing z from z@")
+    assert box.losses("z") == whole
+    identical(box, "r@24", "z@24")
+    # From shards to three ranks' shards, and to replicas: the samples are the same, the bits of one
+    # way those of the other.
+    for name, how in (("three", "optimizer"), ("replicas", "none")):
+        box.say("fork", "z@10", "--name", name).expect(0)
+        box.train("--run", name, "--set", "ops.shard=" + how, ranks=3).expect(0)
+    identical(box, "three@24", "replicas@24")
+    box.say("fsck", "--read-data").expect(0)
+
+
 def test_one_rank_without_mpirun(box):
     path = box.recipe(steps=6)
     box.train(path, ranks=None).expect(0, "world      1 rank", "r is complete at step 6")

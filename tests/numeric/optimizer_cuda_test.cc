@@ -186,9 +186,9 @@ TEST_CASE("an infinite gradient on a GPU is named and changes nothing") {
 TEST_CASE("a launch without a GPU is a code with a text, not a crash") {
   if (at::globalContext().hasCUDA()) return;
   CudaSpace<float> space;
-  CHECK(CudaSumGradients(space, nullptr) == 0);  // nothing to launch
+  CHECK(CudaChunkSquares(space, nullptr) == 0);  // nothing to launch
   space.chunk_count = space.tensor_count = 1;
-  for (const int rc : {CudaSumGradients(space, nullptr), CudaLamb(space, {}, {}, nullptr),
+  for (const int rc : {CudaChunkSquares(space, nullptr), CudaLambFirst(space, {}, nullptr),
                        CudaAdam(space, {}, 0, false, nullptr), CudaSgd(space, {}, nullptr)}) {
     CHECK(rc != 0);
     CHECK_FALSE(std::string(CudaErrorText(rc)).empty());

@@ -1,13 +1,17 @@
 // Node-shared memory between ranks that are threads: where a race detector sees every access.
 #include <chrono>
 #include <memory>
+#include <vector>
 
 #include "comm/thread_cohort.h"
 #include "comm/thread_group.h"
+#include "comm/world.h"
 
+#include "tests/support/communicator_contract.h"
 #include "tests/support/node_scenarios.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/world_contract.h"
 
 #include <catch2/catch.hpp>
 
@@ -61,6 +65,47 @@ TEST_CASE("a rank that does not come is named", "[node]") { AtEverySize(tests::N
 
 TEST_CASE("abort wakes sleepers with its cause", "[node]") {
   AtEverySize(tests::AbortWakesSleepers);
+}
+
+// Agreement and the control word move into node memory with the data.
+TEST_CASE("worlds of threads meet in node-shared memory", "[world]") {
+  comm::CommSettings settings;
+  settings.backend = "node-shared";
+  for (const char* progress : {"hook", "thread"}) {
+    settings.progress = progress;
+    for (int ranks = 1; ranks <= 4; ++ranks) {
+      const auto worlds = comm::World::Threads(ranks, settings);
+      const auto results = tests::SpawnRanks(ranks, [&](int rank) -> Status {
+        comm::World& world = *worlds[rank];
+        STEMMA_RETURN_IF_ERROR(tests::SumsInRankOrder(world.data()));
+        STEMMA_RETURN_IF_ERROR(tests::CohortExchanges(world.cohort()));
+        STEMMA_RETURN_IF_ERROR(tests::AgreeGivesOneVerdict(world.cohort()));
+        STEMMA_RETURN_IF_ERROR(tests::ControlWordCarriesFlags(world.control(), rank, ranks));
+        return world.Close();
+      });
+      for (const Status& status : results) CHECK_THAT(status, tests::IsOk());
+      CHECK(worlds[0]->data().name() == "node-shared");
+      CHECK_THAT(worlds[0]->cohort().Min(1).status(),
+                 tests::HasCode(Code::kInvalidArgument, "closed"));
+    }
+  }
+}
+
+// Rank 0 leaves a call pending and goes into agreement; the others want its share first.
+TEST_CASE("who waits for agreement serves its peers", "[world]") {
+  comm::CommSettings settings;
+  settings.backend = "node-shared";
+  const auto worlds = comm::World::Threads(3, settings);
+  const auto results = tests::SpawnRanks(3, [&](int rank) -> Status {
+    std::vector<float> values(100000, 1);
+    STEMMA_ASSIGN_OR_RETURN(
+        comm::Work work, worlds[rank]->data().AllReduce({values.data(), 100000, DType::kF32}, {}));
+    if (rank != 0) STEMMA_RETURN_IF_ERROR(work.Wait());
+    STEMMA_RETURN_IF_ERROR(Agree(worlds[rank]->cohort(), {}));
+    STEMMA_RETURN_IF_ERROR(work.Wait());
+    return values[5] == 3 ? Status() : Status(Code::kInternal, "another sum");
+  });
+  for (const Status& status : results) CHECK_THAT(status, tests::IsOk());
 }
 
 }  // namespace

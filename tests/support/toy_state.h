@@ -63,7 +63,20 @@ class ToySpans final : public lineage::Source, public lineage::Sink {
           Key({i, static_cast<uint64_t>(step), mine ? 1u + static_cast<uint64_t>(rank_) : 0u}),
           "toy");
       for (char& byte : bytes[i]) byte = static_cast<char>(draw.U32());
+      if (spans[i].role == lineage::Role::kSharded) SpoilOthers(i);
     }
+  }
+
+  // What this rank does not hold of a sharded span: neither captured nor restored, at any step.
+  void SpoilOthers(size_t span) {
+    const size_t size = SizeOf(spans[span].dtype);
+    std::string spoilt(bytes[span].size(), static_cast<char>(0xe0 + rank_));
+    for (const lineage::Elements& held : spans[span].held) {
+      const size_t at = static_cast<size_t>(held.first) * size;
+      const size_t count = static_cast<size_t>(held.count) * size;
+      spoilt.replace(at, count, bytes[span], at, count);
+    }
+    bytes[span] = spoilt;
   }
 
   Status Read(size_t span, uint64_t offset, uint64_t count, char* out) override {

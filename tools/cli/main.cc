@@ -22,6 +22,7 @@ constexpr Verb kVerbs[] = {
     {"annotate", "a note on a state", RunAnnotate},
     {"fsck", "is everything in the store whole", RunFsck},
     {"doctor", "will it work on this machine", RunDoctor},
+    {"bench", "how fast are the parts: collective calls, steps of training", RunBench},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"version", "which Stemma this is", RunVersion},
 };

@@ -302,8 +302,8 @@ TEST_CASE("spans and settings that captures cannot serve are refused with the wa
   bad.on_failure = "panic";
   CHECK_THAT(create(bad, state.spans), HasCode(Code::kInvalidArgument, "stop or continue"));
   std::vector<Span> spans = state.spans;
-  spans[0].role = Role::kSharded;
-  CHECK_THAT(create(Settings(), spans), HasCode(Code::kInvalidArgument, "'w1' is sharded"));
+  spans[0].held = {{0, 10}};
+  CHECK_THAT(create(Settings(), spans), HasCode(Code::kInvalidArgument, "'w1' says which"));
   spans = state.spans;
   spans[0].name = "__stemma.w";
   CHECK_THAT(create(Settings(), spans), HasCode(Code::kInvalidArgument, "__stemma."));

@@ -38,8 +38,7 @@ struct FreeDeleter {
   void operator()(char* bytes) const { std::free(bytes); }
 };
 std::unique_ptr<char, FreeDeleter> Aligned(size_t bytes, char fill) {
-  std::unique_ptr<char, FreeDeleter> memory(
-      static_cast<char*>(std::aligned_alloc(4096, bytes)));
+  std::unique_ptr<char, FreeDeleter> memory(static_cast<char*>(std::aligned_alloc(4096, bytes)));
   std::memset(memory.get(), fill, bytes);
   return memory;
 }
@@ -108,8 +107,8 @@ void CheckPromises(Storage& disk, const std::string& root) {
   CHECK(*disk.ReadAt(file, 6, 5) == "world");
   CHECK(*disk.ReadAt(file, 11, 0) == "");
   CHECK_THAT(disk.ReadAt(file, 6, 6).status(), HasCode(Code::kCorruption, "ends at byte 11"));
-  CHECK_THAT(ReadBounded(disk, file, 10).status(), HasCode(Code::kCorruption, "11 bytes"));
-  CHECK(*ReadBounded(disk, file, 11) == "hello world");
+  CHECK_THAT(disk.ReadBounded(file, 10).status(), HasCode(Code::kCorruption, "11 bytes"));
+  CHECK(*disk.ReadBounded(file, 11) == "hello world");
   CHECK_THAT(disk.MakeDir(dir), IsOk());
   CHECK_THAT(disk.MakeDir(dir), HasCode(Code::kInvalidArgument, "exists"));
   CHECK_THAT(disk.MakeDir(root + "/x/y"), HasCode(Code::kNotFound));
@@ -120,7 +119,7 @@ void CheckPromises(Storage& disk, const std::string& root) {
   CHECK_THAT(disk.SyncDir(dir), IsOk());
   CHECK_THAT(disk.Rename(root + "/none", dir + "/h"), HasCode(Code::kNotFound));
   CHECK_THAT(PutFile(disk, file, "new"), IsOk());
-  CHECK_THAT(disk.Rename(file, dir + "/g"), IsOk());   // over what was there
+  CHECK_THAT(disk.Rename(file, dir + "/g"), IsOk());  // over what was there
   CHECK(*disk.ReadAll(dir + "/g") == "new");
   // A folder takes the place of an empty one only: a claim by rename rests on that.
   CHECK_THAT(disk.MakeDir(root + "/e"), IsOk());
@@ -153,7 +152,7 @@ TEST_CASE("the memory disk loses bytes that were not synced and names whose fold
   REQUIRE_THAT((*out)->Sync(), IsOk());
   REQUIRE_THAT(disk.SyncDir("/a"), IsOk());
   REQUIRE_THAT((*out)->Append(" lost"), IsOk());
-  REQUIRE_THAT(PutFile(disk, "/a/unnamed", "x"), IsOk());   // synced, but its folder is not
+  REQUIRE_THAT(PutFile(disk, "/a/unnamed", "x"), IsOk());  // synced, but its folder is not
   REQUIRE_THAT(disk.MakeDir("/b"), IsOk());
   disk.Crash();
   CHECK(*disk.ReadAll("/a/f") == "safe");

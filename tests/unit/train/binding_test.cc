@@ -63,5 +63,37 @@ TEST_CASE("every tensor of the state is a span, and restoring one changes that o
   CHECK(DecodeSmall(record)->cursor.sample == 64);
 }
 
+TEST_CASE("a part of a sharded moment is read and written where it lies in the whole",
+          "[binding]") {
+  const at::Tensor weight = at::zeros({4, 3}, at::kFloat);
+  optim::NamedState part{"optim/m", "fc.weight", at::arange(5, 10, at::kFloat)};
+  part.sharded = true;
+  part.first = 5;
+  part.whole = {4, 3};
+  optim::NamedState nothing = part;  // a rank that holds none of the second moment
+  nothing.slot = "optim/v";
+  nothing.first = 12;
+  nothing.tensor = at::empty({0}, at::kFloat);
+  Binding binding({{"fc.weight", ops::ParameterRole::kWeight, weight}}, {}, {part, nothing});
+  const lineage::Span& span = binding.spans()[1];
+  CHECK(span.role == lineage::Role::kSharded);
+  CHECK(span.shape == std::vector<int64_t>{4, 3});
+  REQUIRE(span.held.size() == 1);
+  CHECK(span.held[0].first == 5);
+  CHECK(span.held[0].count == 5);
+  CHECK(binding.spans()[2].held.empty());
+
+  float values[2] = {};
+  REQUIRE_THAT(binding.Read(1, 6 * sizeof(float), sizeof values, reinterpret_cast<char*>(values)),
+               IsOk());
+  CHECK(values[0] == 6);
+  CHECK(values[1] == 7);
+  const float changed[1] = {-1};
+  REQUIRE_THAT(
+      binding.Write(1, 9 * sizeof(float), {reinterpret_cast<const char*>(changed), sizeof changed}),
+      IsOk());
+  CHECK(part.tensor.sum().item<float>() == 5 + 6 + 7 + 8 - 1);
+}
+
 }  // namespace
 }  // namespace stemma::models
