@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/digest.h"
@@ -70,10 +72,9 @@ Status Loop::OneStep() {
   const Status mine = Gradients();
   const auto waiting = Clock::now();
   recorder_.Enter(ops::Phase::kWait);
-  if (mine.ok()) {
-    STEMMA_RETURN_IF_ERROR(parts_.reducer.Wait());
-  } else {
-    FailAlone(mine);
+  const Status reduced = mine.ok() ? parts_.reducer.Wait() : mine;
+  if (!reduced.ok()) {
+    FailAlone(reduced);
     parts_.reducer.Abandon();  // launches and waits: the others are not left alone
     STEMMA_RETURN_IF_ERROR(parts_.world.data().Health());  // or there is no boundary to meet at
   }
@@ -82,9 +83,7 @@ Status Loop::OneStep() {
   times_.wait = Since(waiting);
   const auto updating = Clock::now();
   recorder_.Enter(ops::Phase::kOptimizer);
-  CaptureFence fence(parts_.capturer);
-  STEMMA_RETURN_IF_ERROR(
-      parts_.optimizer.Step(step_, fence).Within("step " + std::to_string(step_ + 1)));
+  STEMMA_RETURN_IF_ERROR(Update().Within("step " + std::to_string(step_ + 1)));
   times_.optim = Since(updating);
   recorder_.FinishedStep(++step_);
   recorder_.Enter(ops::Phase::kControl);
@@ -100,19 +99,24 @@ Status Loop::Gradients() {
   const auto& train = parts_.settings.train;
   const auto start = Clock::now();
   recorder_.Enter(ops::Phase::kData);
-  STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(
-      {static_cast<int>(train.micro_batches), static_cast<double>(train.global_batch)}));
   STEMMA_RETURN_IF_ERROR(failure_);  // waits for the boundary and contributes nothing
   STEMMA_ASSIGN_OR_RETURN(const Batch batch, parts_.loader.Next());
   times_.data = Since(start);
   cursor_ = batch.end;
+  samples_ = batch.global_rows;
   loss_ = 0;
-  loss_parts_.clear();
+  for (auto& part : loss_parts_) part.second = 0;
+  // A short last batch has fewer micro-batches on a rank with fewer rows, and none without rows.
+  const int64_t count = std::min(train.micro_batches, batch.x.size(0));
+  const ops::StepShape shape = {static_cast<int>(std::max<int64_t>(count, 1)),
+                                static_cast<double>(batch.global_rows)};
+  if (count == 0) return parts_.reducer.ContributeNothing(shape);
+  STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(shape));
   try {
-    for (int64_t i = 0; i < train.micro_batches; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       at::manual_seed(Key({static_cast<uint64_t>(train.seed), static_cast<uint64_t>(step_),
                            static_cast<uint64_t>(parts_.world.rank()), static_cast<uint64_t>(i)}));
-      STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, train.micro_batches)));
+      STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, count)));
     }
   } catch (const std::exception& error) {
     // A failure of the hooks has a code of its own, and Finish knows it.
@@ -138,6 +142,27 @@ Status Loop::MicroStep(const Batch& batch) {
   loss.backward();
   times_.backward += Since(backward);
   return {};
+}
+
+// The optimizer reads the reduced gradient, so all ranks get the same answer from it.
+Status Loop::Update() {
+  CaptureFence fence(parts_.capturer);
+  const Status status = parts_.optimizer.Step(step_, fence);
+  if (!status.ok() && status.code() == Code::kInvalidArgument) return NameNonFinite(status);
+  STEMMA_RETURN_IF_ERROR(status);
+  const int64_t every = parts_.settings.ops.digest_every;
+  return every > 0 && (step_ + 1) % every == 0 ? parts_.reducer.CompareReplicas() : Status();
+}
+
+// With ops.check_finite=bucket the rank whose gradient it was knows more than the sum shows.
+Status Loop::NameNonFinite(const Status& refused) {
+  STEMMA_ASSIGN_OR_RETURN(const auto all,
+                          parts_.world.cohort().AllGather(parts_.reducer.non_finite()));
+  std::string who;
+  for (const std::string& text : all) {
+    if (!text.empty()) who += "; " + text;
+  }
+  return {refused.code(), refused.message() + who};
 }
 
 Status Loop::EndStep() {
@@ -242,7 +267,7 @@ Status Loop::Capture(lineage::Reason reason) {
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
   record.step = step_;
   record.samples =
-      static_cast<uint64_t>(step_) * static_cast<uint64_t>(parts_.settings.train.global_batch);
+      static_cast<uint64_t>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
   record.epoch = static_cast<double>(record.samples) / static_cast<double>(parts_.dataset_size);
   record.cursor = {cursor_.seed, cursor_.epoch, cursor_.sample};
   record.reason = reason;

@@ -76,6 +76,8 @@ class Loop {
   Status ReduceLoss();
   Status NonFiniteLoss();
   void FindSlowest(std::vector<double> own_s);
+  Status Update();
+  Status NameNonFinite(const Status& refused);
   Status Tell(const StepTimes& times);
   Status EndStep();
   Status Wishes(ops::Mine* mine);
@@ -102,6 +104,7 @@ class Loop {
   LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;
   double slowest_rank_ = 0, slowest_late_s_ = 0;
+  int64_t samples_ = 0;  // of this step's global batch
   StepTimes times_;
   double run_s_ = 0;
   std::chrono::steady_clock::time_point last_look_{};

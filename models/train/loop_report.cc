@@ -23,8 +23,11 @@ Status Loop::ReduceLoss() {
     for (double& sum : sums) sum += in.F64();
   }
   FindSlowest(own_s);
-  if (!std::isfinite(sums[0])) return NonFiniteLoss();
-  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  if (!std::isfinite(sums[0]) && parts_.settings.ops.check_finite != "off") {
+    return NonFiniteLoss();
+  }
+  // A rank that failed before it knew the batch: what it makes of the loss is told to nobody.
+  const auto samples = static_cast<double>(std::max<int64_t>(samples_, 1));
   loss_ = sums[0] / samples;
   for (size_t i = 0; i < loss_parts_.size(); ++i) loss_parts_[i].second = sums[1 + i] / samples;
   return {};
@@ -56,14 +59,15 @@ void Loop::FindSlowest(std::vector<double> own_s) {
 
 Status Loop::Tell(const StepTimes& times) {
   if (parts_.world.rank() != 0) return {};
-  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  const auto samples = static_cast<double>(samples_);
+  const auto consumed =
+      static_cast<double>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
   const auto& report = parts_.optimizer.report();
   const double total = times.total > 0 ? times.total : 1e-9;
-  const double epoch =
-      static_cast<double>(step_) * samples / static_cast<double>(parts_.dataset_size);
+  const double epoch = consumed / static_cast<double>(parts_.dataset_size);
   MetricRow row = {{"inc", parts_.session.incarnation},
                    {"step", static_cast<double>(step_)},
-                   {"samples", static_cast<double>(step_) * samples},
+                   {"samples", consumed},
                    {"epoch", epoch},
                    {"loss", loss_}};
   for (const auto& part : loss_parts_) row.push_back(part);

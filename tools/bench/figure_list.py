@@ -4,53 +4,16 @@ A new figure is one function that returns (values of its repetitions, reference 
 line in FIGURES. Programs are built in the one mode there is (-c opt) before they are timed.
 """
 
-import collections
 import contextlib
-import functools
 import json
 import os
 import pathlib
 import re
 import statistics
-import subprocess
 import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-Figure = collections.namedtuple("Figure", "name unit target at_most what measure")
-
-
-def run(command, **options):
-    """Runs and returns stdout; a failure carries the end of what the command said."""
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True, **options)
-    if done.returncode != 0:
-        raise RuntimeError("%s left with %d:\n%s"
-                           % (" ".join(map(str, command)), done.returncode, done.stdout[-2000:]))
-    return done.stdout
-
-
-@functools.lru_cache(maxsize=None)
-def built(target):
-    """Builds `target` and returns the path of its program."""
-    run(["bazel", "build", target], cwd=str(ROOT))
-    package, name = target[2:].split(":")
-    return (ROOT / ".bazel/bin" / package / name).resolve()
-
-
-@functools.lru_cache(maxsize=None)
-def stemma():
-    built("//tools/cli:stemma-engine")
-    return built("//tools/cli:stemma")
-
-
-def mpirun(ranks):
-    return ["mpirun", "-n", ranks, "--bind-to", "none", "--oversubscribe",
-            "--mca", "btl_vader_single_copy_mechanism", "none"]
-
-
-def environment():
-    return dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+import figures_engine
+from figure_base import ROOT, Figure, built, environment, mpirun, run, seconds_of, stemma
 
 
 @contextlib.contextmanager
@@ -69,12 +32,6 @@ def rows(folder, name="figure"):
     text = (folder / "stemma-runs" / name / "metrics.jsonl").read_text()
     found = [json.loads(line) for line in text.splitlines()]
     return [row for row in found if "step_s" in row]
-
-
-def seconds_of(command, **options):
-    begin = time.perf_counter()
-    run(command, **options)
-    return time.perf_counter() - begin
 
 
 def capture_stall_share():
@@ -147,4 +104,4 @@ FIGURES = [
            lamb_bandwidth_share),
     Figure("waveform_rate", "Mpoints/s", 1, False,
            "points of the (2,2) mode computed and printed by stemma waveform", waveform_rate),
-]
+] + figures_engine.FIGURES

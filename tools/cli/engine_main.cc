@@ -1,5 +1,6 @@
 // stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this
-// program for `train`; process id, environment and signals stay those that mpirun or srun knows.
+// program for `train` and `bench`; process id, environment and signals stay those that mpirun or
+// srun knows.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "models/train/trainer.h"
 #include "models/workloads.h"
 #include "ops/world.h"
+#include "tools/cli/bench_main.h"
 #include "tools/cli/environment.h"
 #include "tools/cli/train_options.h"
 
@@ -55,6 +57,9 @@ int main(int argc, char** argv) {
   const std::string verb = arguments.empty() ? "" : arguments[0];
   if (verb == "train") {
     return stemma::cli::RunTrain({arguments.begin() + 1, arguments.end()});
+  }
+  if (verb == "bench") {
+    return stemma::cli::RunBench({arguments.begin() + 1, arguments.end()});
   }
   if (verb == "version") {
     std::printf("%s\n", stemma::cli::EnvironmentJson().c_str());

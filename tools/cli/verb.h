@@ -29,6 +29,7 @@ Result<int> RunFsck(const Arguments& arguments);
 Result<int> RunDoctor(const Arguments& arguments);
 Result<int> RunTrace(const Arguments& arguments);
 Result<int> RunVersion(const Arguments& arguments);
+Result<int> RunBench(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
 
 }  // namespace stemma::cli
