@@ -13,6 +13,14 @@ namespace {
 using tests::HasCode;
 using tests::IsOk;
 
+optim::NamedState Slot(const std::string& slot, const at::Tensor& tensor) {
+  optim::NamedState state;
+  state.slot = slot;
+  state.parameter = "fc.weight";
+  state.tensor = tensor;
+  return state;
+}
+
 TEST_CASE("the small record survives a round trip and refuses garbage", "[binding]") {
   const SmallState small{1200, {7, 3, 99}, "optimizer bytes"};
   const std::string bytes = EncodeSmall(small);
@@ -34,7 +42,7 @@ TEST_CASE("every tensor of the state is a span, and restoring one changes that o
   const at::Tensor batches = at::full({}, 4, at::kLong);
   Binding binding({{"fc.weight", ops::ParameterRole::kWeight, weight}},
                   {{"bn.mean", mean, true}, {"bn.batches", batches, false}},
-                  {{"optim/m", "fc.weight", moment}});
+                  {Slot("optim/m", moment)});
   std::vector<std::string> names;
   for (const auto& span : binding.spans()) names.push_back(span.section + ":" + span.name);
   CHECK(names == std::vector<std::string>{"params:fc.weight", "optim/m:optim/m/fc.weight",
@@ -66,7 +74,7 @@ TEST_CASE("every tensor of the state is a span, and restoring one changes that o
 TEST_CASE("a part of a sharded moment is read and written where it lies in the whole",
           "[binding]") {
   const at::Tensor weight = at::zeros({4, 3}, at::kFloat);
-  optim::NamedState part{"optim/m", "fc.weight", at::arange(5, 10, at::kFloat)};
+  optim::NamedState part = Slot("optim/m", at::arange(5, 10, at::kFloat));
   part.sharded = true;
   part.first = 5;
   part.whole = {4, 3};
