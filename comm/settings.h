@@ -10,6 +10,7 @@ namespace stemma::comm {
 struct CommSettings {
   std::string backend = "auto";    // auto | node-shared | mpi | threads | nccl
   std::string device = "cpu";      // cpu | cuda; set from device.kind
+  std::string check = "off";       // off | full: ranks compare each call before it begins
   double deadline_s = 150;         // every wait; the backstop
   double init_timeout_s = 60;      // until all ranks have said hello
   std::string progress = "auto";   // auto | hook | thread: who does a rank's share, node-shared

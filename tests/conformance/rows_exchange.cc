@@ -51,7 +51,7 @@ Status ScatterCase(Rig& rig, DType dtype, const Counts& counts, bool in_place) {
     return part.Expect(sum, "this rank's part");
   }
   for (int64_t i = 0; i < counts[Index(r)]; ++i) {
-    STEMMA_RETURN_IF_ERROR(Expect(in.at(first + i) == sum(i), "this rank's part, in place"));
+    STEMMA_RETURN_IF_ERROR(Promised(in.at(first + i) == sum(i), "this rank's part, in place"));
   }
   return {};
 }
@@ -84,7 +84,7 @@ CONFORMANCE_ROW(conformance_43_reduce_scatter_refuses) {
                              .ReduceScatter({memory, count, DType::kF32},
                                             {memory + 32, own, DType::kF32}, counts, options)
                              .status();
-    return ExpectError(found, Code::kInvalidArgument, text);
+    return FailsWith(found, Code::kInvalidArgument, text);
   };
   const Counts ones(Index(n), 1);
   for (Op op : {Op::kMin, Op::kMax, Op::kProduct}) {
@@ -118,11 +118,11 @@ CONFORMANCE_ROW(conformance_44_reduce_scatter_and_gather_equal_all_reduce) {
       STEMMA_RETURN_IF_ERROR(
           Finish(rig.data().AllReduce({whole.data(), total, DType::kF32}, options)));
       const bool same = std::memcmp(whole.data(), parts.data(), Index(total) * 4) == 0;
-      STEMMA_RETURN_IF_ERROR(Expect(same, "the bits of all_reduce"));
+      STEMMA_RETURN_IF_ERROR(Promised(same, "the bits of all_reduce"));
       if (op == Op::kSum) continue;
       const std::vector<float> expected = AverageInRankOrder(n, total);
       const bool ordered = std::memcmp(whole.data(), expected.data(), Index(total) * 4) == 0;
-      STEMMA_RETURN_IF_ERROR(Expect(ordered, "the bits of rank order"));
+      STEMMA_RETURN_IF_ERROR(Promised(ordered, "the bits of rank order"));
     }
   }
   return {};
@@ -170,7 +170,7 @@ CONFORMANCE_ROW(conformance_46_all_to_all_with_unequal_blocks) {
 Status Refused(Rig& rig, comm::ConstSpan in, const Counts& send, comm::Span out,
                const Counts& receive, const std::string& text) {
   const Status found = rig.data().AllToAll(in, send, out, receive, {}).status();
-  return ExpectError(found, Code::kInvalidArgument, text);
+  return FailsWith(found, Code::kInvalidArgument, text);
 }
 
 CONFORMANCE_ROW(conformance_45_all_to_all_that_does_not_divide) {
@@ -236,10 +236,10 @@ CONFORMANCE_ROW(conformance_48_nobody_leaves_a_barrier_early) {
     STEMMA_RETURN_IF_ERROR(Finish(rig.data().Barrier({})));
     for (int peer = 0; peer < n; ++peer) {
       const bool came = std::filesystem::exists(mark(round, peer));
-      STEMMA_RETURN_IF_ERROR(Expect(came, "rank " + std::to_string(peer) + " was not there yet"));
+      STEMMA_RETURN_IF_ERROR(Promised(came, "rank " + std::to_string(peer) + " was not there yet"));
     }
     if (works.empty()) continue;
-    STEMMA_RETURN_IF_ERROR(Expect(works[0].Done(), "what was called before a barrier has ended"));
+    STEMMA_RETURN_IF_ERROR(Promised(works[0].Done(), "what was called before a barrier has ended"));
     STEMMA_RETURN_IF_ERROR(works[0].Wait());
     STEMMA_RETURN_IF_ERROR(running.Expect([n](int64_t) { return double(n); }, "the sum"));
   }

@@ -25,12 +25,12 @@ Status Differ(Rig& rig, const Call& first, const Call& last, const std::string& 
   STEMMA_RETURN_IF_ERROR(rig.Reopen(settings));
   const bool is_last = rig.rank() == rig.ranks() - 1;
   const Status found = Finish((is_last ? last : first)(rig.data()));
-  STEMMA_RETURN_IF_ERROR(ExpectError(found, Code::kIncompatible, text));
+  STEMMA_RETURN_IF_ERROR(FailsWith(found, Code::kIncompatible, text));
   STEMMA_ASSIGN_OR_RETURN(const auto all, rig.world().cohort().AllGather(found.message()));
   for (const std::string& other : all) {
-    STEMMA_RETURN_IF_ERROR(Expect(other == all[0], "one text on all ranks: '" + other + "'"));
+    STEMMA_RETURN_IF_ERROR(Promised(other == all[0], "one text on all ranks: '" + other + "'"));
   }
-  return ExpectError(Finish(rig.data().Barrier({})), Code::kIncompatible, text);
+  return FailsWith(Finish(rig.data().Barrier({})), Code::kIncompatible, text);
 }
 
 CallOptions Named(const char* what, Op op = Op::kSum, double scale = 1) {
@@ -135,8 +135,8 @@ CONFORMANCE_ROW(conformance_26_a_tensor_given_away_twice) {
   if (rig.rank() == 0) {
     auto* inside = static_cast<float*>(values.span().data) + 1000;
     const Status second = rig.data().AllReduce({inside, 10, DType::kF32}, Named("again")).status();
-    STEMMA_RETURN_IF_ERROR(ExpectError(second, Code::kInvalidArgument, "\"w\""));
-    STEMMA_RETURN_IF_ERROR(ExpectError(second, Code::kInvalidArgument, "\"again\""));
+    STEMMA_RETURN_IF_ERROR(FailsWith(second, Code::kInvalidArgument, "\"w\""));
+    STEMMA_RETURN_IF_ERROR(FailsWith(second, Code::kInvalidArgument, "\"again\""));
   }
   STEMMA_RETURN_IF_ERROR(first.Wait());
   const auto sum = [n](int64_t i) { return double(n * (i % 3) + n * (n - 1) / 2); };
@@ -151,7 +151,7 @@ CONFORMANCE_ROW(conformance_38_gathers_that_do_not_fit) {
   const auto refused = [&](comm::ConstSpan mine, comm::Span all, const std::vector<int64_t>& sizes,
                            const std::string& text) {
     const Status found = rig.data().AllGather(mine, all, sizes, {}).status();
-    return ExpectError(found, Code::kInvalidArgument, text);
+    return FailsWith(found, Code::kInvalidArgument, text);
   };
   const DType f32 = DType::kF32;
   STEMMA_RETURN_IF_ERROR(
@@ -182,8 +182,8 @@ CONFORMANCE_ROW(conformance_40_broadcasts_that_do_not_fit) {
   for (int root : {-1, n, n + 7}) {
     const Status found = rig.data().Broadcast({memory, 4, DType::kF32}, root, {}).status();
     STEMMA_RETURN_IF_ERROR(
-        ExpectError(found, Code::kInvalidArgument,
-                    "root " + std::to_string(root) + " of " + std::to_string(n) + " ranks"));
+        FailsWith(found, Code::kInvalidArgument,
+                  "root " + std::to_string(root) + " of " + std::to_string(n) + " ranks"));
   }
   STEMMA_RETURN_IF_ERROR(Finish(rig.data().Barrier({})));
   if (n == 1) return {};

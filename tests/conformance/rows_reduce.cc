@@ -41,9 +41,9 @@ CONFORMANCE_ROW(conformance_05_closed_world_refuses) {
       rig.world().Close(),
   };
   for (const Status& status : found) {
-    STEMMA_RETURN_IF_ERROR(ExpectError(status, Code::kInvalidArgument, "closed"));
+    STEMMA_RETURN_IF_ERROR(FailsWith(status, Code::kInvalidArgument, "closed"));
   }
-  return Expect(one == 1, "a refused call touches nothing");
+  return Promised(one == 1, "a refused call touches nothing");
 }
 
 CONFORMANCE_ROW(conformance_09_sums_of_every_dtype_are_exact) {
@@ -70,7 +70,7 @@ CONFORMANCE_ROW(conformance_10_averages_have_the_same_bits_everywhere) {
     const comm::Span span{mine.data(), count, DType::kF32};
     STEMMA_RETURN_IF_ERROR(Finish(rig.data().AllReduce(span, With(Op::kAverage))));
     STEMMA_RETURN_IF_ERROR(
-        Expect(mine == AverageInRankOrder(rig.ranks(), count), "the average in rank order"));
+        Promised(mine == AverageInRankOrder(rig.ranks(), count), "the average in rank order"));
   }
   return {};
 }
@@ -80,7 +80,7 @@ CONFORMANCE_ROW(conformance_11_averages_of_integers_are_refused) {
     Values values(dtype, 9, [](int64_t i) { return double(i); });
     const Status found = rig.data().AllReduce(values.span(), With(Op::kAverage)).status();
     const std::string text = "the average of " + std::string(NameOf(dtype));
-    STEMMA_RETURN_IF_ERROR(ExpectError(found, Code::kInvalidArgument, text));
+    STEMMA_RETURN_IF_ERROR(FailsWith(found, Code::kInvalidArgument, text));
     STEMMA_RETURN_IF_ERROR(values.Expect([](int64_t i) { return double(i); }, "untouched"));
   }
   return Finish(rig.data().Barrier({}));  // nothing was sent, so nothing is broken
@@ -110,8 +110,8 @@ CONFORMANCE_ROW(conformance_12_minimum_maximum_product) {
       for (int from = 0; from < n; ++from) {
         Values values(dtype, 40, [&](int64_t i) { return i == 7 && r == from ? nan : 1.0; });
         STEMMA_RETURN_IF_ERROR(Finish(rig.data().AllReduce(values.span(), With(op))));
-        STEMMA_RETURN_IF_ERROR(Expect(values.at(7) != values.at(7), "NaN of one rank wins"));
-        STEMMA_RETURN_IF_ERROR(Expect(values.at(8) == values.at(8), "NaN stays where it is"));
+        STEMMA_RETURN_IF_ERROR(Promised(values.at(7) != values.at(7), "NaN of one rank wins"));
+        STEMMA_RETURN_IF_ERROR(Promised(values.at(8) == values.at(8), "NaN stays where it is"));
       }
     }
   }
@@ -131,7 +131,7 @@ CONFORMANCE_ROW(conformance_13_in_place_and_out_of_place) {
       return edge ? double(i % 5 + r) : double(n * (i % 5) + n * (n - 1) / 2);
     };
     STEMMA_RETURN_IF_ERROR(values.Expect(kept, "the neighbours"));
-    STEMMA_RETURN_IF_ERROR(Expect(values.span().data == before, "storage is kept"));
+    STEMMA_RETURN_IF_ERROR(Promised(values.span().data == before, "storage is kept"));
 
     // Out of place: the input is somebody else's.
     const std::vector<int64_t> counts(static_cast<size_t>(n), count);
@@ -156,7 +156,7 @@ CONFORMANCE_ROW(conformance_14_wait_is_idempotent) {
   Values large(DType::kF32, 3'000'000, one), moved(DType::kF32, 50'000, one);
   STEMMA_ASSIGN_OR_RETURN(Work work, rig.data().AllReduce(large.span(), {}));
   STEMMA_RETURN_IF_ERROR(work.Wait());
-  STEMMA_RETURN_IF_ERROR(Expect(work.Done(), "done after Wait"));
+  STEMMA_RETURN_IF_ERROR(Promised(work.Done(), "done after Wait"));
   STEMMA_RETURN_IF_ERROR(work.Wait());
   STEMMA_RETURN_IF_ERROR(large.Expect(all, "the large one"));
   {
@@ -200,7 +200,7 @@ CONFORMANCE_ROW(conformance_16_fused_and_unfused_have_the_same_bits) {
     }
     for (Work& work : works) STEMMA_RETURN_IF_ERROR(work.Wait());
     const bool same = std::memcmp(mine.data(), expected.data(), kCount * sizeof(float)) == 0;
-    STEMMA_RETURN_IF_ERROR(Expect(same, "the same bits in pieces of " + std::to_string(piece)));
+    STEMMA_RETURN_IF_ERROR(Promised(same, "the same bits in pieces of " + std::to_string(piece)));
   }
   return {};
 }
@@ -265,13 +265,13 @@ CONFORMANCE_ROW(conformance_31_dtypes_that_cannot_be_added_are_refused) {
     for (Op op : {Op::kSum, Op::kMin, Op::kMax, Op::kProduct}) {
       const Status found = rig.data().AllReduce({memory, 2, dtype}, With(op)).status();
       const std::string text = std::string(NameOf(dtype)) + " cannot be reduced";
-      STEMMA_RETURN_IF_ERROR(ExpectError(found, Code::kInvalidArgument, text));
+      STEMMA_RETURN_IF_ERROR(FailsWith(found, Code::kInvalidArgument, text));
     }
   }
   // They can still be moved.
   memory[0] = static_cast<int16_t>(rig.rank() == 0 ? 77 : 5);
   STEMMA_RETURN_IF_ERROR(Finish(rig.data().Broadcast({memory, 1, DType::kI16}, 0, {})));
-  return Expect(memory[0] == 77, "i16 can be broadcast");
+  return Promised(memory[0] == 77, "i16 can be broadcast");
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ Status Broken(const std::string& what) { return {Code::kInternal, "promise broke
 
 Status Finish(Result<comm::Work> work) { return work.ok() ? work->Wait() : work.status(); }
 
-Status ExpectError(const Status& found, Code code, const std::string& text) {
+Status FailsWith(const Status& found, Code code, const std::string& text) {
   if (found.code() == code && found.message().find(text) != std::string::npos) return {};
   return Broken(std::string("expected ") + CodeName(code) + " with '" + text + "', found " +
                 CodeName(found.code()) + " '" + found.message() + "'");

@@ -34,12 +34,14 @@ class Values {
 };
 
 Status Broken(const std::string& what);
-inline Status Expect(bool held, const std::string& what) { return held ? Status() : Broken(what); }
+inline Status Promised(bool held, const std::string& what) {
+  return held ? Status() : Broken(what);
+}
 
 // The call was made, and waited for.
 Status Finish(Result<comm::Work> work);
 // `found` has this code and its message holds `text`.
-Status ExpectError(const Status& found, Code code, const std::string& text);
+Status FailsWith(const Status& found, Code code, const std::string& text);
 
 // "rank {1} ..., ranks {0,2} ...": what a mismatch is reported as when the last rank says `last`
 // and all others say `first`.

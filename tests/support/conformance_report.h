@@ -4,8 +4,8 @@
 //
 //   conformance row 09 conformance_09_sums_are_exact threads 3 pass
 //
-// A name may begin with several numbers, for a case that proves several rows at once. A case without
-// notes is one line for its process or processes. Thread: the test case's.
+// A name may begin with several numbers, for a case that proves several rows at once. A case
+// without notes is one line for its process or processes. Thread: the test case's.
 #pragma once
 
 #include <string>
