@@ -6,8 +6,10 @@ Ratios are of times: how many times as long the peer takes, or for `exposed_*`, 
 """
 
 import functools
-import re
+import json
+import pathlib
 import statistics
+import tempfile
 
 import peer_install
 import peer_runs
@@ -98,12 +100,13 @@ def _share(model, which, peer):
 
 def one_rank_tax():
     """One rank: the engine's loop and a bare one alternate in one process."""
-    text = run([stemma(), "bench", "train", "resnet50", "--bare", "--threads=1", "--size=64",
-                "--batch-size=8", "--num-iters=20", "--num-batches-per-iter=3",
-                "--num-warmup-batches=3"], env=environment(), timeout=600)
-    found = re.search(r"Engine over bare LibTorch: .*\((-?[0-9.]+) %", text)
-    bare = re.search(r"^bare +step median ([0-9.]+) ms", text, re.M)
-    return [float(found.group(1))], float(bare.group(1))
+    with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
+        numbers = pathlib.Path(folder) / "bench.json"
+        run([stemma(), "bench", "train", "resnet50", "--bare", "--threads=1", "--size=64",
+             "--batch-size=8", "--num-iters=20", "--num-batches-per-iter=3",
+             "--num-warmup-batches=3", "--json", numbers], env=environment(), timeout=600)
+        row = json.loads(numbers.read_text())
+    return row["Engine over bare LibTorch"]["percent"], row["bare"]["step_ms"]
 
 
 def gradient_memory():
