@@ -20,7 +20,7 @@ import sys
 
 LINE = re.compile(r"(?:^|>:)conformance row (\d\d) (\S+) (\S+) (\d+) (pass|fail)\s*$")
 TARGET = re.compile(r"^//(\S*):(\S+) +(?:\(cached\) )?(?:PASSED|FLAKY|FAILED|TIMEOUT|NO STATUS)")
-BACKENDS = ("threads", "mpi", "node-shared", "hierarchical")
+BACKENDS = ("threads", "mpi", "node-shared")  # on which rows of all backends must have run
 
 Row = collections.namedtuple("Row", "number where gpu what")
 Note = collections.namedtuple("Note", "row test backend ranks passed")
@@ -59,8 +59,7 @@ def needed(row):
     if row.where == "any":
         return set()
     least = int(row.where[4])
-    return {(backend, ranks) for backend in BACKENDS for ranks in range(least, 5)
-            if (backend, ranks) != ("hierarchical", 1)}
+    return {(backend, ranks) for backend in BACKENDS for ranks in range(least, 5)}
 
 
 def verdict(row, notes):
