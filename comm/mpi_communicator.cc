@@ -26,9 +26,10 @@ int64_t SliceBegin(int64_t count, int rank, int ranks) {
 }  // namespace
 
 MpiCommunicator::MpiCommunicator(std::unique_ptr<MpiGroup> group,
-                                 std::chrono::milliseconds deadline)
+                                 std::chrono::milliseconds deadline, int64_t segment_bytes_max)
     : group_(std::move(group)),
       deadline_(deadline),
+      segment_bytes_max_(segment_bytes_max),
       scratch_(std::make_unique<std::vector<char>>()),
       thread_(std::make_unique<ProgressThread>()) {}
 
@@ -76,7 +77,7 @@ Status MpiCommunicator::ReduceLarge(const Span& span, const CallOptions& options
     STEMMA_RETURN_IF_ERROR(group_->Barrier(waiting));
     moving.eager = true;
   }
-  const auto most = kSegmentBytesMax / static_cast<int64_t>(SizeOf(span.dtype));
+  const auto most = segment_bytes_max_ / static_cast<int64_t>(SizeOf(span.dtype));
   for (int64_t at = 0; at < span.count; at += most) {
     const Span segment = Part(span, at, std::min(most, span.count - at));
     STEMMA_RETURN_IF_ERROR(ReduceSegment(segment, options, moving));

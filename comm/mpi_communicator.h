@@ -32,7 +32,9 @@ class MpiCommunicator final : public Communicator {
   // What is exchanged at once, which bounds the scratch memory.
   static constexpr int64_t kSegmentBytesMax = 256 << 20;
 
-  MpiCommunicator(std::unique_ptr<MpiGroup> group, std::chrono::milliseconds deadline);
+  // `segment_bytes_max`: the same on all ranks and at most the default; tests take small ones.
+  MpiCommunicator(std::unique_ptr<MpiGroup> group, std::chrono::milliseconds deadline,
+                  int64_t segment_bytes_max = kSegmentBytesMax);
   ~MpiCommunicator() override;
 
   int rank() const override { return group_->rank(); }
@@ -66,6 +68,7 @@ class MpiCommunicator final : public Communicator {
 
   const std::unique_ptr<MpiGroup> group_;
   const std::chrono::milliseconds deadline_;
+  const int64_t segment_bytes_max_;
   std::unique_ptr<std::vector<char>> scratch_;  // the thread's; grows to the largest need and stays
   std::unique_ptr<ProgressThread> thread_;
 };

@@ -54,19 +54,21 @@ struct MpiGroup::Buffers {
   std::vector<int> counts, offsets, own_counts, own_offsets;
 };
 
-Result<std::unique_ptr<MpiGroup>> MpiGroup::DuplicateWorld() {
+Result<std::unique_ptr<MpiGroup>> MpiGroup::DuplicateWorld(int64_t piece_bytes_max) {
   auto comm = std::make_unique<Comm>();
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->handle)));
   // Before anything else: the duplicate inherited the handler that ends the process.
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_set_errhandler(comm->handle, MPI_ERRORS_RETURN)));
-  std::unique_ptr<MpiGroup> group(new MpiGroup(std::move(comm)));
+  std::unique_ptr<MpiGroup> group(new MpiGroup(std::move(comm), piece_bytes_max));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_rank(group->comm_->handle, &group->rank_)));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_size(group->comm_->handle, &group->ranks_)));
   return group;
 }
 
-MpiGroup::MpiGroup(std::unique_ptr<Comm> comm)
-    : comm_(std::move(comm)), buffers_(std::make_unique<Buffers>()) {}
+MpiGroup::MpiGroup(std::unique_ptr<Comm> comm, int64_t piece_bytes_max)
+    : comm_(std::move(comm)),
+      piece_bytes_max_(piece_bytes_max),
+      buffers_(std::make_unique<Buffers>()) {}
 
 MpiGroup::~MpiGroup() {
   if (comm_->handle == MPI_COMM_NULL) return;
@@ -156,9 +158,9 @@ Result<int> MpiGroup::Min(int mine, const Waiting& waiting) {
 
 Status MpiGroup::Broadcast(void* data, int64_t bytes, int root, const Waiting& waiting) {
   STEMMA_RETURN_IF_ERROR(Health());
-  for (int64_t at = 0; at < bytes; at += kPieceBytesMax) {
+  for (int64_t at = 0; at < bytes; at += piece_bytes_max_) {
     Request request;
-    const int piece = static_cast<int>(std::min(kPieceBytesMax, bytes - at));
+    const int piece = static_cast<int>(std::min(piece_bytes_max_, bytes - at));
     STEMMA_RETURN_IF_ERROR(Call(MPI_Ibcast(static_cast<char*>(data) + at, piece, MPI_BYTE, root,
                                            comm_->handle, &request.handle),
                                 "MPI_Ibcast"));
@@ -182,7 +184,7 @@ Status MpiGroup::GatherInPlace(void* all, const std::vector<int64_t>& bytes,
   STEMMA_RETURN_IF_ERROR(Health());
   int64_t total = 0;
   for (int64_t count : bytes) total += count;
-  if (total > kPieceBytesMax) return BroadcastAll(static_cast<char*>(all), bytes, waiting);
+  if (total > piece_bytes_max_) return BroadcastAll(static_cast<char*>(all), bytes, waiting);
 
   std::vector<int>& counts = buffers_->counts;
   std::vector<int>& offsets = buffers_->offsets;

@@ -44,8 +44,10 @@ class MpiGroup {
  public:
   static constexpr int64_t kPieceBytesMax = int64_t{1} << 30;
 
-  static Result<std::unique_ptr<MpiGroup>> DuplicateWorld();  // collective, blocks
-  ~MpiGroup();                                                // local; quiet
+  // Collective, blocks. `piece_bytes_max`: at most the default; tests take small ones, so that
+  // cutting is tried without gigabytes. The same on all ranks.
+  static Result<std::unique_ptr<MpiGroup>> DuplicateWorld(int64_t piece_bytes_max = kPieceBytesMax);
+  ~MpiGroup();  // local; quiet
   MpiGroup(const MpiGroup&) = delete;
 
   int rank() const { return rank_; }
@@ -91,7 +93,7 @@ class MpiGroup {
   struct Posted;
   struct Buffers;  // what MPI reads and writes until an operation has ended
 
-  explicit MpiGroup(std::unique_ptr<Comm> comm);
+  MpiGroup(std::unique_ptr<Comm> comm, int64_t piece_bytes_max);
   Status Finish(Request& request, const Waiting& waiting);
   template <typename Test>  // Result<bool>: whether the operation has ended
   Status Until(Test test, const Waiting& waiting);
@@ -99,6 +101,7 @@ class MpiGroup {
   Status BroadcastAll(char* data, const std::vector<int64_t>& bytes, const Waiting& waiting);
 
   std::unique_ptr<Comm> comm_;
+  const int64_t piece_bytes_max_;
   int rank_ = 0;
   int ranks_ = 1;
   std::deque<std::unique_ptr<Posted>> or_requests_;

@@ -42,7 +42,7 @@ class MpiRuntime {
   int ranks() const { return ranks_; }
   int node_rank() const { return node_rank_; }
   int node_ranks() const { return node_ranks_; }
-  const std::string& library() const { return library_; }  // "Open MPI v4.1.4"
+  const std::string& library_text() const { return library_; }  // "Open MPI v4.1.4"
 
   // Collective: rank 0 hears from every rank and answers. kTimeout names who is missing.
   Status Hello();

@@ -208,7 +208,7 @@ Result<int> CountHosts(Cohort& cohort, int node_rank) {
 Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& identity) {
   STEMMA_RETURN_IF_ERROR(world.Connect(settings));
   Identity facts = SharedFacts(settings, identity);
-  facts.emplace_back("MPI library", world.runtime().library());
+  facts.emplace_back("MPI library", world.runtime().library_text());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
   STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
@@ -228,7 +228,7 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
                                        const Launch& launch) {
   STEMMA_ASSIGN_OR_RETURN(auto runtime, MpiRuntime::Start(Milliseconds(settings.init_timeout_s)));
   // A world of one that should be larger: it is alone, and may end alone.
-  Status status = CheckSize(launch, runtime->ranks(), runtime->library());
+  Status status = CheckSize(launch, runtime->ranks(), runtime->library_text());
   if (!status.ok()) {
     runtime->Finish().ok();
     return status;
@@ -252,6 +252,17 @@ void WorldBase::PrintCause(const Status& cause) const {
   std::fprintf(stderr, "stemma: rank %d of %d on %s ends the job: %s: %s\n", place_.rank,
                place_.ranks, place_.host.c_str(), CodeName(cause.code()), cause.message().c_str());
   std::fflush(nullptr);
+}
+
+Status World::CheckNobodyJoined(std::string_view call) const {
+  if (joined_.empty()) return {};
+  std::string names;
+  for (int rank : joined_) names += (names.empty() ? "" : ",") + std::to_string(rank);
+  return {
+      Code::kInvalidArgument,
+      std::string(call) + ": ranks {" + names +
+          "} have no data left and only take part in the reducer's steps: make this call before "
+          "or after the steps in which ranks join"};
 }
 
 std::string WorldBase::HostName() {

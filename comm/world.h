@@ -15,6 +15,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,12 @@ class World {
   virtual Communicator& data() = 0;  // gradients, parameters
   virtual Cohort& cohort() = 0;      // agreement and small texts, on a communicator of its own
   virtual Control& control() = 0;
+  // Ranks that have no data left and only take part in bucket reductions and control words, as the
+  // last step of a reducer told all ranks. Any other collective call would wait for them in vain:
+  // CheckNobodyJoined refuses it, naming them. The loop's thread.
+  void SetJoined(std::vector<int> ranks) { joined_ = std::move(ranks); }
+  Status CheckNobodyJoined(std::string_view call) const;
+
   // "2 ranks on 1 host, backend node-shared, order rank"
   virtual const std::string& description() const = 0;
 
@@ -59,6 +66,9 @@ class World {
   [[noreturn]] virtual void Abort(const Status& cause, int exit_code) = 0;
   // Collective and last; afterwards every call returns kInvalidArgument.
   virtual Status Close() = 0;
+
+ private:
+  std::vector<int> joined_;
 };
 
 }  // namespace stemma::comm

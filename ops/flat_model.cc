@@ -59,7 +59,8 @@ FlatModel::~FlatModel() {
       MoveOut(tensor);
     }
     for (const AveragedPlace& place : averaged_places_) {
-      MoveOut(model_.buffers[place.buffer].tensor);
+      at::Tensor& tensor = model_.buffers[place.buffer].tensor;
+      if (tensor.is_alias_of(averaged_[place.flat])) MoveOut(tensor);
     }
     return {};
   });
@@ -110,6 +111,7 @@ Status FlatModel::MoveParameters() {
     MoveInto(space(s).parameters, plan_.slots[s].offset, tensor);
     gradients_.push_back(Alias(space(s).gradients, plan_.slots[s].offset, tensor));
     expected_.push_back(tensor.data_ptr());
+    dropped_.push_back(false);
     tensor.mutable_grad() = gradients_.back();
   }
   return {};
@@ -219,9 +221,33 @@ uint64_t FlatModel::ReattachGradients() {
   for (size_t s = 0; s < gradients_.size(); ++s) {
     if (GradientIsAlias(s)) continue;
     model_.parameters[plan_.slots[s].parameter].tensor.mutable_grad() = gradients_[s];
-    ++reattached;
+    if (!dropped_[s]) ++reattached;
   }
+  dropped_.assign(dropped_.size(), false);
   return reattached;
+}
+
+uint64_t FlatModel::TakeBackGradient(size_t slot) {
+  const at::NoGradGuard no_grad;
+  at::Tensor& tensor = model_.parameters[plan_.slots[slot].parameter].tensor;
+  const at::Tensor gradient = tensor.grad();
+  if (gradient.defined()) gradients_[slot].copy_(gradient.detach());
+  tensor.mutable_grad() = gradients_[slot];
+  return gradient.defined() ? gradient.nbytes() : 0;
+}
+
+void FlatModel::DropGradient(size_t slot) {
+  model_.parameters[plan_.slots[slot].parameter].tensor.mutable_grad().reset();
+  dropped_[slot] = true;
+}
+
+void FlatModel::ScaleGradients(double factor) {
+  for (const FlatSpace& space : spaces_) at::Tensor(space.gradients).mul_(factor);
+}
+
+void FlatModel::ExtendPlan(const std::string& text) {
+  plan_.text += text;
+  plan_.digest = Sha256(plan_.text);
 }
 
 Status FlatModel::CheckUnchanged() const {
@@ -247,7 +273,8 @@ Status FlatModel::CheckUnchanged() const {
     if (planned[i] || !p.tensor.requires_grad()) continue;
     return {Code::kInvalidArgument, "\"" + p.name +
                                         "\" was frozen when the plan was made and is trainable "
-                                        "now: create a new Reducer on all ranks"};
+                                        "now: call Replan() on all ranks, and make the "
+                                        "optimizer again"};
   }
   for (const AveragedPlace& place : averaged_places_) {
     const Buffer& b = model_.buffers[place.buffer];

@@ -41,8 +41,17 @@ class FlatModel {
   // Gives slots whose .grad is not the alias their alias back; returns how many.
   uint64_t ReattachGradients();
   bool GradientIsAlias(size_t slot) const;
+  // Copies a gradient that is not the alias into the bucket (if there is one) and gives the alias
+  // back; returns the bytes copied.
+  uint64_t TakeBackGradient(size_t slot);
+  // Makes the slot's .grad undefined until ReattachGradients, which does not count it.
+  void DropGradient(size_t slot);
+  void ScaleGradients(double factor);
   // Is every tensor still the one that was moved? Names the first that is not.
   Status CheckUnchanged() const;
+
+  // Adds to the plan's text and digest. The same on all ranks.
+  void ExtendPlan(const std::string& text);
 
   const Plan& plan() const { return plan_; }
   const Model& model() const { return model_; }
@@ -64,12 +73,13 @@ class FlatModel {
   std::vector<at::Tensor> NotInFlatMemory() const;
 
   comm::World& world_;
-  const Plan plan_;
+  Plan plan_;
   Model model_;
   std::vector<FlatSpace> spaces_;
   std::vector<at::Tensor> averaged_;
   std::vector<AveragedPlace> averaged_places_;
   std::vector<at::Tensor> gradients_;  // per slot: the alias
+  std::vector<bool> dropped_;          // per slot: .grad is undefined on purpose
   std::vector<const void*> expected_;  // per slot: where the parameter's elements are
 };
 

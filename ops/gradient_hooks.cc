@@ -1,7 +1,9 @@
 #include "ops/gradient_hooks.h"
 
+#include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/graph_task.h>
 #include <torch/csrc/autograd/variable.h>
 
 namespace stemma::ops {
@@ -24,8 +26,19 @@ class Arrived final : public torch::autograd::FunctionPostHook {
 
 }  // namespace
 
-GradientHooks::~GradientHooks() {
+GradientHooks::~GradientHooks() { Clear(); }
+
+void GradientHooks::Clear() {
   for (const auto& [accumulator, key] : hooks_) accumulator->del_post_hook(key);
+  hooks_.clear();
+}
+
+int GradientHooks::CurrentBackward() { return torch::autograd::get_current_graph_task_id(); }
+
+void GradientHooks::AtItsEnd(std::function<void(bool)> ended) {
+  // At the end of a nested one the node that runs it is still being evaluated on this thread.
+  torch::autograd::Engine::get_default_engine().queue_callback(
+      [ended = std::move(ended)] { ended(torch::autograd::get_current_node() != nullptr); });
 }
 
 void GradientHooks::Add(const at::Tensor& parameter, const std::function<void(size_t)>& arrived) {

@@ -33,6 +33,13 @@ class GradientHooks {
   // False when the n-th tensor, `parameter`, no longer uses the accumulator that has our hook. A
   // tensor whose requires_grad is off has none to compare: true.
   bool IsCurrent(size_t n, const at::Tensor& parameter) const;
+  void Clear();  // removes the hooks
+
+  // Inside a hook only. The number of the backward() under way; one that runs inside another
+  // (reentrant checkpointing) has its own.
+  static int CurrentBackward();
+  // Calls `ended(nested)` when it has ended. What it throws comes out of backward().
+  static void AtItsEnd(std::function<void(bool)> ended);
 
  private:
   // shared_ptr: autograd's own way to hold an accumulator.

@@ -99,6 +99,8 @@ ModelDescription DescriptionOf(const OpsSettings& settings, const Model& model) 
   entries.emplace_back("ops.unused", settings.unused);
   entries.emplace_back("ops.shard", settings.shard);
   entries.emplace_back("ops.compress", settings.compress);
+  entries.emplace_back("ops.divisor", settings.divisor);
+  entries.emplace_back("ops.lost_alias", settings.lost_alias);
   for (const Parameter& p : model.parameters) {
     entries.emplace_back(p.name, InfoOf(p.name, p.tensor).Describe() + StridesOf(p.tensor));
   }

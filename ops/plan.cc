@@ -28,16 +28,32 @@ Status CheckSettings(const OpsSettings& s) {
     return Invalid("ops." + std::string(cap.name) + " is " + std::to_string(cap.value) +
                    ": a bucket's size in MiB must be greater than 0");
   }
-  if (s.unused != "zero" && s.unused != "error") {
-    return Invalid("ops.unused is '" + s.unused + "': expected zero or error");
+  const struct {
+    const char* name;
+    const std::string& value;
+    std::vector<std::string> known;
+  } words[] = {{"unused", s.unused, {"zero", "keep_none", "error"}},
+               {"compress", s.compress, {"none", "bf16", "fp16"}},
+               {"divisor", s.divisor, {"samples", "counted", "world", "active"}},
+               {"lost_alias", s.lost_alias, {"error", "copy"}},
+               {"check_finite", s.check_finite, {"off", "loss", "bucket"}},
+               {"shard", s.shard, {"none", "optimizer"}}};
+  for (const auto& word : words) {
+    if (std::count(word.known.begin(), word.known.end(), word.value) > 0) continue;
+    std::string expected;
+    for (const std::string& k : word.known) {
+      const bool last = &k == &word.known.back();
+      expected += (expected.empty() ? "" : last ? " or " : ", ") + k;
+    }
+    return Invalid("ops." + std::string(word.name) + " is '" + word.value + "': expected " +
+                   expected);
   }
   if (s.shard == "optimizer" && s.compress != "none") {
     return Invalid(
         "ops.shard = optimizer reduces buckets by a reduce-scatter, which ops.compress = " +
         s.compress + " is not made for: set one of the two to none");
   }
-  if (s.shard == "none" || s.shard == "optimizer") return {};
-  return Invalid("ops.shard is '" + s.shard + "': expected none or optimizer");
+  return {};
 }
 
 Status CheckParameters(const std::vector<ParameterInfo>& parameters) {
@@ -163,7 +179,10 @@ std::string Text(const std::vector<ParameterInfo>& parameters, const OpsSettings
   std::string text = "plan 1 chunk " + std::to_string(kChunk) + " bucket_mb " +
                      Number(settings.bucket_mb) + " first_mb " + Number(settings.first_mb) +
                      " last_mb " + Number(settings.last_mb) + " unused " + settings.unused +
-                     " compress " + settings.compress + "\n";
+                     " compress " + settings.compress + " divisor " + settings.divisor +
+                     " lost_alias " + settings.lost_alias;
+  if (plan.shards > 1) text += " shards " + std::to_string(plan.shards);
+  text += "\n";
   for (const SegmentInfo& s : plan.segments) {
     text += "segment " + std::string(NameOf(s.dtype)) + " count " + std::to_string(s.count) + "\n";
   }
@@ -228,6 +247,7 @@ Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSet
   std::sort(buckets.begin(), buckets.end(),
             [](const Members& a, const Members& b) { return a.back() > b.back(); });
   for (const Members& members : buckets) AddBucket(parameters, members, &plan);
+  plan.settings = settings;
   plan.text = Text(parameters, settings, plan);
   plan.digest = Sha256(plan.text);
   return plan;

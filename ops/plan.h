@@ -70,6 +70,7 @@ struct Plan {
   std::vector<BucketInfo> buckets;    // in launch order
   std::vector<Slot> slots;            // in launch order: last parameter first
   int shards = 1;                     // parts of every bucket; 1: nothing is sharded
+  OpsSettings settings;               // what it was made with
   std::string text;                   // for people: `stemma plan`, error texts
   std::string digest;                 // Sha256(text), raw bytes
 };

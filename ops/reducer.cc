@@ -10,7 +10,6 @@
 #include "ops/guard.h"
 #include "ops/handshake.h"
 #include "ops/model.h"
-#include "ops/shard_collectives.h"
 
 namespace stemma::ops {
 namespace {
@@ -18,12 +17,10 @@ namespace {
 // What this rank can do alone; the ranks agree on the outcome.
 Status Prepare(const OpsSettings& settings, const comm::World& world,
                std::vector<Parameter> parameters, std::vector<Buffer> buffers, Model* model,
-               Plan* plan, std::unique_ptr<BucketHook>* hook) {
+               Plan* plan) {
   return Guard("Reducer::Create", [&]() -> Status {
     STEMMA_ASSIGN_OR_RETURN(*model, CheckModel(world, std::move(parameters), std::move(buffers)));
     STEMMA_ASSIGN_OR_RETURN(*plan, MakePlan(InfosOf(model->parameters), settings, world.ranks()));
-    STEMMA_ASSIGN_OR_RETURN(*hook, MakeCompression(settings.compress));
-    if (plan->shards > 1) *hook = MakeReduceScatter(*plan);
     return {};
   });
 }
@@ -34,15 +31,14 @@ Status Reducer::GatherSums(const at::Tensor&, const std::vector<int64_t>&, const
   return {Code::kInternal, "GatherSums: nothing is sharded"};
 }
 
-Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, comm::World& world,
+Result<std::unique_ptr<FlatModel>> MakeFlatModel(const OpsSettings& settings, comm::World& world,
                                                  std::vector<Parameter> parameters,
                                                  std::vector<Buffer> buffers) {
   Cohort& cohort = world.cohort();
   Model model;
   Plan plan;
-  std::unique_ptr<BucketHook> hook;
-  STEMMA_RETURN_IF_ERROR(Agree(cohort, Prepare(settings, world, std::move(parameters),
-                                               std::move(buffers), &model, &plan, &hook)));
+  STEMMA_RETURN_IF_ERROR(Agree(
+      cohort, Prepare(settings, world, std::move(parameters), std::move(buffers), &model, &plan)));
   STEMMA_RETURN_IF_ERROR(CompareModels(cohort, DescriptionOf(settings, model)));
   STEMMA_RETURN_IF_ERROR(CompareDigests(cohort, Xxh64(plan.digest), "plans"));
 
@@ -56,9 +52,18 @@ Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, co
                                })));
   STEMMA_RETURN_IF_ERROR(
       CompareDigests(cohort, digest, "parameters and buffers after the broadcast"));
+  return flat;
+}
 
-  auto reducer = std::make_unique<FlatReducer>(settings, world, std::move(flat), std::move(hook));
-  STEMMA_RETURN_IF_ERROR(Agree(cohort, reducer->Start()));
+Result<std::unique_ptr<Reducer>> Reducer::Create(const OpsSettings& settings, comm::World& world,
+                                                 std::vector<Parameter> parameters,
+                                                 std::vector<Buffer> buffers) {
+  STEMMA_ASSIGN_OR_RETURN(
+      auto flat, MakeFlatModel(settings, world, std::move(parameters), std::move(buffers)));
+  auto hook = MakeCompression(settings.compress);  // the name was checked with the plan
+  STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), hook.status()));
+  auto reducer = std::make_unique<FlatReducer>(settings, world, std::move(flat), *std::move(hook));
+  STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), reducer->Start()));
   return std::unique_ptr<Reducer>(std::move(reducer));
 }
 

@@ -17,10 +17,21 @@
 // counts when it has received `micro_batches` gradients; averaged buffers go first, with the first
 // parameter that counts: the last forward has ended then, and nothing changes them any more.
 //
-// What is not supported, and says so: gradients outside BeginStep .. Finish; zero_grad between
-// BeginStep and backward (BeginStep zeroes); backward(create_graph=true), which writes gradients
-// elsewhere; model->to(...) after Create. A tensor registered under two names is one parameter,
-// under its first name.
+// A parameter that the model uses twice, also inside segments checkpointed with reentrant
+// backwards, counts once: how many gradients a backward() brings it is learned in the first step,
+// whose buckets are therefore launched in Finish. A tensor registered under two names is one
+// parameter, under its first name.
+//
+// What is not supported, and says so: gradients outside BeginStep .. Finish; zero_grad() between
+// BeginStep and Wait, and backward(create_graph=true), which writes gradients elsewhere (both with
+// ops.lost_alias=copy: the bucket gets the values, .grad loses its graph); model->to(...) after
+// Create; a parameter that becomes trainable without Replan(). A zero_grad that only fills with
+// zeros inside a step cannot be seen: it zeroes what is being reduced.
+//
+// Data may end earlier on some ranks: such a rank calls ContributeNothing and Wait until all are
+// done. With ops.divisor = counted or active all ranks know after Wait who had none
+// (contributions()), and any collective call on tensors is refused from then on. Averaged buffers
+// of a rank without data count as they are.
 //
 // Owner: the caller; `world` outlives it. Thread: the loop's; the hook runs inside backward().
 // Errors raised in the hook come out of backward() as c10::Error and are also returned by Finish().
@@ -35,6 +46,7 @@
 
 #include "comm/world.h"
 #include "core/status.h"
+#include "ops/bucket_hook.h"
 #include "ops/parameter.h"
 #include "ops/plan.h"
 #include "ops/shard.h"
@@ -43,8 +55,13 @@ namespace stemma::ops {
 
 struct StepShape {
   int micro_batches = 1;  // backward() calls of this rank until Finish()
-  double divisor = 1;     // the summed gradient is divided by it: samples of the global batch. The
-                          // same on all ranks
+  // What the summed gradient is divided by, as ops.divisor says:
+  //   samples  this: samples of the global batch, the same on all ranks. The loss is a sum
+  //   counted  the sum over ranks of this: the samples of this rank, 0 for none. The loss is a sum.
+  //            One more pass over the gradients; for loaders whose batches other ranks cannot know
+  //   world    this times all ranks: micro-batches, if any, the same on all. The loss is a mean
+  //   active   this times the ranks that had data, likewise. One more pass
+  double divisor = 1;
 };
 
 // One dtype's flat memory. The optimizer addresses gradient, parameter and its own state by the
@@ -59,7 +76,7 @@ struct ReducerStats {
   uint64_t buckets_launched = 0;        // since Create
   uint64_t launched_before_finish = 0;  // overlapped with backward
   uint64_t aliases_reattached = 0;      // the user's zero_grad(set_to_none) undone
-  uint64_t copied_bytes = 0;            // must stay 0
+  uint64_t copied_bytes = 0;            // 0, but for ops.lost_alias=copy
   double wait_s = 0;                    // time spent in Wait(): exposed communication
 };
 
@@ -72,11 +89,23 @@ class Reducer {
                                                  std::vector<Buffer> buffers = {});
   virtual ~Reducer() = default;
 
+  // Makes `hook` do what a bucket needs (ops/bucket_hook.h). Before the first BeginStep, on all
+  // ranks, with ops.compress=none; its name becomes part of the plan's digest. kIncompatible: hooks
+  // of other names on other ranks.
+  virtual Status AddHook(std::unique_ptr<BucketHook> hook) = 0;
+  // A new plan for the parameters as they are now (requires_grad), with a new digest; everything of
+  // Create again. Between steps, on all ranks. Optimizers of optim/ must be made again; they say
+  // so.
+  virtual Status Replan() = 0;
+
   // Zeroes the buckets, re-attaches lost aliases, checks that the model is still the one of the
   // plan (kInvalidArgument names the first parameter that is not: moved, converted, newly
   // trainable). A planned parameter whose requires_grad is off counts as arrived, with gradient
   // zero.
   virtual Status BeginStep(const StepShape& shape) = 0;
+  // In place of BeginStep, backward and Finish: this rank has no data for this step, the others
+  // may. `shape.divisor` as theirs; counted and active take 0 instead.
+  virtual Status ContributeNothing(const StepShape& shape) = 0;
   // Launches what was not launched: parameters without a gradient count as zero (settings.unused).
   // All buckets are under way on return, also when it returns an error of this rank's hooks.
   virtual Status Finish() = 0;
@@ -109,6 +138,16 @@ class Reducer {
   virtual const ReducerStats& stats() const = 0;
   // XXH3 over all parameters and buffers of this rank: equal on all ranks, or a replica diverged.
   virtual uint64_t DigestParameters() const = 0;
+  // Collective: kIncompatible, naming ranks by value, when a replica diverged.
+  virtual Status CompareReplicas() = 0;
+  // What exact resume needs of the bucket hook.
+  virtual std::vector<HookState> HookStates() = 0;
+  // Per rank, what it gave to the last step: samples (counted), 1 or 0 (active). Empty with the
+  // other divisors.
+  virtual const std::vector<double>& contributions() const = 0;
+  // ops.check_finite=bucket: "rank 1: the gradient of ..." when this rank put something non-finite
+  // into this step, else "". Not an error by itself: the optimizer decides, the same on all ranks.
+  virtual const std::string& non_finite() const = 0;
 };
 
 }  // namespace stemma::ops

@@ -71,9 +71,11 @@ Result<std::vector<int64_t>> SplitsOf(const at::Tensor& splits);
 // A World stands for its data communicator.
 inline Status AllReduce(comm::World& world, const at::Tensor& tensor, comm::Op op = comm::Op::kSum,
                         double scale = 1) {
+  STEMMA_RETURN_IF_ERROR(world.CheckNobodyJoined("AllReduce"));
   return AllReduce(world.data(), tensor, op, scale);
 }
 inline Status Broadcast(comm::World& world, const at::Tensor& tensor, int root) {
+  STEMMA_RETURN_IF_ERROR(world.CheckNobodyJoined("Broadcast"));
   return Broadcast(world.data(), tensor, root);
 }
 

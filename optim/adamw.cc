@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "optim/schedule.h"
+#include "optim/power.h"
 
 namespace stemma::optim {
 
@@ -17,8 +17,10 @@ std::string AdamW::Describe() const {
 Status AdamW::Update() {
   const double lr = report().lr;
   Scalars<double> k = CommonScalars();
-  k.fix2 = 1 / std::sqrt(1 - WholePower(settings().beta2, t()));
-  k.step = lr / (1 - WholePower(settings().beta1, t()));
+  const double root2 = std::sqrt(1 - WholePower(settings().beta2, t()));
+  const bool moments = settings().bias_correction == "moments";
+  k.fix2 = moments ? 1 / root2 : 1;
+  k.step = lr * (moments ? 1 : root2) / (1 - WholePower(settings().beta1, t()));
   for (size_t i = 0; i < spaces().size(); ++i) {
     STEMMA_RETURN_IF_ERROR(passes(i).Adam(k, lr, settings().name == "adam"));
   }

@@ -59,7 +59,8 @@ STEMMA_BODY T LambUpdate(const Scalars<T>& k, T p, T m, T v) {
   return (m * k.fix1) / (std::sqrt(v * k.fix2) + k.eps) + k.decay * p;
 }
 
-// The root is corrected before eps is added, as torch's Adam does: fix2 is 1 / sqrt(1 - beta2^t).
+// fix2 corrects the root before eps is added: 1 / sqrt(1 - beta2^t) as in torch's Adam, or 1 where
+// `step` corrects both, as in Keras's.
 template <typename T>
 STEMMA_BODY void AdamElement(const Scalars<T>& k, T* p, T g, T* m, T* v) {
   Moments(k, g * k.grad_scale + k.decay * *p, m, v);

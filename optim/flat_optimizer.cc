@@ -53,9 +53,26 @@ size_t FlatOptimizer::tensors() const {
   return count;
 }
 
+// Replan() gives the parameters other memory; what this optimizer holds would be updated in vain.
+Status FlatOptimizer::CheckPlan() const {
+  bool same = reducer_.spaces().size() == spaces_.size();
+  for (size_t i = 0; same && i < spaces_.size(); ++i) {
+    same = reducer_.spaces()[i].parameters.data_ptr() == spaces_[i].parameters.data_ptr();
+  }
+  if (same) return {};
+  return {Code::kInvalidArgument,
+          "the reducer has made a new plan since this optimizer was made: make it again after "
+          "Replan()"};
+}
+
 Status FlatOptimizer::Step(int64_t step, ops::Fence& fence) {
+  STEMMA_RETURN_IF_ERROR(CheckPlan());
   report_ = {};
   report_.lr = LearningRate(settings_, total_steps_, step);
+  const std::vector<double>& given = reducer_.contributions();  // empty: everybody gave something
+  report_.skipped = !given.empty() && std::count(given.begin(), given.end(), 0.0) ==
+                                          static_cast<std::ptrdiff_t>(given.size());
+  if (report_.skipped) return {};  // the data has ended: momentum must not go on alone
   STEMMA_RETURN_IF_ERROR(ops::Guard("Optimizer::Step", [&] { return Measure(); }));
   if (report_.skipped) return {};
   STEMMA_RETURN_IF_ERROR(fence.Wait());

@@ -57,6 +57,7 @@ class FlatOptimizer : public Optimizer {
   NamedState StateOf(size_t slot, size_t space, const TensorPart& part) const;
   // Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
   Status SumGradients(std::vector<double>* by_parameter);
+  Status CheckPlan() const;
   Status Measure();  // grad_norm and clip_divisor of the report, or what is not finite
   Status NonFinite(const std::string& what);
 

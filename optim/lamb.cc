@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "ops/guard.h"
-#include "optim/schedule.h"
+#include "optim/power.h"
 
 namespace stemma::optim {
 

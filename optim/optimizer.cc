@@ -13,6 +13,12 @@ Result<std::unique_ptr<Optimizer>> Make(const OptimSettings& settings, int64_t t
                                         ops::Reducer& reducer) {
   STEMMA_RETURN_IF_ERROR(CheckOptions(settings));
   STEMMA_RETURN_IF_ERROR(CheckSchedule(settings, total_steps));
+  if (reducer.plan().settings.unused == "keep_none") {
+    return Status(Code::kInvalidArgument,
+                  "optim.name = \"" + settings.name +
+                      "\" updates whole flat arrays and cannot leave out a parameter that nobody "
+                      "used: set ops.unused to zero or error, or use an optimizer of LibTorch");
+  }
   STEMMA_ASSIGN_OR_RETURN(std::vector<Space> spaces, MakeSpaces(settings, reducer));
   std::unique_ptr<Optimizer> made;
   STEMMA_RETURN_IF_ERROR(ops::Guard("memory for the optimizer's state", [&]() -> Status {

@@ -49,6 +49,20 @@ Status CheckWord(const char* key, const std::string& value,
   return NotOneOf(key, value, expected);
 }
 
+// A word that the optimizer would not look at, or could not mean, is a mistake.
+Status CheckCorrection(const OptimSettings& s) {
+  const std::string& word = s.bias_correction;
+  if (s.name == "sgd" && word != "moments") {
+    return {Code::kInvalidArgument, "optim.bias_correction is '" + word +
+                                        "', but sgd has no moments to correct: leave it out"};
+  }
+  if ((s.name == "adam" || s.name == "adamw") && word == "none") {
+    return {Code::kInvalidArgument, "optim.bias_correction is 'none', which is not " + s.name +
+                                        ": expected moments (torch's) or step_size (Keras's)"};
+  }
+  return {};
+}
+
 }  // namespace
 
 Status OutOfRange(const std::string& key, double value, const std::string& expected) {
@@ -82,6 +96,7 @@ Status CheckOptions(const OptimSettings& s) {
   STEMMA_RETURN_IF_ERROR(CheckWord("adapt", s.adapt, {"decayed", "all"}));
   STEMMA_RETURN_IF_ERROR(
       CheckWord("bias_correction", s.bias_correction, {"moments", "none", "step_size"}));
+  STEMMA_RETURN_IF_ERROR(CheckCorrection(s));
   STEMMA_RETURN_IF_ERROR(CheckWord("on_nonfinite", s.on_nonfinite, {"stop", "skip"}));
   for (const std::string& role : Words(s.exclude)) {
     STEMMA_RETURN_IF_ERROR(

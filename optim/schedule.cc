@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "optim/options.h"
+#include "optim/power.h"
 
 namespace stemma::optim {
 namespace {
 
 constexpr double kPi = 3.14159265358979323846;
-constexpr int64_t kMaxWholePower = 64;
 
 struct Factor {
   int64_t step = 0;
@@ -46,12 +46,6 @@ Result<std::vector<Factor>> ParseFactors(const std::string& text) {
   return factors;
 }
 
-double Power(double base, double exponent) {
-  const auto whole = static_cast<int64_t>(std::min<double>(exponent, kMaxWholePower));
-  if (static_cast<double>(whole) == exponent) return WholePower(base, whole);
-  return std::pow(base, exponent);
-}
-
 // (1 + cos(pi x)) / 2 for x in [0, 1] by sums and products alone: the bits of std::cos depend on
 // the processor, and replicas on mixed hosts would drift. A series of sin(y) around x = 1/2; its
 // last term is below 1e-18.
@@ -73,15 +67,6 @@ double Steps(const OptimSettings& s, int64_t step) {
 }
 
 }  // namespace
-
-double WholePower(double base, int64_t exponent) {
-  double result = 1;
-  for (; exponent > 0; exponent >>= 1) {
-    if (exponent & 1) result *= base;
-    base *= base;
-  }
-  return result;
-}
 
 Status CheckSchedule(const OptimSettings& s, int64_t total_steps) {
   const std::vector<std::string> names = {"constant", "warmup_linear", "warmup_poly",

@@ -15,9 +15,8 @@
 //   steps          lr times the factor of the last step of step_factors that has come
 //
 // So the rate of step W is `lr` in all of them (steps: if no factor has come), and 0 (or lr_min)
-// would be that of step T, which is never taken. A whole poly_power is computed by multiplication,
-// the same on every host; another one and the cosine come from the C library, which is the same on
-// hosts that run the same image.
+// would be that of step T, which is never taken. Every bit is the same on every host: power.h makes
+// the powers, and the cosine is a series of its own.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +32,5 @@ Status CheckSchedule(const OptimSettings& settings, int64_t total_steps);
 
 // The learning rate of `step` (0 .. total_steps-1). REQUIRES: CheckSchedule was OK.
 double LearningRate(const OptimSettings& settings, int64_t total_steps, int64_t step);
-
-// base^exponent by repeated squaring: library powers differ between hosts in the last bit, and
-// replicas must not.
-double WholePower(double base, int64_t exponent);
 
 }  // namespace stemma::optim

@@ -24,7 +24,8 @@ struct OptimSettings {
   // lamb. "decayed": tensors with a weight decay get a trust ratio, so none does at weight_decay 0;
   // "all": every tensor does. The ratio of a tensor with norm 0, or with an update of norm 0, is 1.
   std::string adapt = "decayed";
-  std::string bias_correction = "moments";  // lamb: moments | none | step_size
+  // lamb: moments | none | step_size; adam, adamw: moments | step_size (Keras's Adam: adamw.h).
+  std::string bias_correction = "moments";
   // Roles without decay: weight, bias, norm_scale, norm_shift, embedding. By role, never by shape.
   std::string exclude = "bias,norm_scale,norm_shift";
   double phi_min = 0, phi_max = 0;      // lamb: clamp of the parameter's norm; 0 for phi_max: none

@@ -1,14 +1,16 @@
 #include "models/aigw/waveform_csv.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
-#include <utility>
+#include <future>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "models/aigw/phenomt.h"
@@ -18,6 +20,9 @@ namespace stemma::models {
 namespace {
 
 constexpr double kRowsMax = 1e8;
+constexpr int64_t kRowBytesMax = 6 * 25;  // "-1.2345678901234567e-308" and what separates
+constexpr int64_t kBlockRows = 4096;
+constexpr unsigned kThreadsMax = 8;
 
 Result<double> ParseTime(const std::string& line) {
   char* end = nullptr;
@@ -69,31 +74,71 @@ Result<int64_t> RowsOf(const WaveformRequest& r) {
   return static_cast<int64_t>(rows);
 }
 
-void PrintRow(std::ostream& out, const PhenomT22& wave, double t) {
-  const double amplitude = wave.Amplitude(t), phase = wave.Phase(t);
-  char row[200];
-  const int size = std::snprintf(row, sizeof row, "%.17g,%.17g,%.17g,%.17g,%.17g,%.17g\n", t,
-                                 amplitude, wave.Omega(t), phase, amplitude * std::cos(phase),
-                                 -amplitude * std::sin(phase));
-  out.write(row, size);
+// What printf's %.17g prints, in a quarter of its time and in every locale. `end` has room.
+char* PutNumber(char* at, char* end, double value, char after) {
+  at = std::to_chars(at, end, value, std::chars_format::general, 17).ptr;
+  *at = after;
+  return at + 1;
+}
+
+// One row per time, `rows` of them from row `first` on.
+template <typename TimeOf>
+std::string RowsText(const PhenomT22& wave, const TimeOf& time, int64_t first, int64_t rows) {
+  std::string text(static_cast<size_t>(rows * kRowBytesMax), '\0');
+  char* at = text.data();
+  char* const end = at + text.size();
+  for (int64_t i = first; i < first + rows; ++i) {
+    const double t = time(i), amplitude = wave.Amplitude(t), phase = wave.Phase(t);
+    at = PutNumber(at, end, t, ',');
+    at = PutNumber(at, end, amplitude, ',');
+    at = PutNumber(at, end, wave.Omega(t), ',');
+    at = PutNumber(at, end, phase, ',');
+    at = PutNumber(at, end, amplitude * std::cos(phase), ',');
+    at = PutNumber(at, end, -amplitude * std::sin(phase), '\n');
+  }
+  text.resize(static_cast<size_t>(at - text.data()));
+  return text;
+}
+
+// Blocks of rows side by side on the cores there are, written in order.
+template <typename TimeOf>
+void PrintRows(std::ostream& out, const PhenomT22& wave, const TimeOf& time, int64_t rows) {
+  const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1u, kThreadsMax);
+  for (int64_t at = 0; at < rows && out;) {
+    std::vector<std::future<std::string>> blocks;
+    for (unsigned i = 0; i < cores && at < rows; ++i) {
+      const int64_t count = std::min(kBlockRows, rows - at);
+      const auto block = [&wave, &time, at, count] { return RowsText(wave, time, at, count); };
+      // The last one of a round is this thread's own, so a short table starts no thread.
+      const bool last = i + 1 == cores || at + count == rows;
+      // Either: a thread, or, where none can be had, later and here.
+      const auto either = std::launch::async | std::launch::deferred;
+      blocks.push_back(std::async(last ? std::launch::deferred : either, block));
+      at += count;
+    }
+    blocks.back().wait();
+    for (std::future<std::string>& block : blocks) out << block.get();
+  }
 }
 
 }  // namespace
 
 Status PrintWaveformCsv(std::ostream& out, const WaveformRequest& request) {
   STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(request.q, request.s1, request.s2));
-  std::function<double(int64_t)> time;
-  int64_t rows = 0;
+  constexpr char kHeader[] = "t,amp,omega,phase,re,im\n";
   if (request.times_file.empty()) {
-    STEMMA_ASSIGN_OR_RETURN(rows, RowsOf(request));
-    time = [&](int64_t i) { return request.from + static_cast<double>(i) * request.step; };
+    STEMMA_ASSIGN_OR_RETURN(const int64_t rows, RowsOf(request));
+    const auto time = [&](int64_t i) {
+      return request.from + static_cast<double>(i) * request.step;
+    };
+    out << kHeader;
+    PrintRows(out, wave, time, rows);
   } else {
-    STEMMA_ASSIGN_OR_RETURN(std::vector<double> times, ReadTimes(request.times_file));
-    rows = static_cast<int64_t>(times.size());
-    time = [times = std::move(times)](int64_t i) { return times[static_cast<size_t>(i)]; };
+    STEMMA_ASSIGN_OR_RETURN(const std::vector<double> times, ReadTimes(request.times_file));
+    const auto time = [&](int64_t i) { return times[static_cast<size_t>(i)]; };
+    out << kHeader;
+    PrintRows(out, wave, time, static_cast<int64_t>(times.size()));
   }
-  out << "t,amp,omega,phase,re,im\n";
-  for (int64_t i = 0; i < rows && out; ++i) PrintRow(out, wave, time(i));
   if (!out.flush()) return {Code::kIo, "the waveform cannot be written"};
   return {};
 }

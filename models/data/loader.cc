@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -33,6 +34,9 @@ struct RingSlot {
   float* x_bytes = nullptr;  // of x and y, so that a worker never touches a tensor
   float* y_bytes = nullptr;
   Cursor begin, end;
+  int64_t global_rows = 0;
+  int64_t rows = 0;       // of this rank
+  int64_t first_row = 0;  // of this rank within the global batch
   int64_t rows_left = 0;
   int64_t failed_row = -1;  // the first row, in order, that could not be read
   Status failure;
@@ -55,7 +59,6 @@ class ThreadedLoader final : public Loader {
         shard_(shard),
         shape_(data_->Shape()),
         order_(from.seed, data_->Size()),
-        local_(settings.global_batch / shard.ranks),
         slots_(static_cast<size_t>(settings.prefetch)),
         next_begin_(from),
         consumed_(from) {
@@ -94,7 +97,6 @@ class ThreadedLoader final : public Loader {
   const Shard shard_;
   const SampleShape shape_;
   const SampleOrder order_;
-  const int64_t local_;  // rows of a local batch
 
   std::mutex mutex_;
   std::condition_variable work_;  // a slot was prepared, or the end
@@ -115,7 +117,8 @@ class ThreadedLoader final : public Loader {
 
 Cursor ThreadedLoader::Normalised(Cursor cursor) const {
   const auto size = static_cast<uint64_t>(data_->Size());
-  if (cursor.sample + static_cast<uint64_t>(settings_.global_batch) > size) {
+  const auto least = static_cast<uint64_t>(settings_.short_last ? 1 : settings_.global_batch);
+  if (cursor.sample + least > size) {
     ++cursor.epoch;
     cursor.sample = 0;
   }
@@ -123,35 +126,51 @@ Cursor ThreadedLoader::Normalised(Cursor cursor) const {
 }
 
 void ThreadedLoader::Prepare(RingSlot* slot) {
-  std::vector<int64_t> shape = {local_};
+  const Cursor begin = Normalised(next_begin_);
+  const int64_t left = data_->Size() - static_cast<int64_t>(begin.sample);
+  const int64_t total = std::min(settings_.global_batch, left);
+  const auto first_of = [&](int64_t rank) {  // rounded up: rank 0 gets a row first
+    return (rank * total + shard_.ranks - 1) / shard_.ranks;
+  };
+  const int64_t rows = first_of(shard_.rank + 1) - first_of(shard_.rank);
+  std::vector<int64_t> shape = {rows};
   shape.insert(shape.end(), shape_.x.begin(), shape_.x.end());
-  at::Tensor x = at::empty(shape, at::kFloat), y = at::empty({local_, shape_.y}, at::kFloat);
+  at::Tensor x = at::empty(shape, at::kFloat), y = at::empty({rows, shape_.y}, at::kFloat);
   slot->x = std::move(x);  // both or none: at::empty throws when memory is out
   slot->y = std::move(y);
   slot->x_bytes = slot->x.mutable_data_ptr<float>();
   slot->y_bytes = slot->y.mutable_data_ptr<float>();
-  slot->begin = Normalised(next_begin_);
-  slot->end = slot->begin;
-  slot->end.sample += static_cast<uint64_t>(settings_.global_batch);
+  slot->begin = begin;
+  slot->end = begin;
+  slot->end.sample += static_cast<uint64_t>(total);
   slot->end = Normalised(slot->end);
   next_begin_ = slot->end;
-  slot->rows_left = local_;
+  slot->global_rows = total;
+  slot->first_row = first_of(shard_.rank);
+  slot->rows = slot->rows_left = rows;
   slot->failed_row = -1;
   slot->failure = Status();
 }
 
 std::optional<Work> ThreadedLoader::Claim() {
   std::unique_lock<std::mutex> lock(mutex_);
-  work_.wait(lock, [this] { return stopping_ || claimed_batch_ < ready_; });
+  const auto slot_to_claim = [this] {
+    return &slots_[static_cast<size_t>(claimed_batch_ % settings_.prefetch)];
+  };
+  work_.wait(lock, [&] {
+    // This rank's part of a short last batch may be empty.
+    while (claimed_batch_ < ready_ && slot_to_claim()->rows == 0) ++claimed_batch_;
+    return stopping_ || claimed_batch_ < ready_;
+  });
   if (stopping_) return std::nullopt;
-  RingSlot* slot = &slots_[static_cast<size_t>(claimed_batch_ % settings_.prefetch)];
+  RingSlot* slot = slot_to_claim();
   const int64_t row = claimed_row_++;
-  if (claimed_row_ == local_) {
+  if (claimed_row_ == slot->rows) {
     claimed_row_ = 0;
     ++claimed_batch_;
   }
   Cursor key = slot->begin;
-  key.sample += static_cast<uint64_t>(shard_.rank * local_ + row);
+  key.sample += static_cast<uint64_t>(slot->first_row + row);
   return Work{slot, row, key, slot->x_bytes + row * shape_.XCount(),
               slot->y_bytes + row * shape_.y};
 }
@@ -218,6 +237,7 @@ Result<Batch> ThreadedLoader::Next() {
     batch.y = slot.y;
     batch.begin = slot.begin;
     batch.end = slot.end;
+    batch.global_rows = slot.global_rows;
     Prepare(&slot);
     ++taken_;
     ++ready_;
@@ -243,11 +263,12 @@ Status Illegal(const LoaderSettings& settings, int64_t ranks) {
 }  // namespace
 
 Batch MicroBatch(const Batch& batch, int64_t i, int64_t parts) {
-  const int64_t rows = batch.x.size(0) / parts;
-  STEMMA_CHECK(rows * parts == batch.x.size(0), "a batch that cannot be cut into equal parts");
+  const int64_t rows = batch.x.size(0);
+  STEMMA_CHECK(rows >= parts, "a batch with fewer rows than parts");
+  const int64_t begin = i * rows / parts, end = (i + 1) * rows / parts;
   Batch part = batch;
-  part.x = batch.x.narrow(0, i * rows, rows);
-  part.y = batch.y.narrow(0, i * rows, rows);
+  part.x = batch.x.narrow(0, begin, end - begin);
+  part.y = batch.y.narrow(0, begin, end - begin);
   return part;
 }
 

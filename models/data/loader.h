@@ -9,7 +9,9 @@
 // A global batch at cursor c is the positions [c, c + B) of the epoch's order; rank r of n holds
 // the contiguous part [c + r*B/n, c + (r+1)*B/n). So the bytes of a global batch, its parts laid
 // side by side, do not depend on the number of ranks, nor on threads or prefetch. An epoch ends
-// when fewer than B samples are left of it: the rest of that permutation is not used.
+// when fewer than B samples are left of it: the rest of that permutation is not used, or, with
+// settings.short_last, is a last batch of L < B samples, cut the same way: rank r holds
+// [ceil(r*L/n), ceil((r+1)*L/n)) of it, which differ in size and may be empty, but never rank 0's.
 //
 // The cursor counts what Next() has handed out, never what was read ahead: a stop throws prefetched
 // batches away and loses nothing.
@@ -31,14 +33,16 @@
 namespace stemma::models {
 
 struct Batch {
-  at::Tensor x;       // [b, shape of one sample...] float32, on the CPU
-  at::Tensor y;       // [b, targets] float32, on the CPU
-  Cursor begin, end;  // of the *global* batch; `end` is where the next one begins
-  double wait_s = 0;  // Next() waited this long for data
+  at::Tensor x;             // [b, shape of one sample...] float32, on the CPU
+  at::Tensor y;             // [b, targets] float32, on the CPU
+  Cursor begin, end;        // of the *global* batch; `end` is where the next one begins
+  int64_t global_rows = 0;  // samples of the global batch; x and y hold this rank's
+  double wait_s = 0;        // Next() waited this long for data
 };
 
-// Part `i` of `parts` of a local batch, for gradient accumulation; shares memory with it.
-// REQUIRES: the batch's rows are divisible by `parts`
+// Part `i` of `parts` of a local batch, for gradient accumulation; shares memory with it. Parts of
+// a batch whose rows are not divisible by `parts` differ by one row. REQUIRES: the batch has at
+// least `parts` rows
 Batch MicroBatch(const Batch& batch, int64_t i, int64_t parts);
 
 struct Shard {
@@ -49,8 +53,9 @@ struct LoaderSettings {
   int64_t global_batch = 32;  // samples over all ranks
   int64_t micro_batches = 1;  // only checked for divisibility: see MicroBatch
   int64_t threads = 1;
-  int64_t prefetch = 2;  // local batches read ahead, at least 1
-  double stall_s = 60;   // no sample finished for so long: Next() gives up
+  int64_t prefetch = 2;     // local batches read ahead, at least 1
+  bool short_last = false;  // an epoch ends with what is left of it
+  double stall_s = 60;      // no sample finished for so long: Next() gives up
 };
 
 // OK when every rank gets the same, whole number of samples per micro-batch and an epoch has at

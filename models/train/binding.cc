@@ -6,6 +6,7 @@
 
 #include "core/bytes.h"
 #include "core/check.h"
+#include "ops/guard.h"
 
 namespace stemma::models {
 namespace {
@@ -128,23 +129,27 @@ Status Binding::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
   offset -= begins_.at(span);
   if (memory_.at(span) != nullptr) {
     std::memcpy(out, memory_[span] + offset, bytes);
-  } else {
+    return {};
+  }
+  return ops::Guard("copy of a state from the device", [&]() -> Status {
     at::from_blob(out, {static_cast<int64_t>(bytes)}, at::kByte)
         .copy_(DeviceBytes(span, offset, bytes));
-  }
-  return {};
+    return {};
+  });
 }
 
 Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
   offset -= begins_.at(span);
   if (memory_.at(span) != nullptr) {
     std::memcpy(memory_[span] + offset, bytes.data(), bytes.size());
-  } else {
+    return {};
+  }
+  return ops::Guard("copy of a state to the device", [&]() -> Status {
     DeviceBytes(span, offset, bytes.size())
         .copy_(at::from_blob(const_cast<char*>(bytes.data()), {static_cast<int64_t>(bytes.size())},
                              at::kByte));
-  }
-  return {};
+    return {};
+  });
 }
 
 }  // namespace stemma::models

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/bytes.h"
@@ -66,19 +67,16 @@ Status Loop::OneStep() {
   times_ = {};
   const Status mine = Gradients();
   const auto waiting = Clock::now();
-  if (mine.ok()) {
-    STEMMA_RETURN_IF_ERROR(parts_.reducer.Wait());
-  } else {
-    FailAlone(mine);
+  const Status reduced = mine.ok() ? parts_.reducer.Wait() : mine;
+  if (!reduced.ok()) {
+    FailAlone(reduced);
     parts_.reducer.Abandon();  // launches and waits: the others are not left alone
     STEMMA_RETURN_IF_ERROR(parts_.world.data().Health());  // or there is no boundary to meet at
   }
   STEMMA_RETURN_IF_ERROR(ReduceLoss());
   times_.wait = Since(waiting);
   const auto updating = Clock::now();
-  CaptureFence fence(parts_.capturer);
-  STEMMA_RETURN_IF_ERROR(
-      parts_.optimizer.Step(step_, fence).Within("step " + std::to_string(step_ + 1)));
+  STEMMA_RETURN_IF_ERROR(Update().Within("step " + std::to_string(step_ + 1)));
   times_.optim = Since(updating);
   ++step_;
   STEMMA_RETURN_IF_ERROR(EndStep());
@@ -92,19 +90,24 @@ Status Loop::OneStep() {
 Status Loop::Gradients() {
   const auto& train = parts_.settings.train;
   const auto start = Clock::now();
-  STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(
-      {static_cast<int>(train.micro_batches), static_cast<double>(train.global_batch)}));
   STEMMA_RETURN_IF_ERROR(failure_);  // waits for the boundary and contributes nothing
   STEMMA_ASSIGN_OR_RETURN(const Batch batch, parts_.loader.Next());
   times_.data = Since(start);
   cursor_ = batch.end;
+  samples_ = batch.global_rows;
   loss_ = 0;
-  loss_parts_.clear();
+  for (auto& part : loss_parts_) part.second = 0;
+  // A short last batch has fewer micro-batches on a rank with fewer rows, and none without rows.
+  const int64_t count = std::min(train.micro_batches, batch.x.size(0));
+  const ops::StepShape shape = {static_cast<int>(std::max<int64_t>(count, 1)),
+                                static_cast<double>(batch.global_rows)};
+  if (count == 0) return parts_.reducer.ContributeNothing(shape);
+  STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(shape));
   try {
-    for (int64_t i = 0; i < train.micro_batches; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       at::manual_seed(Key({static_cast<uint64_t>(train.seed), static_cast<uint64_t>(step_),
                            static_cast<uint64_t>(parts_.world.rank()), static_cast<uint64_t>(i)}));
-      STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, train.micro_batches)));
+      STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, count)));
     }
   } catch (const std::exception& error) {
     // A failure of the hooks has a code of its own, and Finish knows it.
@@ -142,8 +145,11 @@ Status Loop::ReduceLoss() {
     Decoder in(bytes);
     for (double& sum : sums) sum += in.F64();
   }
-  if (!std::isfinite(sums[0])) return NonFiniteLoss();
-  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  if (!std::isfinite(sums[0]) && parts_.settings.ops.check_finite != "off") {
+    return NonFiniteLoss();
+  }
+  // A rank that failed before it knew the batch: what it makes of the loss is told to nobody.
+  const auto samples = static_cast<double>(std::max<int64_t>(samples_, 1));
   loss_ = sums[0] / samples;
   for (size_t i = 0; i < loss_parts_.size(); ++i) loss_parts_[i].second = sums[1 + i] / samples;
   return {};
@@ -161,6 +167,27 @@ Status Loop::NonFiniteLoss() {
                                "}. Nothing of this step is kept; last state: " +
                                (last_state_.empty() ? "none" : last_state_) +
                                ". Fork it with a lower optim.lr, or look at the data of that rank"};
+}
+
+// The optimizer reads the reduced gradient, so all ranks get the same answer from it.
+Status Loop::Update() {
+  CaptureFence fence(parts_.capturer);
+  const Status status = parts_.optimizer.Step(step_, fence);
+  if (!status.ok() && status.code() == Code::kInvalidArgument) return NameNonFinite(status);
+  STEMMA_RETURN_IF_ERROR(status);
+  const int64_t every = parts_.settings.ops.digest_every;
+  return every > 0 && (step_ + 1) % every == 0 ? parts_.reducer.CompareReplicas() : Status();
+}
+
+// With ops.check_finite=bucket the rank whose gradient it was knows more than the sum shows.
+Status Loop::NameNonFinite(const Status& refused) {
+  STEMMA_ASSIGN_OR_RETURN(const auto all,
+                          parts_.world.cohort().AllGather(parts_.reducer.non_finite()));
+  std::string who;
+  for (const std::string& text : all) {
+    if (!text.empty()) who += "; " + text;
+  }
+  return {refused.code(), refused.message() + who};
 }
 
 Status Loop::EndStep() {
@@ -260,7 +287,7 @@ Status Loop::Capture(lineage::Reason reason) {
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
   record.step = step_;
   record.samples =
-      static_cast<uint64_t>(step_) * static_cast<uint64_t>(parts_.settings.train.global_batch);
+      static_cast<uint64_t>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
   record.epoch = static_cast<double>(record.samples) / static_cast<double>(parts_.dataset_size);
   record.cursor = {cursor_.seed, cursor_.epoch, cursor_.sample};
   record.reason = reason;
@@ -292,14 +319,15 @@ void Loop::FailAlone(const Status& status) {
 
 Status Loop::Tell(const StepTimes& times) {
   if (parts_.world.rank() != 0) return {};
-  const auto samples = static_cast<double>(parts_.settings.train.global_batch);
+  const auto samples = static_cast<double>(samples_);
+  const auto consumed =
+      static_cast<double>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
   const auto& report = parts_.optimizer.report();
   const double total = times.total > 0 ? times.total : 1e-9;
-  const double epoch =
-      static_cast<double>(step_) * samples / static_cast<double>(parts_.dataset_size);
+  const double epoch = consumed / static_cast<double>(parts_.dataset_size);
   MetricRow row = {{"inc", parts_.session.incarnation},
                    {"step", static_cast<double>(step_)},
-                   {"samples", static_cast<double>(step_) * samples},
+                   {"samples", consumed},
                    {"epoch", epoch},
                    {"loss", loss_}};
   for (const auto& part : loss_parts_) row.push_back(part);

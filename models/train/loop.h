@@ -75,6 +75,8 @@ class Loop {
   Status MicroStep(const Batch& batch);
   Status ReduceLoss();
   Status NonFiniteLoss();
+  Status Update();
+  Status NameNonFinite(const Status& refused);
   Status Tell(const StepTimes& times);
   Status EndStep();
   Status Wishes(ops::Mine* mine);
@@ -98,6 +100,7 @@ class Loop {
   lineage::EdgeKind edge_ = lineage::EdgeKind::kTrain;
   LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;
+  int64_t samples_ = 0;  // of this step's global batch
   StepTimes times_;
   double run_s_ = 0;
   std::chrono::steady_clock::time_point last_look_{};

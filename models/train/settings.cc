@@ -21,6 +21,9 @@ void VisitTrain(TrainSection& s, V&& field) {
              "[1, 1000000000]"});
   field("train.micro_batches", s.micro_batches,
         Help{"backward passes per step and rank (gradient accumulation)", "[1, 65536]"});
+  field("train.last_batch", s.last_batch,
+        Help{"the rest of an epoch that fills no global batch: left out, or a short batch",
+             "drop | short"});
   field("train.seed", s.seed, Help{"of initialisation, order and dropout", "[0, inf)"});
   field(
       "train.log_every", s.log_every,
@@ -71,14 +74,28 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.bucket_mb", s.bucket_mb, Help{"largest gradient bucket, MiB", "(0, 4096]"});
   field("ops.first_mb", s.first_mb, Help{"first bucket: communication starts early", "(0, 4096]"});
   field("ops.last_mb", s.last_mb, Help{"last bucket: the exposed tail is short", "(0, 4096]"});
-  field("ops.unused", s.unused,
-        Help{"a parameter without gradient: counts as zero, or is an error", "zero | error"});
+  field(
+      "ops.unused", s.unused,
+      Help{"a parameter without gradient: counts as zero, keeps none (LibTorch's optimizers only), "
+           "or is an error",
+           "zero | keep_none | error"});
   field("ops.shard", s.shard,
         Help{"what ranks divide among them: nothing, or the optimizer's state and update (ZeRO-1): "
              "8 + 8/N bytes per f32 parameter instead of 16 with lamb and adam",
              "none | optimizer"});
   field("ops.compress", s.compress,
         Help{"gradients on the wire: as they are, or cast to 16 bits", "none | bf16 | fp16"});
+  field("ops.divisor", s.divisor,
+        Help{"what summed gradients are divided by; the trainer's losses are sums: samples",
+             "samples | counted | world | active"});
+  field("ops.lost_alias", s.lost_alias,
+        Help{"a gradient that left its bucket inside a step: error, or copy it back",
+             "error | copy"});
+  field("ops.check_finite", s.check_finite,
+        Help{"which rank had a value that is not finite: look at the loss, or at each bucket too",
+             "off | loss | bucket"});
+  field("ops.digest_every", s.digest_every,
+        Help{"steps between comparisons of all replicas' parameters; 0: never", "[0, inf)"});
 }
 
 template <typename V>
@@ -179,19 +196,28 @@ Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {
   if (!(count > 0) || count > 1e15) return bad("the number must be positive");
   const std::string name = unit;
   const auto batch = static_cast<double>(train.global_batch);
-  const double epoch = std::floor(static_cast<double>(dataset_size) / batch);
+  const auto size = static_cast<double>(dataset_size);
+  const bool is_short = train.last_batch == "short";
+  const double epoch = is_short ? std::ceil(size / batch) : std::floor(size / batch);
   double steps = 0;
   if (name == "step" || name == "steps") {
     steps = count;
   } else if (name == "ep" || name == "epoch" || name == "epochs") {
     steps = std::ceil(count * epoch);
   } else if (name == "samples") {
-    steps = std::ceil(count / batch);
+    const double epochs = is_short ? std::floor(count / size) : 0;
+    steps = epochs * epoch + std::ceil((count - epochs * size) / batch);
   } else {
     return bad("'" + name + "' is no unit");
   }
   if (steps < 1 || steps != std::floor(steps)) return bad("that is no whole number of steps");
   return static_cast<int64_t>(steps);
+}
+
+int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps) {
+  if (train.last_batch != "short") return steps * train.global_batch;
+  const int64_t epoch = (dataset_size + train.global_batch - 1) / train.global_batch;
+  return steps / epoch * dataset_size + steps % epoch * train.global_batch;
 }
 
 }  // namespace stemma::models

@@ -21,9 +21,10 @@ struct RunSection {
 };
 
 struct TrainSection {
-  std::string length = "400step";  // "400step", "3ep", "12800samples"
-  int64_t global_batch = 32;       // samples per step over all ranks
-  int64_t micro_batches = 1;       // backward passes per step and rank
+  std::string length = "400step";   // "400step", "3ep", "12800samples"
+  int64_t global_batch = 32;        // samples per step over all ranks
+  int64_t micro_batches = 1;        // backward passes per step and rank
+  std::string last_batch = "drop";  // drop | short: what an epoch leaves when it does not divide
   int64_t seed = 1;
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
   int64_t loader_threads = 1;  // per rank; does not change the data
@@ -52,5 +53,7 @@ SettingsList FieldsOf(RunSettings& settings);
 
 // Steps of the whole run from train.length, the batch and the size of the data set.
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size);
+// Samples that `steps` steps have consumed, over all ranks.
+int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps);
 
 }  // namespace stemma::models

@@ -113,6 +113,11 @@ Status Training::Prepare(const WorkloadFactory& make) {
   dataset_size_ = workload_->TrainData()->Size();
   STEMMA_ASSIGN_OR_RETURN(total_steps_, TotalSteps(settings_.train, dataset_size_));
   STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(settings_.optim, total_steps_));
+  if (settings_.ops.divisor != "samples") {
+    return {Code::kInvalidArgument, "ops.divisor = " + settings_.ops.divisor +
+                                        ": the trainer's losses are sums over samples and its "
+                                        "loader knows every batch: leave it at samples"};
+  }
   STEMMA_RETURN_IF_ERROR(CheckBatch({settings_.train.global_batch, settings_.train.micro_batches},
                                     world_.ranks(), dataset_size_));
   STEMMA_RETURN_IF_ERROR(OpenFolder());
@@ -169,10 +174,11 @@ Status Training::Build() {
       std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(), optimizer_->State());
   start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
   if (session_.from) STEMMA_RETURN_IF_ERROR(RestoreState());
-  auto loader = Loader::Start(workload_->TrainData(),
-                              {settings_.train.global_batch, settings_.train.micro_batches,
-                               settings_.train.loader_threads, settings_.train.prefetch},
-                              {world_.rank(), world_.ranks()}, start_.cursor);
+  auto loader = Loader::Start(
+      workload_->TrainData(),
+      {settings_.train.global_batch, settings_.train.micro_batches, settings_.train.loader_threads,
+       settings_.train.prefetch, settings_.train.last_batch == "short"},
+      {world_.rank(), world_.ranks()}, start_.cursor);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
   loader_ = *std::move(loader);
   return {};

@@ -163,6 +163,31 @@ TEST_CASE("processes and threads give the same bits", "[comm]") {
   CHECK_THAT(data->Close(), IsOk());
 }
 
+// The limits of MPI's int and of the scratch memory, brought down to sizes that a test can pass.
+// 1000 is no multiple of an element, so pieces end within one.
+TEST_CASE("what is longer than a segment or a piece is cut, with the same bits", "[comm]") {
+  for (const int64_t segment : {int64_t{1024}, MpiCommunicator::kSegmentBytesMax}) {
+    const auto data = std::make_unique<MpiCommunicator>(*MpiGroup::DuplicateWorld(1000),
+                                                        milliseconds(20000), segment);
+    const int ranks = data->ranks();
+    std::vector<float> here = Gradients(data->rank(), 20003);
+    CHECK_THAT(Average(*data, here), IsOk());
+    std::vector<std::vector<float>> threads;
+    for (int r = 0; r < ranks; ++r) threads.push_back(Gradients(r, 20003));
+    const auto worlds = World::Threads(ranks);
+    tests::SpawnRanks(ranks, [&](int r) { return Average(worlds[r]->data(), threads[r]); });
+    CHECK(std::memcmp(here.data(), threads[0].data(), here.size() * sizeof(float)) == 0);
+
+    std::vector<float> from_last = Gradients(data->rank(), 1501);
+    const auto count = static_cast<int64_t>(from_last.size());
+    auto sent = data->Broadcast({from_last.data(), count, DType::kF32}, ranks - 1, {});
+    REQUIRE_THAT(sent.status(), IsOk());
+    CHECK_THAT(sent->Wait(), IsOk());
+    CHECK(from_last == Gradients(ranks - 1, 1501));
+    CHECK_THAT(data->Close(), IsOk());
+  }
+}
+
 TEST_CASE("a rank that does not come is a time-out that names the call", "[comm]") {
   const auto data = Data(milliseconds(300));
   const auto meeting = Group();
@@ -265,8 +290,8 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK(world.node_rank() == world.rank());
   CHECK(world.gpu_index() == -1);
   CHECK(world.description() == std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") +
-                                   " on 1 host, backend " + (ranks == 1 ? "threads" : "node-shared") +
-                                   ", order rank");
+                                   " on 1 host, backend " +
+                                   (ranks == 1 ? "threads" : "node-shared") + ", order rank");
   CHECK_THAT(World::Open({}, {}).status(), HasCode(Code::kInvalidArgument, world.description()));
   CHECK_THAT(tests::SumsInRankOrder(world.data()), IsOk());
   CHECK_THAT(tests::CohortExchanges(world.cohort()), IsOk());

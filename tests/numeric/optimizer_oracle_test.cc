@@ -101,6 +101,36 @@ TEST_CASE("adam and adamw: where the decay goes, and which root eps is added to"
   CheckBoth("adamw", 1e-6, 1e-14);
 }
 
+// The recurrence as Keras writes it, on doubles: m and v by hand, eps outside of the correction.
+TEST_CASE("adam and adamw with bias_correction step_size are Keras's, element by element") {
+  for (const std::string name : {"adam", "adamw"}) {
+    OptimSettings s = Base(name);
+    s.bias_correction = "step_size";
+    s.eps = 1e-2;  // large, so that its place shows
+    FakeReducer reducer(Model(at::kDouble));
+    auto made = Make(s, 50, reducer);
+    REQUIRE_THAT(made.status(), IsOk());
+    const double start = reducer.parameter(0).data_ptr<double>()[1];
+    double p = start, m = 0, v = 0;
+    for (int64_t step = 0; step < 20; ++step) {
+      const at::Tensor g = Draw(kShapes[0], Key({static_cast<uint64_t>(step)}), at::kDouble);
+      reducer.gradient(0).copy_(g);
+      ops::NoFence fence;
+      REQUIRE_THAT((*made)->Step(step, fence), IsOk());
+      const double d = g.data_ptr<double>()[1] + (name == "adam" ? s.weight_decay * p : 0);
+      if (name == "adamw") p -= s.lr * s.weight_decay * p;
+      m = s.beta1 * m + (1 - s.beta1) * d;
+      v = s.beta2 * v + (1 - s.beta2) * d * d;
+      const double t = static_cast<double>(step + 1);
+      const double rate = s.lr * std::sqrt(1 - std::pow(s.beta2, t)) / (1 - std::pow(s.beta1, t));
+      p -= rate * m / (std::sqrt(v) + s.eps);
+      INFO(name << ", step " << step);
+      CHECK(reducer.parameter(0).data_ptr<double>()[1] == Approx(p).epsilon(1e-13));
+    }
+    CHECK(std::abs(p - start) > s.lr);
+  }
+}
+
 TEST_CASE("sgd: plain, momentum, nesterov") {
   for (const bool nesterov : {false, true}) {
     for (const double momentum : {0.0, 0.9}) {

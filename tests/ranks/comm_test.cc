@@ -91,11 +91,11 @@ TEST_CASE("zero elements succeed, and a mistake is refused before anything is se
   DataAtEverySize(tests::AllocatesAlignedZeros);
 }
 
-TEST_CASE("the control word loses no flag", "[control]") {
+TEST_CASE("conformance_80_the_control_word_loses_no_flag", "[control]") {
   ControlAtEverySize(tests::ControlWordCarriesFlags);
 }
 
-TEST_CASE("a disagreement names who said what", "[control]") {
+TEST_CASE("conformance_81_a_disagreement_names_who_said_what", "[control]") {
   ControlAtEverySize(tests::ControlWordNamesDisagreement);
 }
 

@@ -28,16 +28,20 @@ Status NextStepWorks(Reducer& reducer, const comm::World& world, const at::Tenso
 Status TooManyBackwards(comm::World& world) {
   const at::Tensor w = at::ones({3}).requires_grad_(true);
   STEMMA_ASSIGN_OR_RETURN(auto reducer, Reducer::Create(kDefaults, world, {{"fc.w", {}, w}}));
-  STEMMA_RETURN_IF_ERROR(reducer->BeginStep(Batches(2)));
-  w.sum().backward();
-  w.sum().backward();
-  const std::string thrown = ThrownBy(w.sum());
-  const char* text =
-      "\"fc.w\": its gradient arrived 3 times since BeginStep, which announced "
-      "micro_batches = 2";
-  STEMMA_RETURN_IF_ERROR(Expect(thrown.find(text) != std::string::npos, "backward() throws"));
-  STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Finish(), Code::kInvalidArgument, text));
-  STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Wait(), Code::kInvalidArgument, text));
+  // The first step only counts backwards: how many gradients each brings is not known yet.
+  for (const char* text : {"backward() ran 3 times since BeginStep, which announced "
+                           "micro_batches = 2",
+                           "\"fc.w\": its gradient arrived 3 times since BeginStep, which "
+                           "announced micro_batches = 2"}) {
+    STEMMA_RETURN_IF_ERROR(reducer->BeginStep(Batches(2)));
+    w.sum().backward();
+    w.sum().backward();
+    const std::string thrown = ThrownBy(w.sum());
+    STEMMA_RETURN_IF_ERROR(Expect(thrown.find(text) != std::string::npos, "got " + thrown));
+    STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Finish(), Code::kInvalidArgument, text));
+    STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Wait(), Code::kInvalidArgument, text));
+    STEMMA_RETURN_IF_ERROR(NextStepWorks(*reducer, world, w));
+  }
   return NextStepWorks(*reducer, world, w);
 }
 
@@ -90,7 +94,7 @@ Status ZeroGradInsideTheStep(comm::World& world) {
   STEMMA_RETURN_IF_ERROR(reducer->BeginStep(Batches(1)));
   w.mutable_grad().reset();
   const std::string thrown = ThrownBy(w.sum());
-  const char* text = "\"w\": its .grad is not in the bucket any more";
+  const char* text = "\"w\": in backward() its .grad is not in the bucket any more";
   STEMMA_RETURN_IF_ERROR(Expect(thrown.find(text) != std::string::npos, "backward() throws"));
   STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Finish(), Code::kInvalidArgument, text));
   reducer->Abandon();

@@ -44,7 +44,7 @@ Status MeanIsExact(comm::World& world) {
   const ops::ReducerStats& stats = reducer->stats();
   STEMMA_RETURN_IF_ERROR(Expect(stats.copied_bytes == 0, "no copies"));
   STEMMA_RETURN_IF_ERROR(Expect(stats.buckets_launched == 6, "2 buckets in each of 3 steps"));
-  return Expect(stats.launched_before_finish == 6, "all of them overlapped with backward");
+  return Expect(stats.launched_before_finish == 4, "overlap with backward after the first step");
 }
 
 Status EqualsOneBigBatch(comm::World& world) {
@@ -68,8 +68,8 @@ Status EqualsOneBigBatch(comm::World& world) {
   return {};
 }
 
-// Odd ranks use the layers in the opposite order, and one rank only some of them: were buckets
-// launched as they become full, ranks would add different things.
+// Odd ranks use the layers in the opposite order, and the last rank does not use one of them: were
+// buckets launched as they become full, ranks would add different things.
 Status OrderOfBackwardDoesNotMatter(comm::World& world) {
   std::vector<Parameter> parameters;
   for (int i = 0; i < 4; ++i) {
@@ -81,11 +81,16 @@ Status OrderOfBackwardDoesNotMatter(comm::World& world) {
     std::vector<Parameter> order = parameters;
     if (world.rank() % 2 == 1) std::reverse(order.begin(), order.end());
     at::Tensor loss = at::zeros({});
-    for (const Parameter& p : order) loss = loss * 1 + p.tensor.sum() * (world.rank() + 1);
-    STEMMA_RETURN_IF_ERROR(OneStep(*reducer, 1, loss));
     const int ranks = world.ranks();
+    const std::string left_out = "p1";
+    for (const Parameter& p : order) {
+      if (p.name == left_out && world.rank() == ranks - 1) continue;
+      loss = loss * 1 + p.tensor.sum() * (world.rank() + 1);
+    }
+    STEMMA_RETURN_IF_ERROR(OneStep(*reducer, 1, loss));
     for (const Parameter& p : parameters) {
-      const at::Tensor sum = at::full_like(p.tensor, ranks * (ranks + 1) / 2);
+      const int users = p.name == left_out ? ranks - 1 : ranks;
+      const at::Tensor sum = at::full_like(p.tensor, users * (users + 1) / 2);
       STEMMA_RETURN_IF_ERROR(ExpectEqual(p.tensor.grad(), sum, p.name + ".grad"));
     }
     STEMMA_ASSIGN_OR_RETURN(const auto digests,

@@ -21,6 +21,29 @@ Status AllFloatTypesAreReduced(comm::World& world);
 Status ChannelsLastStaysChannelsLast(comm::World& world);
 Status TensorCollectives(comm::World& world);
 
+Status FusedBitsAreUnfusedBits(comm::World& world);
+Status ManyTensorsInOneBroadcast(comm::World& world);
+Status HookMakesProgress(comm::World& world);
+
+// Settings and rarer calls.
+Status CompressionStaysWithinItsBound(comm::World& world);
+Status Fp16DoesNotOverflow(comm::World& world);
+Status UserHookReducesBuckets(comm::World& world);
+Status UnusedKeepsNone(comm::World& world);
+Status UnevenData(comm::World& world);
+Status OtherCollectivesAfterAJoin(comm::World& world);
+Status LostAliasIsCopied(comm::World& world);
+Status NonFiniteNamesTheRank(comm::World& world);
+Status ClipsByGlobalNorm(comm::World& world);
+
+// Models that change.
+Status ReentrantCheckpointsCountOnce(comm::World& world);
+Status ToggledParametersAndReplan(comm::World& world);
+Status OtherDeviceIsRefused(comm::World& world);
+Status BadNamesAreRefused(comm::World& world);
+Status ZeroGradAfterBackward(comm::World& world);
+Status MissingParameterTimesOut(comm::World& world);  // with a short deadline; ends the world
+
 // Mistakes of the user, each with its error.
 Status TooManyBackwards(comm::World& world);
 Status TooFewBackwards(comm::World& world);

@@ -10,6 +10,8 @@
 
 #include <torch/types.h>
 
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,13 @@ class FakeReducer final : public ops::Reducer {
   at::Tensor gradient(size_t parameter) { return gradients_[parameter]; }
   at::Tensor parameter(size_t parameter) { return parameters_[parameter].tensor; }
 
+  Status AddHook(std::unique_ptr<ops::BucketHook>) override { return {}; }
+  Status Replan() override { return {}; }
+  Status ContributeNothing(const ops::StepShape&) override { return {}; }
+  Status CompareReplicas() override { return {}; }
+  std::vector<ops::HookState> HookStates() override { return {}; }
+  const std::vector<double>& contributions() const override { return contributions_; }
+  const std::string& non_finite() const override { return non_finite_; }
   Status BeginStep(const ops::StepShape&) override { return {}; }
   Status Finish() override { return {}; }
   Status Wait() override { return {}; }
@@ -97,6 +106,8 @@ class FakeReducer final : public ops::Reducer {
   std::vector<ops::FlatSpace> spaces_;
   std::vector<at::Tensor> gradients_;
   ops::ReducerStats stats_;
+  std::vector<double> contributions_;
+  std::string non_finite_;
 };
 
 }  // namespace stemma::tests

@@ -121,6 +121,10 @@ class Layers(Tree):
         self.source("lineage/a.cc", "#include <mpi.h>\n")
         self.refused("<mpi.h> belongs in: comm tests")
 
+    def test_mpi_where_it_is_what_is_measured(self):
+        for name, found in (("tools/bench/comm_peers.cc", 0), ("tools/bench/other.cc", 1)):
+            self.assertEqual(found, len(list(tidy.check_source(name, ["#include <mpi.h>"]))))
+
     def test_libtorch_in_the_engine_without_it(self):
         for folder in ("core", "comm", "lineage"):
             found = list(tidy.check_include(folder, ".cc", "<ATen/core/Tensor.h>"))

@@ -118,6 +118,14 @@ def gradient_memory():
     return values, gradients / 1e6
 
 
+def kill_to_exit():
+    """The longest of fifty tries; one in which the cause was not printed once counts as a minute."""
+    import kill_to_exit as kills  # its name is this figure's
+    tries = list(kills.tries(stemma()))
+    return [max(t.seconds if t.causes == 1 else 60 for t in tries)], statistics.median(
+        t.seconds for t in tries)
+
+
 FIGURES = [
     Figure("comm_big_vs_openmpi", "x", 7, False,
            "all-reduce of 64 and 256 MiB: OpenMPI's best time over ours, the worse size",
@@ -155,4 +163,7 @@ FIGURES = [
            "step with the engine over a bare LibTorch loop, ResNet-50, one rank", one_rank_tax),
     Figure("gradient_memory", "x", 1.01, True,
            "memory of gradients and buckets over the gradients' own, mlp", gradient_memory),
+    Figure("kill_to_exit", "s", 10, True,
+           "from killing a rank to the end of all, cause printed once: the longest of 50 tries",
+           kill_to_exit),
 ]

@@ -15,6 +15,9 @@ std::string WhyNotAtFork(std::string_view key) {
       {"train.global_batch",
        "is what steps, epochs and the position in the data are counted in; "
        "start a new run for another batch"},
+      {"train.last_batch",
+       "decides where an epoch ends, which the position in the data counts on; start a new run for "
+       "another value"},
       {"optim.name",
        "decides which state the optimizer keeps, and the parent holds that of its "
        "own kind; start a new run for another optimizer"},

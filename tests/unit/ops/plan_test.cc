@@ -63,7 +63,8 @@ TEST_CASE("the layout of a small model is what the rules say, to the element") {
   const auto plan = MakePlan(model, Caps(1, 4, 1));
   REQUIRE_THAT(plan.status(), IsOk());
   CHECK(plan->text ==
-        "plan 1 chunk 4096 bucket_mb 4 first_mb 1 last_mb 1 unused zero compress none\n"
+        "plan 1 chunk 4096 bucket_mb 4 first_mb 1 last_mb 1 unused zero compress none divisor "
+        "samples lost_alias error\n"
         "segment f32 count 15360\n"
         "bucket 0 f32 offset 0 count 14592\n"
         "  0 #5 \"fc.bias\" f32[10]\n"
@@ -227,7 +228,7 @@ TEST_CASE("what cannot be planned is refused by name") {
   refused({{"w", {2}}}, Caps(1, 4, std::numeric_limits<double>::quiet_NaN()), "ops.last_mb");
   OpsSettings unused;
   unused.unused = "maybe";
-  refused({{"w", {2}}}, unused, "expected zero or error");
+  refused({{"w", {2}}}, unused, "expected zero, keep_none or error");
 }
 
 TEST_CASE("a scalar is one element") { CHECK(ParameterInfo{"s", {}}.count() == 1); }

@@ -124,6 +124,10 @@ TEST_CASE("without shards, or alone, the plan is the one it always was") {
   CHECK(MakePlan(RandomModel(5), none, 4)->digest == digest);
   CHECK(MakePlan(RandomModel(5), Sharded(), 1)->digest == digest);
   CHECK(MakePlan(RandomModel(5), Sharded(), 4)->digest != digest);
+  OpsSettings both = Sharded();
+  both.compress = "bf16";
+  CHECK_THAT(MakePlan(RandomModel(5), both).status(),
+             HasCode(Code::kInvalidArgument, "ops.compress = bf16 is not made for"));
   none.shard = "gradients";
   CHECK_THAT(
       MakePlan(RandomModel(5), none).status(),

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "optim/options.h"
+#include "optim/power.h"
 #include "optim/schedule.h"
 
 #include <catch2/catch.hpp>
@@ -61,6 +62,29 @@ TEST_CASE("what follows the warm-up") {
   CHECK(LearningRate(s, 20, 9) == 8);
   CHECK(LearningRate(s, 20, 10) == 4);
   CHECK(LearningRate(s, 20, 15) == 2);
+}
+
+// The bits were computed once with these operations in Python's doubles, which are IEEE's as well;
+// the C library must not have a say.
+TEST_CASE("a power that is no whole number: close to the true one, and the same bits everywhere") {
+  for (double exponent : {0.1, 0.5, 0.9, 1.5, 2.718281828, 17.25, 64.5}) {
+    for (double base = 1.0 / 4096; base < 1; base += 1.0 / 333) {
+      const double expected = std::pow(base, exponent);
+      const double bar = 1e-15 + 2e-16 * std::abs(std::log2(expected));
+      INFO(base << " to the " << exponent);
+      CHECK(std::abs(Power(base, exponent) - expected) <= bar * expected);
+    }
+  }
+  CHECK(Power(0.25, 0.5) == 0.5);
+  CHECK(Power(1.0 / 1024, 1.1) == Approx(std::pow(2.0, -11)).epsilon(1e-14));
+  CHECK(Power(1, 0.3) == 1);
+  CHECK(Power(0, 0.3) == 0);
+  CHECK(Power(1e-300, 63.5) == 0);
+  CHECK(Power(1e-300, 1e300) == 0);
+  CHECK(Power(0.7, 3) == WholePower(0.7, 3));
+  CHECK(Power(0.7, 0.9) == 0x1.7369f7d10f686p-1);
+  CHECK(Power(0.123456789, 1.7) == 0x1.d3baed93a95b6p-6);
+  CHECK(Power(0.99951171875, 2.5) == 0x1.ff600effaffecp-1);
 }
 
 TEST_CASE("a run that is all warm-up divides by nothing") {
@@ -124,6 +148,24 @@ TEST_CASE("powers are exact where they can be, and near the library's where not"
   CHECK(WholePower(0.5, 10) == 1.0 / 1024);
   CHECK(WholePower(0.9, 0) == 1);
   CHECK(WholePower(0.999, 100000) == Approx(std::pow(0.999, 100000)).epsilon(1e-11));
+}
+
+TEST_CASE("a bias correction that the optimizer cannot mean is refused") {
+  OptimSettings s;
+  const auto checked = [&](const char* name, const char* correction) {
+    s.name = name;
+    s.bias_correction = correction;
+    return CheckOptions(s);
+  };
+  for (const char* name : {"adam", "adamw"}) {
+    CHECK_THAT(checked(name, "moments"), IsOk());
+    CHECK_THAT(checked(name, "step_size"), IsOk());
+    CHECK_THAT(checked(name, "none"),
+               HasCode(Code::kInvalidArgument, "'none', which is not " + std::string(name)));
+  }
+  CHECK_THAT(checked("lamb", "none"), IsOk());
+  CHECK_THAT(checked("sgd", "moments"), IsOk());
+  CHECK_THAT(checked("sgd", "step_size"), HasCode(Code::kInvalidArgument, "sgd has no moments"));
 }
 
 }  // namespace

@@ -158,7 +158,25 @@ TEST_CASE("aigw network: batch norm's epsilon is Keras's 1e-3") {
   CHECK(!at::allclose(with(1, 0), with(2, 4e-3), 1e-3, 1e-6));
 }
 
-TEST_CASE("aigw network: evaluation is repeatable, training drops a fifth") {
+// With 1 before the drop-out and the first channel alone behind it, the last batch norm sees 0 or
+// c. Its statistics give the share of what was kept and c: mean = c k, variance = c^2 k (1 - k).
+TEST_CASE("aigw network: training drops a fifth and scales the rest by 1.25") {
+  AigwNetwork network({64}, 1);
+  Find(network, "head.bn1.weight").data().fill_(0);
+  Find(network, "head.bn1.bias").data().fill_(1);
+  Find(network, "head.conv2.weight").data().fill_(0);
+  Find(network, "head.conv2.weight").data()[0][0][0] = 1;
+  Find(network, "head.conv2.bias").data().fill_(0);
+  at::manual_seed(1);
+  network.Forward(at::randn({2, 1, 4096}, at::kFloat));
+  const double mean = Find(network, "head.bn2.running_mean").item<double>() / .01;
+  const double variance = (Find(network, "head.bn2.running_var").item<double>() - .99) / .01;
+  const double kept = mean * mean / (mean * mean + variance);
+  CHECK(kept == Approx(.8).margin(.02));  // 4.5 standard deviations of 8192 draws
+  CHECK(mean / kept == Approx(1.25).epsilon(1e-3));
+}
+
+TEST_CASE("aigw network: evaluation is repeatable, training is not") {
   AigwNetwork network({64}, 1);
   const at::Tensor x = at::randn({2, 1, 128}, at::kFloat);
   at::manual_seed(1);

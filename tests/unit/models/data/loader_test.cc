@@ -72,11 +72,13 @@ std::string Bytes(const at::Tensor& t) {
 }
 
 // The first `batches` global batches, put together from the parts of all ranks.
-std::string GlobalBytes(int64_t ranks, int64_t threads, int64_t prefetch, int batches) {
+std::string GlobalBytes(int64_t ranks, int64_t threads, int64_t prefetch, int batches,
+                        bool short_last = false) {
   std::vector<std::unique_ptr<Loader>> loaders;
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    loaders.push_back(
-        Started(std::make_shared<Numbers>(50), Settings(8, threads, prefetch), {rank, ranks}));
+    LoaderSettings settings = Settings(8, threads, prefetch);
+    settings.short_last = short_last;
+    loaders.push_back(Started(std::make_shared<Numbers>(50), settings, {rank, ranks}));
   }
   std::string bytes;
   for (int i = 0; i < batches; ++i) {
@@ -99,6 +101,29 @@ TEST_CASE("loader: ranks, threads and prefetch do not change a global batch") {
       CHECK(GlobalBytes(ranks, threads, 1 + threads % 4, 20) == expected);
     }
   }
+}
+
+TEST_CASE("loader: a short last batch has every sample once, on any number of ranks") {
+  const std::string expected = GlobalBytes(1, 1, 1, 20, true);  // 7 batches an epoch: 6 x 8 and 2
+  for (const int64_t ranks : {2, 4, 8}) {
+    INFO(ranks << " ranks");
+    CHECK(GlobalBytes(ranks, 3, 2, 20, true) == expected);
+  }
+  LoaderSettings settings = Settings(8, 2);
+  settings.short_last = true;
+  const auto last_rank = Started(std::make_shared<Numbers>(50), settings, {7, 8});
+  const auto all = Started(std::make_shared<Numbers>(50), settings);
+  std::vector<int> seen(50, 0);
+  for (uint64_t step = 0; step < 7; ++step) {
+    const Batch batch = MustNext(all.get()), part = MustNext(last_rank.get());
+    CHECK(batch.begin == Cursor{1, 0, step * 8});
+    CHECK(batch.end == (step == 6 ? Cursor{1, 1, 0} : Cursor{1, 0, step * 8 + 8}));
+    CHECK(batch.global_rows == (step == 6 ? 2 : 8));
+    CHECK(part.global_rows == batch.global_rows);
+    CHECK(part.x.size(0) == (step == 6 ? 0 : 1));
+    for (int64_t i = 0; i < batch.y.size(0); ++i) ++seen[batch.y[i].item<int>()];
+  }
+  CHECK(seen == std::vector<int>(50, 1));
 }
 
 TEST_CASE("loader: batches follow the order, and an epoch ends when no whole batch is left") {
@@ -190,6 +215,13 @@ TEST_CASE("loader: micro-batches are the batch, cut in order") {
   const Batch batch = MustNext(loader.get());
   std::string x;
   for (int64_t i = 0; i < 4; ++i) x += Bytes(MicroBatch(batch, i, 4).x);
+  CHECK(x == Bytes(batch.x));
+  x.clear();
+  for (int64_t i = 0; i < 3; ++i) {
+    const Batch part = MicroBatch(batch, i, 3);  // 8 rows: 2, 3, 3
+    CHECK(part.x.size(0) == (i == 0 ? 2 : 3));
+    x += Bytes(part.x);
+  }
   CHECK(x == Bytes(batch.x));
 }
 
