@@ -30,6 +30,9 @@ std::vector<std::string> RowsOf(std::string rest) {
 }  // namespace
 
 void RanOn(std::string_view backend, int ranks, bool passed) {
+  for (const Note& note : notes) {
+    if (note.backend == backend && note.ranks == ranks && note.passed == passed) return;
+  }
   notes.push_back({std::string(backend), ranks, passed});
 }
 
