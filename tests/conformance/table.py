@@ -103,7 +103,8 @@ def table(rows, notes):
         own = [n for n in notes if n.row == row.number]
         result, why = verdict(row, own)
         counts[result] += 1
-        lines.append("%02d %-7s %s%s" % (row.number, result, row.what, " (%s)" % why if why else ""))
+        why = " (%s)" % why if why else ""
+        lines.append("%02d %-7s %s%s" % (row.number, result, row.what, why))
         for test in sorted({n.test for n in own}):
             ran = places({(n.backend, n.ranks) for n in own if n.test == test})
             lines.append("           %s: %s" % (test, ran))
