@@ -50,7 +50,7 @@ class MpiRig final : public Rig {
 }  // namespace
 
 void RunRow(const char* name, RowBody body, int min_ranks) {
-  for (const char* backend : {"mpi"}) {
+  for (const char* backend : {"mpi", "node-shared"}) {
     MpiRig rig(backend);
     if (rig.ranks() < min_ranks) {
       RanOn(backend, 0);

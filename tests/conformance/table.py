@@ -20,7 +20,7 @@ import sys
 
 LINE = re.compile(r"(?:^|>:)conformance row (\d\d) (\S+) (\S+) (\d+) (pass|fail)\s*$")
 TARGET = re.compile(r"^//(\S*):(\S+) +(?:\(cached\) )?(?:PASSED|FLAKY|FAILED|TIMEOUT|NO STATUS)")
-BACKENDS = ("threads", "mpi", "node-shared", "hierarchical")
+BACKENDS = ("threads", "mpi", "node-shared")  # on which rows of all backends must have run
 
 Row = collections.namedtuple("Row", "number where gpu what")
 Note = collections.namedtuple("Note", "row test backend ranks passed")
@@ -59,8 +59,7 @@ def needed(row):
     if row.where == "any":
         return set()
     least = int(row.where[4])
-    return {(backend, ranks) for backend in BACKENDS for ranks in range(least, 5)
-            if (backend, ranks) != ("hierarchical", 1)}
+    return {(backend, ranks) for backend in BACKENDS for ranks in range(least, 5)}
 
 
 def verdict(row, notes):
@@ -104,7 +103,8 @@ def table(rows, notes):
         own = [n for n in notes if n.row == row.number]
         result, why = verdict(row, own)
         counts[result] += 1
-        lines.append("%02d %-7s %s%s" % (row.number, result, row.what, " (%s)" % why if why else ""))
+        why = " (%s)" % why if why else ""
+        lines.append("%02d %-7s %s%s" % (row.number, result, row.what, why))
         for test in sorted({n.test for n in own}):
             ran = places({(n.backend, n.ranks) for n in own if n.test == test})
             lines.append("           %s: %s" % (test, ran))

@@ -101,7 +101,7 @@ class ThreadRig final : public Rig {
 }  // namespace
 
 void RunRow(const char* name, RowBody body, int min_ranks) {
-  for (const char* backend : {"threads"}) {
+  for (const char* backend : {"threads", "node-shared"}) {
     for (int ranks = min_ranks; ranks <= 4; ++ranks) {
       Room room(backend, ranks);
       const auto results = SpawnRanks(ranks, [&](int rank) -> Status {

@@ -9,6 +9,7 @@
 #include "comm/mpi_group.h"
 #include "comm/world.h"
 
+#include "tests/support/conformance_report.h"
 #include "tests/support/node_scenarios.h"
 #include "tests/support/status_matchers.h"
 
@@ -28,6 +29,7 @@ void Check(Scenario scenario) {
   {
     comm::MpiCohort cohort(*group, milliseconds(60000), "node");
     CHECK_THAT(scenario(cohort), IsOk());
+    tests::RanOn("node-shared", cohort.size());
   }
   CHECK_THAT(group->Close(), IsOk());
 }

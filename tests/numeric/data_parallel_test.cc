@@ -12,6 +12,7 @@
 #include "tests/ranks/reducer_fixture.h"
 
 #include <catch2/catch.hpp>
+#include "tests/support/conformance_report.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 
@@ -34,6 +35,7 @@ void OnRanks(const std::function<Status(comm::World&)>& body) {
       }
     });
     for (const Status& result : results) CHECK_THAT(result, IsOk());
+    RanOn("threads", ranks);
   }
 }
 

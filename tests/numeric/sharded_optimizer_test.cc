@@ -14,6 +14,7 @@
 #include "optim/optimizer.h"
 
 #include <catch2/catch.hpp>
+#include "tests/support/conformance_report.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 
@@ -162,6 +163,7 @@ std::vector<Ended> Train(int ranks, const OptimSettings& settings, const char* s
     return all[i]->Steps(0, kSteps, &ended[i]);
   });
   for (const Status& status : results) REQUIRE_THAT(status, IsOk());
+  tests::RanOn("threads", ranks);
   Ended whole;
   for (size_t i = 0; i < all.size(); ++i) {
     const int64_t before = whole.held;

@@ -6,6 +6,7 @@
 #include "comm/world.h"
 
 #include "tests/support/communicator_contract.h"
+#include "tests/support/conformance_report.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/world_contract.h"
@@ -30,6 +31,7 @@ void AtEverySize(Body body) {
       INFO("rank " << rank << " of " << ranks);
       CHECK_THAT(results[rank], IsOk());
     }
+    tests::RanOn("threads", ranks);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "comm/world.h"
 
 #include "tests/support/communicator_contract.h"
+#include "tests/support/conformance_report.h"
 #include "tests/support/node_scenarios.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
@@ -32,6 +33,7 @@ void AtEverySize(Scenario scenario) {
       INFO("rank " << rank << " of " << ranks);
       CHECK_THAT(results[rank], tests::IsOk());
     }
+    tests::RanOn("node-shared", ranks);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "tests/ranks/reducer_scenarios.h"
 
 #include <catch2/catch.hpp>
+#include "tests/support/conformance_report.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 
@@ -28,6 +29,7 @@ void OnThreads(Status (*scenario)(comm::World&), const comm::CommSettings& setti
       INFO("rank " << rank);
       CHECK_THAT(results[static_cast<size_t>(rank)], IsOk());
     }
+    RanOn(settings.backend == "auto" ? "threads" : settings.backend, ranks);
   }
 }
 

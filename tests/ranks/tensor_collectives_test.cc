@@ -1,6 +1,7 @@
 #include "comm/world.h"
 
 #include "tests/ranks/tensor_rows.h"
+#include "tests/support/conformance_report.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 
@@ -19,6 +20,7 @@ void Check(Status (*row)(comm::Communicator&)) {
       INFO("rank " << rank << " of " << ranks);
       CHECK_THAT(results[rank], tests::IsOk());
     }
+    tests::RanOn("threads", ranks);
   }
 }
 

@@ -16,13 +16,13 @@ struct Note {
 
 std::vector<Note> notes;
 
-// "19_22_mismatches" is about rows 19 and 22.
+// "19_22_mismatches" and "19_and_22_mismatches" are about rows 19 and 22.
 std::vector<std::string> RowsOf(std::string rest) {
   const auto digit = [&](size_t i) { return rest[i] >= '0' && rest[i] <= '9'; };
   std::vector<std::string> rows;
   while (rest.size() > 3 && digit(0) && digit(1) && rest[2] == '_') {
     rows.push_back(rest.substr(0, 2));
-    rest.erase(0, 3);
+    rest.erase(0, rest.compare(3, 4, "and_") == 0 ? 7 : 3);
   }
   return rows;
 }
@@ -30,6 +30,9 @@ std::vector<std::string> RowsOf(std::string rest) {
 }  // namespace
 
 void RanOn(std::string_view backend, int ranks, bool passed) {
+  for (const Note& note : notes) {
+    if (note.backend == backend && note.ranks == ranks && note.passed == passed) return;
+  }
   notes.push_back({std::string(backend), ranks, passed});
 }
 

@@ -110,6 +110,26 @@ TEST_CASE("the order of the program's spans need not be the state's") {
     CHECK(got.bytes[i] == want.bytes[turned.size() - 1 - i]);
 }
 
+TEST_CASE("conformance_75_a_state_of_n_ranks_is_restored_on_m_bit_for_bit") {
+  const std::vector<Span> spans = ToySpans::SmallModel(false);
+  for (int before = 1; before <= 4; ++before) {
+    OneState one(before, spans);
+    for (int after = 1; after <= 4; ++after) {
+      INFO(before << " ranks, then " << after);
+      CohortRoom room(after);
+      const auto statuses = SpawnRanks(after, [&](int rank) -> Status {
+        ThreadCohort cohort(room, rank);
+        ToySpans got(spans, rank), want(spans, 0);
+        got.Fill(99);
+        want.Fill(10);
+        STEMMA_RETURN_IF_ERROR(Restore(*one.store, one.record, spans, got, cohort));
+        return got.bytes == want.bytes ? Status() : Status(Code::kInternal, "other bytes");
+      });
+      for (const Status& status : statuses) CHECK_THAT(status, IsOk());
+    }
+  }
+}
+
 TEST_CASE("per-rank spans follow their rule at another number of ranks") {
   for (const OnReshape rule : {OnReshape::kTakeRank0, OnReshape::kReseed, OnReshape::kRefuse}) {
     std::vector<Span> spans = ToySpans::SmallModel(true);

@@ -157,6 +157,32 @@ TEST_CASE("loader: what was read ahead and not consumed is read again after a re
   CHECK(Bytes(MustNext(again.get()).x) == next);
 }
 
+TEST_CASE("conformance_75_every_sample_of_an_epoch_once_across_a_change_of_ranks") {
+  for (const int64_t before : {1, 2, 3, 4}) {
+    for (const int64_t after : {1, 2, 3, 4}) {
+      INFO(before << " ranks, then " << after);
+      std::vector<int> seen(60, 0);
+      Cursor cursor{1, 0, 0};
+      const auto run = [&](int64_t ranks, int steps) {  // and read ahead, as a killed run has
+        const Cursor from = cursor;
+        for (int64_t rank = 0; rank < ranks; ++rank) {
+          const auto loader =
+              Started(std::make_shared<Numbers>(60), Settings(12, 2, 2), {rank, ranks}, from);
+          for (int step = 0; step < steps; ++step) {
+            const Batch batch = MustNext(loader.get());
+            for (int64_t i = 0; i < batch.y.size(0); ++i) ++seen[batch.y[i].item<int>()];
+            cursor = batch.end;
+          }
+        }
+      };
+      run(before, 2);
+      run(after, 3);
+      CHECK(seen == std::vector<int>(60, 1));
+      CHECK(cursor == Cursor{1, 1, 0});
+    }
+  }
+}
+
 TEST_CASE("loader: never reads further ahead than the bound") {
   const auto data = std::make_shared<Numbers>(1000);
   const auto loader = Started(data, Settings(10, 4, 3));
