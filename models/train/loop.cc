@@ -7,6 +7,7 @@
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/digest.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "models/train/signals.h"
@@ -81,6 +82,7 @@ Status Loop::OneStep() {
       parts_.optimizer.Step(step_, fence).Within("step " + std::to_string(step_ + 1)));
   times_.optim = Since(updating);
   ++step_;
+  SetLogStep(step_);
   STEMMA_RETURN_IF_ERROR(EndStep());
   times_.capture = capture_stall_s() - stall_before;
   times_.total = Since(start);
@@ -291,6 +293,17 @@ void Loop::FailAlone(const Status& status) {
 }
 
 Status Loop::Tell(const StepTimes& times) {
+  // Of this rank: the rank that the others wait for is the one that does not wait.
+  if (step_ % parts_.settings.train.log_every == 0 || step_ == parts_.total_steps) {
+    LogToFile("step done", {{"loss", loss_},
+                            {"step_s", times.total},
+                            {"data_s", times.data},
+                            {"forward_s", times.forward},
+                            {"backward_s", times.backward},
+                            {"wait_s", times.wait},
+                            {"optim_s", times.optim},
+                            {"capture_s", times.capture}});
+  }
   if (parts_.world.rank() != 0) return {};
   const auto samples = static_cast<double>(parts_.settings.train.global_batch);
   const auto& report = parts_.optimizer.report();

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/exit_code.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "lineage/restore.h"
 #include "models/train/loop.h"
@@ -63,6 +65,7 @@ class Training {
   Status RestoreState();
   Status StartCapturer();
   Status BeginFiles();
+  void BeginLog();
   Status FirstRecord();
   void PrintTable();
   std::string Dir() const {
@@ -109,6 +112,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   if (complete()) return {};
   STEMMA_RETURN_IF_ERROR(Build());
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), root() ? BeginFiles() : Status()));
+  BeginLog();
   STEMMA_RETURN_IF_ERROR(StartCapturer());
   progress_ = std::make_unique<Progress>(
       root() ? ChooseProgress(options_.progress) : ProgressStyle::kOff, settings_.train.log_every);
@@ -210,6 +214,21 @@ Status Training::BeginFiles() {
   }
 }
 
+// Best effort: a rank without a log trains all the same.
+void Training::BeginLog() {
+  SetLogRank(world_.rank());
+  const std::string path =
+      RankLogPath(Dir(), session_.incarnation, world_.rank(), world_.ranks(), world_.node_rank());
+  const Status opened = path.empty() ? Status() : OpenLogFile(path);
+  if (!opened.ok()) LogWarning("this rank keeps no log", {{"why", opened.message()}});
+  LogToFile("begins", {{"run", settings_.run.name},
+                       {"incarnation", session_.incarnation},
+                       {"ranks", world_.ranks()},
+                       {"host", world_.host()},
+                       {"pid", getpid()},
+                       {"from_step", start_.step}});
+}
+
 Status Training::FirstRecord() {
   record_.run = session_.run;
   record_.run_name = settings_.run.name;
@@ -285,6 +304,8 @@ Outcome Training::Report(const Status& status, double wall_s) {
       outcome.cause = "stopped by " + loop_->stopped_by();
     }
   }
+  LogToFile("ends", {{"exit_code", outcome.exit_code}, {"cause", outcome.cause}});
+  FlushLog();
   if (!status.ok()) {
     if (root()) {
       WriteError(Dir(), session_.incarnation,
