@@ -128,6 +128,19 @@ void FlushLog() {
 
 bool LogEnabled(LogLevel level) { return level >= Threshold() && level < LogLevel::kOff; }
 
+void LogToFile(std::string_view text, LogFields fields) {
+  if (!LogEnabled(LogLevel::kInfo)) return;
+  const std::string line = Line(LogLevel::kInfo, text, fields);
+  Sinks& sinks = TheSinks();
+  const MutexLock lock(sinks.mutex);
+  try {
+    if (!sinks.file) return;
+    sinks.file->log(spdlog::details::log_msg("", spdlog::level::info, line));
+    sinks.file->flush();  // few lines, and the last ones before a death are those that matter
+  } catch (const std::exception&) {  // a full disk: see the header
+  }
+}
+
 void Log(LogLevel level, std::string_view text, LogFields fields) {
   if (!LogEnabled(level)) return;
   const std::string line = Line(level, text, fields);

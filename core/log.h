@@ -58,6 +58,9 @@ void SetThreadLogRank(int rank);
 Status OpenLogFile(const std::string& path);
 void FlushLog();
 
+// A line of level info for the rank's own file alone: what would flood a terminal from every rank.
+void LogToFile(std::string_view text, LogFields fields = {});
+
 // Whether a line of that level would be written anywhere: for what is costly to put together.
 bool LogEnabled(LogLevel level);
 

@@ -50,7 +50,7 @@ std::string Fault(const NoteEntry& entry) {
   return text != nullptr && TooLong(*text) ? "value is too long" : "";
 }
 std::string Fault(const TagTarget& entry) {
-  if (!IsId(entry.target)) return "target is no state id";
+  if (!entry.target.empty() && !IsId(entry.target)) return "target is no state id";
   return TooLong(entry.who) || TooLong(entry.why) ? "who or why is too long" : "";
 }
 

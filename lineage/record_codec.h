@@ -19,10 +19,10 @@
 
 namespace stemma::lineage {
 
-constexpr size_t kPacksMax = 1 << 16;          // of a record, inline
+constexpr size_t kPacksMax = 1 << 16;  // of a record, inline
 constexpr size_t kParentsMax = 64;
-constexpr size_t kAttributesMax = 4096;        // metrics and attributes, each
-constexpr size_t kTextMax = 1 << 16;           // of any text in a frame
+constexpr size_t kAttributesMax = 4096;  // metrics and attributes, each
+constexpr size_t kTextMax = 1 << 16;     // of any text in a frame
 
 // Payload of a `state` frame: the id (32 bytes), then the fields that it is the SHA-256 of.
 Result<std::string> EncodeRecord(Record* record);
@@ -38,7 +38,7 @@ struct OpenEntry {
   uint32_t incarnation = 0;
   std::string host;
   uint64_t pid = 0;
-  std::string program;          // version and build, for people
+  std::string program;  // version and build, for people
   int64_t wall_ms = 0;
 };
 Result<std::string> EncodeOpen(const OpenEntry& entry);
@@ -77,8 +77,8 @@ struct NoteEntry {
   StateId target;
   std::string key;
   AttributeValue value;
-  uint64_t clock = 0;           // hybrid logical: max(wall_ms, largest seen + 1)
-  std::string writer;           // ulid
+  uint64_t clock = 0;  // hybrid logical: max(wall_ms, largest seen + 1)
+  std::string writer;  // ulid
   std::string who;
 };
 Result<std::string> EncodeNote(const NoteEntry& entry);
@@ -86,7 +86,7 @@ Result<NoteEntry> DecodeNote(std::string_view payload);
 
 // The whole file tags/<name>/v000001/target, with magic and digest: it has no frame around it.
 struct TagTarget {
-  StateId target;
+  StateId target;  // empty: with this version the tag was taken away
   std::string who, why;
   int64_t wall_ms = 0;
 };

@@ -32,7 +32,7 @@ struct RunEntry {
 struct TagEntry {
   std::string name;
   uint32_t version = 0;
-  StateId target;
+  StateId target;  // empty: with this version the tag was taken away (only in its history)
   std::string who, why;
   int64_t wall_ms = 0;
 };
@@ -96,6 +96,10 @@ class Store {
   // Moves or makes a tag; `expect`: fails unless the tag names that state now.
   virtual Status SetTag(const std::string& name, const StateId& target, const std::string& why,
                         const std::optional<StateId>& expect) = 0;
+  // Takes the tag away, as a new version of it: its history stays, and it may be set again.
+  // kNotFound when there is none; `expect` as above.
+  virtual Status RemoveTag(const std::string& name, const std::string& why,
+                           const std::optional<StateId>& expect) = 0;
   virtual Result<std::vector<TagEntry>> TagHistory(const std::string& name) const = 0;
   virtual Status Annotate(const StateId& target, const std::string& key,
                           const AttributeValue& value) = 0;

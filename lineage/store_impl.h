@@ -68,11 +68,16 @@ class StoreImpl final : public Store {
   }
   Status SetTag(const std::string& name, const StateId& target, const std::string& why,
                 const std::optional<StateId>& expect) override;
+  Status RemoveTag(const std::string& name, const std::string& why,
+                   const std::optional<StateId>& expect) override;
   Result<std::vector<TagEntry>> TagHistory(const std::string& name) const override;
   Status Annotate(const StateId& target, const std::string& key,
                   const AttributeValue& value) override;
 
  private:
+  // The next version of a tag; an empty target takes it away.
+  Status PutTagVersion(const std::string& name, const StateId& target, const std::string& why,
+                       const std::optional<StateId>& expect);
   Status CheckNameFree(const std::string& name) const;
   // The folders of a new run with its first incarnation: not durable until SyncRun, not visible
   // until ClaimName.

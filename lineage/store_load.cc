@@ -35,7 +35,8 @@ class Loader {
     for (const std::string& name : names) {
       if (!IsName(name)) continue;
       STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
-      if (!versions.valid.empty()) graph_.tags[name] = versions.valid.back();
+      if (versions.valid.empty() || versions.valid.back().target.empty()) continue;
+      graph_.tags[name] = versions.valid.back();
     }
     return {};
   }

@@ -15,10 +15,19 @@ std::string Who() {
   return std::string(user && *user ? user : "uid" + std::to_string(getuid())) + "@" + HostName();
 }
 
+Status NoTag(const std::string& name) {
+  return {Code::kNotFound, "no tag is called '" + name + "'"};
+}
+
+// A version without a target says that the tag was taken away.
+bool IsThere(const TagVersions& versions) {
+  return !versions.valid.empty() && !versions.valid.back().target.empty();
+}
+
 Status CheckExpected(const std::string& name, const std::optional<StateId>& expect,
                      const TagVersions& versions) {
   if (!expect) return {};
-  if (versions.valid.empty()) {
+  if (!IsThere(versions)) {
     return {Code::kInvalidArgument,
             "tag '" + name + "' does not exist, so it cannot name " + Hex(*expect).substr(0, 16)};
   }
@@ -55,14 +64,12 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
 }
 
 // A version is published whole, so two movers cannot both believe that they were first.
-Status StoreImpl::SetTag(const std::string& name, const StateId& target, const std::string& why,
-                         const std::optional<StateId>& expect) {
-  STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
+Status StoreImpl::PutTagVersion(const std::string& name, const StateId& target,
+                                const std::string& why, const std::optional<StateId>& expect) {
   STEMMA_ASSIGN_OR_RETURN(const std::string bytes, EncodeTagTarget({target, Who(), why, WallMs()}));
-  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TagDir(name)));
-  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.TagsDir()));
   for (int i = 0; i < kClaimsMax; ++i) {
     STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
+    if (target.empty() && !IsThere(versions)) return NoTag(name);
     STEMMA_RETURN_IF_ERROR(CheckExpected(name, expect, versions));
     const uint32_t next = versions.highest + 1;
     Status claimed = ClaimFolder(storage_, paths_, paths_.TagVersionDir(name, next),
@@ -73,11 +80,25 @@ Status StoreImpl::SetTag(const std::string& name, const StateId& target, const s
                          " times in a row"};
 }
 
+Status StoreImpl::SetTag(const std::string& name, const StateId& target, const std::string& why,
+                         const std::optional<StateId>& expect) {
+  STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
+  if (target.empty()) return {Code::kInvalidArgument, "a tag names a state; this one is empty"};
+  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TagDir(name)));
+  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.TagsDir()));
+  return PutTagVersion(name, target, why, expect);
+}
+
+Status StoreImpl::RemoveTag(const std::string& name, const std::string& why,
+                            const std::optional<StateId>& expect) {
+  STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
+  if (!storage_.Exists(paths_.TagDir(name))) return NoTag(name);
+  return PutTagVersion(name, {}, why, expect);
+}
+
 Result<std::vector<TagEntry>> StoreImpl::TagHistory(const std::string& name) const {
   STEMMA_RETURN_IF_ERROR(CheckName("tag", name));
-  if (!storage_.Exists(paths_.TagDir(name))) {
-    return Status(Code::kNotFound, "no tag is called '" + name + "'");
-  }
+  if (!storage_.Exists(paths_.TagDir(name))) return NoTag(name);
   STEMMA_ASSIGN_OR_RETURN(TagVersions versions, ReadTag(storage_, paths_, name, false));
   return std::move(versions.valid);
 }

@@ -7,6 +7,7 @@
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/digest.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "models/train/signals.h"
@@ -87,6 +88,7 @@ Status Loop::OneStep() {
   times_.optim = Since(updating);
   recorder_.FinishedStep(++step_);
   recorder_.Enter(ops::Phase::kControl);
+  SetLogStep(step_);
   STEMMA_RETURN_IF_ERROR(EndStep());
   times_.capture = capture_stall_s() - stall_before;
   times_.total = Since(start);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/bytes.h"
+#include "core/log.h"
 #include "models/train/loop.h"
 
 namespace stemma::models {
@@ -58,6 +59,17 @@ void Loop::FindSlowest(std::vector<double> own_s) {
 }
 
 Status Loop::Tell(const StepTimes& times) {
+  // Of this rank: the rank that the others wait for is the one that does not wait.
+  if (step_ % parts_.settings.train.log_every == 0 || step_ == parts_.total_steps) {
+    LogToFile("step done", {{"loss", loss_},
+                            {"step_s", times.total},
+                            {"data_s", times.data},
+                            {"forward_s", times.forward},
+                            {"backward_s", times.backward},
+                            {"wait_s", times.wait},
+                            {"optim_s", times.optim},
+                            {"capture_s", times.capture}});
+  }
   if (parts_.world.rank() != 0) return {};
   const auto samples = static_cast<double>(samples_);
   const auto consumed =

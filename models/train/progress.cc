@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "core/log.h"
+
 namespace stemma::models {
 namespace {
 
@@ -128,6 +130,7 @@ void Progress::DrawBar(const ProgressNumbers& numbers, const std::string& line) 
 }
 
 void Progress::Event(const std::string& text) {
+  LogToFile(text);
   if (style_ == ProgressStyle::kOff) return;
   WriteWhole((bar_drawn_ ? "\r\x1b[K" : "") + text + "\n");
   bar_drawn_ = false;

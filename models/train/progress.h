@@ -36,7 +36,8 @@ class Progress {
   explicit Progress(ProgressStyle style, int64_t line_every);
   ~Progress();
   void Step(const ProgressNumbers& numbers);
-  // A line of its own, above the bar where there is one: events such as a durable state.
+  // A line of its own, above the bar where there is one: events such as a durable state. It goes to
+  // the rank's log as well, in every style.
   void Event(const std::string& text);
   void Finish();  // ends a bar's line
 

@@ -89,6 +89,12 @@ Status RunFolder::WriteOutcome(const Outcome& outcome) const {
   return Write(IncarnationFile("outcome.json"), json.dump(1) + "\n");
 }
 
+std::string RankLogPath(const std::string& dir, uint32_t incarnation, int rank, int ranks,
+                        int node_rank) {
+  if (ranks > kRankLogsMax && rank != 0 && node_rank != 0) return "";
+  return dir + "/" + IncarnationName(incarnation) + "/logs/rank-" + std::to_string(rank) + ".log";
+}
+
 bool RunFolder::StopAsked() const { return access(File("STOP").c_str(), F_OK) == 0; }
 
 bool RunFolder::TakeSave() const { return unlink(File("SAVE").c_str()) == 0; }

@@ -10,6 +10,7 @@
 //   DIR/inc-0001/error.json    the first failure, if any (core/error_report.h)
 //   DIR/inc-0001/logs/         flight.<rank>.json after a hang, trace.<rank>.json
 //   DIR/inc-0001/env.json      what it ran on
+//   DIR/inc-0001/logs/rank-0.log   one per rank (core/log.h): what it did, and where its time went
 //
 // Rank 0 only, the loop's thread. Failure: kIo with path and cause.
 #pragma once
@@ -56,5 +57,11 @@ class RunFolder {
   std::string dir_;
   uint32_t incarnation_ = 0;
 };
+
+// DIR/inc-0001/logs/rank-3.log; "" for a rank that keeps none: above kRankLogsMax ranks only rank 0
+// and the first of each node do, or the files would eat a quota of inodes.
+constexpr int kRankLogsMax = 512;
+std::string RankLogPath(const std::string& dir, uint32_t incarnation, int rank, int ranks,
+                        int node_rank);
 
 }  // namespace stemma::models

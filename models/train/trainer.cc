@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "core/cohort.h"
 #include "core/error_report.h"
 #include "core/exit_code.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "lineage/restore.h"
 #include "models/train/loop.h"
@@ -81,6 +83,7 @@ class Training {
   Status RestoreState();
   Status StartCapturer();
   Status BeginFiles();
+  void BeginLog();
   Status FirstRecord();
   void PrintTable();
   std::string Dir() const {
@@ -137,6 +140,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   world_.ReportInto(IncarnationFolder(Dir(), session_.incarnation));
   STEMMA_RETURN_IF_ERROR(Build());
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), root() ? BeginFiles() : Status()));
+  BeginLog();
   STEMMA_RETURN_IF_ERROR(StartCapturer());
   progress_ = std::make_unique<Progress>(
       root() ? ChooseProgress(options_.progress) : ProgressStyle::kOff, settings_.train.log_every);
@@ -238,6 +242,21 @@ Status Training::BeginFiles() {
   }
 }
 
+// Best effort: a rank without a log trains all the same.
+void Training::BeginLog() {
+  SetLogRank(world_.rank());
+  const std::string path =
+      RankLogPath(Dir(), session_.incarnation, world_.rank(), world_.ranks(), world_.node_rank());
+  const Status opened = path.empty() ? Status() : OpenLogFile(path);
+  if (!opened.ok()) LogWarning("this rank keeps no log", {{"why", opened.message()}});
+  LogToFile("begins", {{"run", settings_.run.name},
+                       {"incarnation", session_.incarnation},
+                       {"ranks", world_.ranks()},
+                       {"host", world_.host()},
+                       {"pid", getpid()},
+                       {"from_step", start_.step}});
+}
+
 Status Training::FirstRecord() {
   record_.run = session_.run;
   record_.run_name = settings_.run.name;
@@ -329,6 +348,8 @@ Outcome Training::Report(const Status& status, double wall_s) {
       outcome.cause = "stopped by " + loop_->stopped_by();
     }
   }
+  LogToFile("ends", {{"exit_code", outcome.exit_code}, {"cause", outcome.cause}});
+  FlushLog();
   if (!status.ok()) {
     if (root() || IsLost(status)) WriteError(status);
   } else if (loop_ != nullptr && root()) {

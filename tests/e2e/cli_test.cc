@@ -87,6 +87,7 @@ TEST_CASE("every verb explains itself", "[cli]") {
   }
   CHECK(box.Run("train --help").Says("\n[optim]\n"));
   CHECK(box.Run("version").Says("stemma 0."));
+  CHECK(box.Run("version").Says("\ncommit   "));
 }
 
 TEST_CASE("looking at a store that is not there creates none", "[cli]") {
@@ -211,6 +212,12 @@ TEST_CASE("tags move, remember, and move only as expected", "[cli]") {
   const Done history = box.OnStore("tag best --log");
   CHECK(history.Says("first"));
   CHECK(history.Says("v2"));
+  CHECK(box.OnStore("untag best --expect r@100").code == 2);
+  CHECK(box.OnStore("untag best --why mistake").Says("is gone, was "));
+  CHECK(box.OnStore("show tag:best").code != 0);
+  CHECK(box.OnStore("untag best").code != 0);
+  CHECK(box.OnStore("tag best --log").Says("taken away"));
+  CHECK(box.OnStore("tag best r@200").code == 0);
   CHECK(box.OnStore("tag bset --log").code != 0);
   CHECK(box.OnStore("show tag:bset").Says("did you mean 'best'?"));
   CHECK(box.OnStore("annotate r@300 top1=0.75").code == 0);

@@ -146,6 +146,19 @@ def test_sigterm_twice_still_saves(box):
     stops(box, ask, 75, "stopped by SIGTERM", "saved r@")
 
 
+def test_every_rank_keeps_a_log_of_each_incarnation(box):
+    path = box.recipe(steps=20)
+    box.train(path).expect(0)
+    logs = box.dir / "stemma-runs" / "r" / "inc-0001" / "logs"
+    for rank in range(2):
+        lines = (logs / ("rank-%d.log" % rank)).read_text().splitlines()
+        assert all(" r%02d " % rank in line for line in lines), lines
+        assert " begins run=r incarnation=1 ranks=2 " in lines[0], lines
+        assert any(" step=20 step done loss=" in line for line in lines), lines
+        assert any("saved r@20" in line for line in lines), lines
+        assert lines[-1].endswith("ends exit_code=0 cause=done"), lines
+
+
 def test_stop_file(box):
     stop = box.dir / "stemma-runs" / "r" / "STOP"
     path, _ = stops(box, lambda p: stop.touch(), 75, "the file STOP", "saved r@")

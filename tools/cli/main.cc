@@ -19,6 +19,7 @@ constexpr Verb kVerbs[] = {
     {"diff", "what differs between two states", RunDiff},
     {"fork", "a new run that begins at an existing state", RunFork},
     {"tag", "a human name for a state", RunTag},
+    {"untag", "take such a name away; its history stays", RunUntag},
     {"annotate", "a note on a state", RunAnnotate},
     {"fsck", "is everything in the store whole", RunFsck},
     {"doctor", "will it work on this machine", RunDoctor},

@@ -24,6 +24,7 @@ Result<int> RunShow(const Arguments& arguments);
 Result<int> RunDiff(const Arguments& arguments);
 Result<int> RunFork(const Arguments& arguments);
 Result<int> RunTag(const Arguments& arguments);
+Result<int> RunUntag(const Arguments& arguments);
 Result<int> RunAnnotate(const Arguments& arguments);
 Result<int> RunFsck(const Arguments& arguments);
 Result<int> RunDoctor(const Arguments& arguments);

@@ -17,14 +17,15 @@ void PrintTags(const lineage::Graph& graph, const std::vector<lineage::TagEntry>
     if (json) {
       Print(JsonLine({{"tag", tag.name},
                       {"version", int64_t{tag.version}},
-                      {"state", Hex(tag.target)},
+                      {"state", Hex(tag.target)},  // "": taken away
                       {"who", tag.who},
                       {"why", tag.why},
                       {"wall_ms", tag.wall_ms}}));
       continue;
     }
-    rows.push_back({tag.name, "v" + std::to_string(tag.version), Words(graph, tag.target),
-                    TimeText(tag.wall_ms), tag.who, tag.why});
+    const std::string what = tag.target.empty() ? "taken away" : Words(graph, tag.target);
+    rows.push_back({tag.name, "v" + std::to_string(tag.version), what, TimeText(tag.wall_ms),
+                    tag.who, tag.why});
   }
   for (const std::string& line : Columns(rows)) Print(line + "\n");
 }
@@ -63,7 +64,8 @@ Result<int> RunTag(const Arguments& arguments) {
       "Examples\n"
       "  stemma tag best r50@12000 --why \"paper, table 2\"\n"
       "  stemma tag best r50@14000 --expect r50@12000     fails if somebody moved it\n"
-      "  stemma tag best --log\n");
+      "  stemma tag best --log\n"
+      "  stemma untag best                                takes it away\n");
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
 
@@ -79,6 +81,31 @@ Result<int> RunTag(const Arguments& arguments) {
     tags.push_back(opened.graph.tags.at(name));
   }
   PrintTags(opened.graph, tags, json);
+  return 0;
+}
+
+Result<int> RunUntag(const Arguments& arguments) {
+  std::string path, name, why, expect;
+  Flags flags("untag", "Takes a tag away. That is a new version of it: nothing is forgotten.");
+  flags.Word("NAME", &name, "the tag");
+  flags.Text("why", &why, "TEXT", "kept with this version");
+  flags.Text("expect", &expect, "STATE", "only if the tag names this state now");
+  AddStoreFlag(&flags, &path);
+  flags.Notes(
+      "Examples\n"
+      "  stemma untag best --why \"trained on the test set\"\n"
+      "  stemma tag best --log                            what it named, and when\n");
+  STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
+  if (flags.help_asked()) return Print(flags.HelpText()), 0;
+
+  STEMMA_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(path));
+  STEMMA_ASSIGN_OR_RETURN(const auto was, lineage::Resolve(opened.graph, "tag:" + name));
+  std::optional<lineage::StateId> expected;
+  if (!expect.empty()) {
+    STEMMA_ASSIGN_OR_RETURN(expected, lineage::Resolve(opened.graph, expect));
+  }
+  STEMMA_RETURN_IF_ERROR(opened.store->RemoveTag(name, why, expected));
+  Print("tag:" + name + " is gone, was " + Words(opened.graph, was) + "\n");
   return 0;
 }
 

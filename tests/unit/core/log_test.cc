@@ -33,8 +33,10 @@ TEST_CASE("an event is one line that a program can take apart", "[log]") {
   LogInfo("state committed", {{"id", "9f3c"}, {"write_ms", 840}, {"share", 0.1}, {"ok", true}});
   LogWarning("two\nlines", {{"why", "a \"b\"\nc"}, {"none", ""}});
   LogDebug("not at this level");
+  LogToFile("saved", {{"id", "9f3c"}});
   const auto lines = LinesOf(path);
-  REQUIRE(lines.size() == 2);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[2].substr(12) == " r03 I step=1200 saved id=9f3c");
   const std::regex first(R"(\d\d:\d\d:\d\d\.\d{3} r03 I step=1200 state committed )"
                          R"(id=9f3c write_ms=840 share=0.1 ok=true)");
   CHECK(std::regex_match(lines[0], first));

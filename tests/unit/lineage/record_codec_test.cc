@@ -195,6 +195,7 @@ TEST_CASE("the other entries come back, and none crashes at any cut or flip") {
   CHECK(DecodeNote(*EncodeNote(note))->clock == 10);
   CHECK(DecodeTagTarget(*EncodeTagTarget(tag))->why == "best so far");
   CHECK(DecodeTagTarget(*EncodeTagTarget(tag))->target == id);
+  CHECK(DecodeTagTarget(*EncodeTagTarget({{}, "me", "gone", 1}))->target.empty());  // taken away
 
   const std::string all[] = {*EncodeOpen(open), *EncodeIntent(intent), *EncodeWithdrawn(withdrawn),
                              *EncodeClose(close), *EncodeNote(note), *EncodeTagTarget(tag)};
@@ -222,7 +223,7 @@ TEST_CASE("entries that name nothing are refused") {
   CHECK_THAT(EncodeIntent({}).status(), refused);
   CHECK_THAT(EncodeWithdrawn({}).status(), refused);
   CHECK_THAT(EncodeNote({}).status(), refused);
-  CHECK_THAT(EncodeTagTarget({}).status(), refused);
+  CHECK_THAT(EncodeTagTarget({"no id", "", "", 0}).status(), refused);
 }
 
 }  // namespace stemma::lineage

@@ -204,6 +204,30 @@ TEST_CASE("row 23: an append that fails half-way is repeated in the next segment
   }
 }
 
+TEST_CASE("a tag that was taken away is gone, keeps its history, and may be set again") {
+  MemoryStorage disk;
+  auto store = OpenStore(disk);
+  const StateId a = Sha256("a"), b = Sha256("b");
+  CHECK_THAT(store->RemoveTag("best", "", {}), HasCode(Code::kNotFound, "no tag is called 'best'"));
+  REQUIRE_THAT(store->SetTag("best", a, "first", {}), IsOk());
+  CHECK_THAT(store->RemoveTag("best", "", b), HasCode(Code::kInvalidArgument, "moved it"));
+  CHECK(MustLoad(*store).tags.at("best").target == a);
+  REQUIRE_THAT(store->RemoveTag("best", "a mistake", a), IsOk());
+  CHECK(MustLoad(*store).tags.empty());
+  CHECK_THAT(store->RemoveTag("best", "", {}), HasCode(Code::kNotFound));
+  CHECK_THAT(store->SetTag("best", b, "", a), HasCode(Code::kInvalidArgument, "does not exist"));
+  CHECK_THAT(store->SetTag("best", {}, "", {}), HasCode(Code::kInvalidArgument));
+  const Result<std::vector<TagEntry>> history = store->TagHistory("best");
+  REQUIRE(history.ok());
+  REQUIRE(history->size() == 2);
+  CHECK(history->back().target.empty());
+  CHECK(history->back().why == "a mistake");
+  disk.Crash();  // it was durable
+  CHECK(MustLoad(*store).tags.empty());
+  REQUIRE_THAT(store->SetTag("best", b, "again", {}), IsOk());
+  CHECK(MustLoad(*store).tags.at("best").version == 3);
+}
+
 TEST_CASE("tags move, keep their history, and --expect is an exact compare-and-set") {
   MemoryStorage disk;
   const std::unique_ptr<Store> store = OpenStore(disk);

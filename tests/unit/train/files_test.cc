@@ -159,6 +159,13 @@ TEST_CASE("the first error report wins, later ranks write their own", "[folder]"
   CHECK(Contents(dir + "/inc-0002/error.rank-0.json").find("n6") != std::string::npos);
 }
 
+TEST_CASE("beyond 512 ranks one rank a node keeps a log", "[folder]") {
+  CHECK(RankLogPath("d", 3, 7, 512, 7) == "d/inc-0003/logs/rank-7.log");
+  CHECK(RankLogPath("d", 3, 7, 513, 7).empty());
+  CHECK(RankLogPath("d", 3, 8, 513, 0) == "d/inc-0003/logs/rank-8.log");
+  CHECK(RankLogPath("d", 3, 0, 513, 1) == "d/inc-0003/logs/rank-0.log");
+}
+
 TEST_CASE("a second SIGTERM is no order to leave: schedulers send two", "[signals]") {
   InstallSignalHandlers();
   ResetSignals();
