@@ -94,7 +94,7 @@ NodeVerbs::NodeVerbs(const NodeChannel& channel, const NodeSegments& segments)
       segments_(segments),
       rank_(channel.rank()),
       from_(static_cast<size_t>(channel.ranks())),
-      to_(static_cast<size_t>(channel.ranks())) {}
+      to_(static_cast<size_t>(channel.ranks()) + 1) {}
 
 int NodeVerbs::ranges(const NodeCall& call) const {
   return call.verb == NodeVerb::kGather || call.verb == NodeVerb::kBroadcast ? 1 : ranks();
@@ -176,6 +176,20 @@ bool NodeVerbs::FitsInline(const NodeCall& call) const {
   return most <= channel_.sizes().inline_bytes;
 }
 
+void NodeCall::Begin(const NodeRequest& request) {
+  static_cast<NodeRequest&>(*this) = request;
+  counts.clear();
+  receive.clear();
+  if (request.counts != nullptr) counts = *request.counts;
+  if (request.receive != nullptr) receive = *request.receive;
+  what = request.options->what;
+  shape = request.options->shape;
+  place = NodePlace::kInline;
+  seen = {};
+  window = own_pieces = pieces = 0;
+  matched = any_staged = false;
+}
+
 void NodeVerbs::Describe(NodeCall& call, NodePost& post) const {
   post.count = call.count;
   post.scale = call.scale;
@@ -250,6 +264,7 @@ void NodeVerbs::Cut(uint64_t number, NodeCall& call) const {
     if (r > 0 && Reduces(call.verb)) continue;  // the same ranges on all ranks
     largest = std::max(largest, LargestRange(number, call, r));
   }
+  call.any_staged = staged;
   call.window = staged ? call.window : largest;
   call.pieces = (largest + call.window - 1) / call.window;
 }
@@ -272,22 +287,22 @@ char* NodeVerbs::Source(uint64_t number, const NodeCall& call, int rank, int ran
 
 void NodeVerbs::Stage(uint64_t number, const NodeCall& call, int64_t piece) const {
   char* const stage = channel_.stage(rank_, number, piece);
+  const bool for_all = ranges(call) == 1;
   for (int d = 0; d < ranges(call); ++d) {
     const int64_t bytes = WindowBytes(number, call, rank_, d, piece);
-    if (bytes == 0) continue;
+    if (bytes == 0 || (d == rank_ && !for_all)) continue;
     const char* from = call.in + RangeBegin(number, call, rank_, d) + piece * call.window;
     std::memcpy(stage + d * call.window, from, static_cast<size_t>(bytes));
   }
 }
 
-void NodeVerbs::Unstage(uint64_t number, const NodeCall& call, int64_t piece) const {
-  if (call.verb != NodeVerb::kReduce) return;
-  const char* const stage = channel_.stage(rank_, number, piece);
-  for (int d = 0; d < ranges(call); ++d) {
-    const int64_t bytes = WindowBytes(number, call, rank_, d, piece);
+void NodeVerbs::Fetch(uint64_t number, const NodeCall& call, int64_t piece) const {
+  for (int step = 1; step < ranks(); ++step) {
+    const int d = (rank_ + step) % ranks();
+    const int64_t bytes = WindowBytes(number, call, d, d, piece);
     if (bytes == 0) continue;
     char* to = call.out + RangeBegin(number, call, rank_, d) + piece * call.window;
-    std::memcpy(to, stage + d * call.window, static_cast<size_t>(bytes));
+    std::memcpy(to, channel_.sums(d, number, piece), static_cast<size_t>(bytes));
   }
 }
 
@@ -301,15 +316,24 @@ void NodeVerbs::Serve(uint64_t number, const NodeCall& call, int64_t piece) {
   if (!Reduces(call.verb)) return CopyFrom(number, call, piece);
   const int64_t bytes = WindowBytes(number, call, 0, rank_, piece);
   if (bytes == 0) return;
-  for (int r = 0; r < ranks(); ++r) {
-    char* const at = Source(number, call, r, rank_, piece);
-    from_[static_cast<size_t>(r)] = to_[static_cast<size_t>(r)] = at;
-  }
   const bool everywhere = call.verb == NodeVerb::kReduce;
-  if (!everywhere) to_[0] = call.out + piece * call.window;
+  const int64_t skipped = piece * call.window;
+  const int64_t begin = RangeBegin(number, call, rank_, rank_);
+  int outs = 0;
+  for (int r = 0; r < ranks(); ++r) {
+    const bool seen = channel_.slot(r, number).place == NodePlace::kSegment;
+    const char* from =
+        r == rank_ ? call.in + begin + skipped : Source(number, call, r, rank_, piece);
+    from_[static_cast<size_t>(r)] = from;
+    if (everywhere && seen && r != rank_) to_[outs++] = const_cast<char*>(from);
+  }
+  to_[outs++] = call.out + skipped + (everywhere ? begin : 0);
+  if (everywhere && call.any_staged) {
+    to_[outs++] = channel_.sums(rank_, number, piece);
+  }
   const double factor = call.op == Op::kAverage ? call.scale / ranks() : call.scale;
   ReduceInto(call.op, call.dtype, from_.data(), ranks(), bytes / SizeIn(call), factor, to_.data(),
-             everywhere ? ranks() : 1);
+             outs);
 }
 
 void NodeVerbs::CopyFrom(uint64_t number, const NodeCall& call, int64_t piece) const {
