@@ -7,6 +7,7 @@ namespace stemma::comm {
 namespace {
 
 constexpr int kQuickLooks = 20;
+constexpr int64_t kQuickBytes = 64 << 10;
 
 }  // namespace
 
@@ -46,7 +47,7 @@ bool NodeCalls::StageNext() {
     return true;
   }
   if (!TakeStage(stage_users_, stage_.call, stage_.piece)) return false;
-  Unlocked([&, number = stage_.call, piece = stage_.piece] {
+  Unlocked(call, [&, number = stage_.call, piece = stage_.piece] {
     verbs_.Stage(number, call, piece);
     channel_->SetStaged(NodePosition(number, piece + 1));
   });
@@ -85,7 +86,7 @@ bool NodeCalls::ServeNext() {
   }
   const bool leaves_sums = call.any_staged && call.verb == NodeVerb::kReduce;
   if (leaves_sums && !TakeStage(sums_users_, serve_.call, serve_.piece)) return false;
-  Unlocked([&, number = serve_.call, piece = serve_.piece] {
+  Unlocked(call, [&, number = serve_.call, piece = serve_.piece] {
     verbs_.Serve(number, call, piece);
     channel_->SetServed(NodePosition(number, piece + 1));
   });
@@ -108,19 +109,21 @@ bool NodeCalls::RetireNext() {
       if (channel_->served(r) < position) return false;
     }
     if (call.verb == NodeVerb::kReduce && call.place == NodePlace::kStaged) {
-      Unlocked([&] { verbs_.Fetch(number, call, piece); });
+      Unlocked(call, [&] { verbs_.Fetch(number, call, piece); });
     }
     ++retire_.piece;
   }
   if (retire_.piece == call.pieces) retire_.NextCall();
   channel_->SetRetired(NodePosition(retire_.call, retire_.piece));
+  channel_->Warm(posted_);
   // Who is as far ahead as the ring is long needs no news of every call.
   if (call.any_staged || retire_.call % (NodeChannel::kRing / 4) == 0) peers_->Ring();
   return true;
 }
 
 template <typename Body>
-void NodeCalls::Unlocked(Body body) {
+void NodeCalls::Unlocked(const NodeCall& call, Body body) {
+  if (call.window <= kQuickBytes && !driven_) return body();  // over before anybody asks
   busy_ = true;
   mutex_.unlock();
   body();

@@ -69,7 +69,7 @@ class NodeCalls {
     void NextCall() { *this = {call + 1, 0}; }
   };
 
-  NodeCall& at(uint64_t number) { return *open_[number % open_.size()]; }
+  NodeCall& at(uint64_t number) { return *open_[number & (open_.size() - 1)]; }
   void Widen() STEMMA_REQUIRES(mutex_);
   bool TakeStage(uint64_t* users, uint64_t call, int64_t piece) STEMMA_REQUIRES(mutex_);
   bool Advance(bool serve) STEMMA_REQUIRES(mutex_);
@@ -79,7 +79,7 @@ class NodeCalls {
   bool RetireNext() STEMMA_REQUIRES(mutex_);
   bool MatchNext(NodeCall& call) STEMMA_REQUIRES(mutex_);
   template <typename Body>
-  void Unlocked(Body body) STEMMA_REQUIRES(mutex_);
+  void Unlocked(const NodeCall& call, Body body) STEMMA_REQUIRES(mutex_);
   void FailLocked(const Status& cause) STEMMA_REQUIRES(mutex_);
   Status WaitLocked(uint64_t number, std::chrono::milliseconds deadline) STEMMA_REQUIRES(mutex_);
   bool SpinFor(uint64_t number) STEMMA_REQUIRES(mutex_);

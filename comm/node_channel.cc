@@ -32,7 +32,11 @@ Result<std::unique_ptr<NodeChannel>> NodeChannel::Create(Cohort& node, const Siz
 }
 
 NodeChannel::NodeChannel(std::unique_ptr<NodeMemory> memory, const Sizes& sizes)
-    : memory_(std::move(memory)), sizes_(sizes), slot_bytes_(SlotBytes(sizes, memory_->ranks())) {
+    : memory_(std::move(memory)),
+      rank_(memory_->rank()),
+      ranks_(memory_->ranks()),
+      sizes_(sizes),
+      slot_bytes_(SlotBytes(sizes, memory_->ranks())) {
   for (int r = 0; r < ranks(); ++r) {
     char* const part = memory_->part(r);
     states_.push_back(reinterpret_cast<State*>(part));  // zeros are where all begin

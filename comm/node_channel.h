@@ -79,14 +79,22 @@ class NodeChannel {
   static Result<std::unique_ptr<NodeChannel>> Create(Cohort& node, const Sizes& sizes,
                                                      std::string_view what);
 
-  int rank() const { return memory_->rank(); }
-  int ranks() const { return memory_->ranks(); }
+  int rank() const { return rank_; }
+  int ranks() const { return ranks_; }
   const Sizes& sizes() const { return sizes_; }
 
   // This rank's ring slot, to be filled in; Post() lets the peers see it. REQUIRES: HasRoom(call)
   bool HasRoom(uint64_t call);
   NodePost& slot(int rank, uint64_t call) const {
     return *reinterpret_cast<NodePost*>(rings_[rank] + call % kRing * slot_bytes_);
+  }
+  // Asks for the cache line of a slot before it is written: its readers have copies of it.
+  void Warm(uint64_t call) const {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" ::"m"(slot(rank(), call)));
+#else
+    __builtin_prefetch(&slot(rank(), call), 1);
+#endif
   }
   void Post(uint64_t call) { slot(rank(), call).number.store(call + 1, std::memory_order_release); }
   bool Posted(int rank, uint64_t call) const {
@@ -146,6 +154,7 @@ class NodeChannel {
   }
 
   const std::unique_ptr<NodeMemory> memory_;
+  const int rank_, ranks_;
   const Sizes sizes_;
   const int64_t slot_bytes_;
   std::vector<State*> states_;

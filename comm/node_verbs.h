@@ -57,6 +57,8 @@ struct NodeCall : NodeRequest {
   int64_t window = 0;  // bytes of a range in one piece
   int64_t own_pieces = 0, pieces = 0;
   bool matched = false, any_staged = false;
+  // all_reduce: a slice has `units` units of `unit` bytes, and the first `longer` one more.
+  int64_t unit = 0, units = 0, longer = 0;
 
   void Begin(const NodeRequest& request);
 };
@@ -104,6 +106,8 @@ class NodeVerbs {
   const int rank_;
   std::vector<const void*> from_;  // of the ranks, while one piece is reduced
   std::vector<void*> to_;          // and one more
+  std::vector<const void*> at_from_;
+  std::vector<void*> at_to_;
 };
 
 }  // namespace stemma::comm
