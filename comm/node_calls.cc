@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace stemma::comm {
+namespace {
+
+constexpr int kQuickLooks = 20;
+constexpr int64_t kQuickBytes = 64 << 10;
+
+}  // namespace
 
 NodeCalls::NodeCalls(std::shared_ptr<NodePeers> peers, std::unique_ptr<NodeChannel> channel,
                      std::shared_ptr<NodeSegments> segments)
@@ -24,6 +30,15 @@ bool NodeCalls::PostNext() {
   return true;
 }
 
+bool NodeCalls::TakeStage(uint64_t* users, uint64_t call, int64_t piece) {
+  uint64_t& user = users[NodeChannel::StageOf(call, piece)];
+  for (int r = 0; r < ranks(); ++r) {
+    if (channel_->retired(r) < user) return false;
+  }
+  user = NodePosition(call, piece + 1);
+  return true;
+}
+
 bool NodeCalls::StageNext() {
   if (stage_.call == posted_) return false;
   const NodeCall& call = at(stage_.call);
@@ -31,10 +46,8 @@ bool NodeCalls::StageNext() {
     stage_.NextCall();
     return true;
   }
-  const uint64_t stage = (stage_.call + static_cast<uint64_t>(stage_.piece)) % NodeChannel::kStages;
-  if (staging_[stage]) return false;
-  staging_[stage] = true;
-  Unlocked([&, number = stage_.call, piece = stage_.piece] {
+  if (!TakeStage(stage_users_, stage_.call, stage_.piece)) return false;
+  Unlocked(call, [&, number = stage_.call, piece = stage_.piece] {
     verbs_.Stage(number, call, piece);
     channel_->SetStaged(NodePosition(number, piece + 1));
   });
@@ -71,7 +84,9 @@ bool NodeCalls::ServeNext() {
   for (int r = 0; r < ranks(); ++r) {
     if (!verbs_.IsStaged(serve_.call, call, r, serve_.piece)) return false;
   }
-  Unlocked([&, number = serve_.call, piece = serve_.piece] {
+  const bool leaves_sums = call.any_staged && call.verb == NodeVerb::kReduce;
+  if (leaves_sums && !TakeStage(sums_users_, serve_.call, serve_.piece)) return false;
+  Unlocked(call, [&, number = serve_.call, piece = serve_.piece] {
     verbs_.Serve(number, call, piece);
     channel_->SetServed(NodePosition(number, piece + 1));
   });
@@ -93,20 +108,22 @@ bool NodeCalls::RetireNext() {
     for (int r = 0; r < ranks(); ++r) {
       if (channel_->served(r) < position) return false;
     }
-    if (piece < call.own_pieces) {
-      Unlocked([&] { verbs_.Unstage(number, call, piece); });
-      staging_[(number + static_cast<uint64_t>(piece)) % NodeChannel::kStages] = false;
+    if (call.verb == NodeVerb::kReduce && call.place == NodePlace::kStaged) {
+      Unlocked(call, [&] { verbs_.Fetch(number, call, piece); });
     }
-    if (++retire_.piece < call.pieces) return true;
+    ++retire_.piece;
   }
-  retire_.NextCall();
-  channel_->SetCompleted(retire_.call);
-  peers_->Ring();
+  if (retire_.piece == call.pieces) retire_.NextCall();
+  channel_->SetRetired(NodePosition(retire_.call, retire_.piece));
+  channel_->Warm(posted_);
+  // Who is as far ahead as the ring is long needs no news of every call.
+  if (call.any_staged || retire_.call % (NodeChannel::kRing / 4) == 0) peers_->Ring();
   return true;
 }
 
 template <typename Body>
-void NodeCalls::Unlocked(Body body) {
+void NodeCalls::Unlocked(const NodeCall& call, Body body) {
+  if (call.window <= kQuickBytes && !driven_) return body();  // over before anybody asks
   busy_ = true;
   mutex_.unlock();
   body();
@@ -125,25 +142,23 @@ bool NodeCalls::Advance(bool serve) {
 
 // --- What others call. ---
 
-void NodeCalls::Append(NodeCall&& call) {
-  if (launched_ - retire_.call == open_.size()) {
-    std::vector<std::unique_ptr<NodeCall>> wider(2 * open_.size());
-    for (uint64_t k = retire_.call; k < launched_; ++k) {
-      wider[k % wider.size()] = std::move(open_[k % open_.size()]);
-    }
-    for (auto& place : wider) {
-      if (place == nullptr) place = std::make_unique<NodeCall>();
-    }
-    open_ = std::move(wider);
+void NodeCalls::Widen() {
+  std::vector<std::unique_ptr<NodeCall>> wider(2 * open_.size());
+  for (uint64_t k = retire_.call; k < launched_; ++k) {
+    wider[k % wider.size()] = std::move(open_[k % open_.size()]);
   }
-  at(launched_++) = std::move(call);
+  for (auto& place : wider) {
+    if (place == nullptr) place = std::make_unique<NodeCall>();
+  }
+  open_ = std::move(wider);
 }
 
-Result<uint64_t> NodeCalls::Launch(NodeCall&& call) {
+Result<uint64_t> NodeCalls::Launch(const NodeRequest& request) {
   MutexLock lock(mutex_);
   STEMMA_RETURN_IF_ERROR(failure_);
-  Append(std::move(call));
-  const uint64_t number = launched_ - 1;
+  if (launched_ - retire_.call == open_.size()) Widen();
+  const uint64_t number = launched_++;
+  at(number).Begin(request);
   if (driven_) launches_.notify_all();
   if (busy_) {
     PostNext();  // whoever is at work does the rest
@@ -158,7 +173,17 @@ Status NodeCalls::Wait(uint64_t number, std::chrono::milliseconds deadline) {
   return WaitLocked(number, deadline);
 }
 
+// A short wait without giving the lock away or asking for the time: most calls end here.
+bool NodeCalls::SpinFor(uint64_t number) {
+  for (int look = 0; look < kQuickLooks && failure_.ok() && !busy_; ++look) {
+    Advance(true);
+    if (number < retire_.call) return true;
+  }
+  return number < retire_.call;
+}
+
 Status NodeCalls::WaitLocked(uint64_t number, std::chrono::milliseconds deadline) {
+  if (SpinFor(number)) return {};
   NodePatience patience(*peers_, deadline);
   while (true) {
     patience.Prepare();

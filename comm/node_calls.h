@@ -6,13 +6,14 @@
 // theirs. No step ever waits:
 //
 //   post     describe the call to the peers             when the ring has room
-//   stage    copy a piece to where the peers see it     when a stage is free (memory they do not
-//   see) serve    do this rank's share of a piece            when all ranks have posted and staged
-//   it retire   take the result, free the stage            when all ranks have served it
+//   stage    copy a piece to where the peers see it     when its stage is free
+//   serve    do this rank's share of a piece            when all ranks have posted and staged it
+//   retire   take the result                            when all ranks have served it
 //
 // Why no more is needed: a rank touches its memory again only when all ranks have served, and a
 // rank touches another's memory only between that one's posting and its own serving. A later call
-// may be served while an earlier one waits for others to serve.
+// may be served while an earlier one waits for others to serve. A stage is free again when all
+// ranks have retired the piece it held.
 //
 // All steps that are possible are done by whoever comes: the call itself (posting and staging),
 // Wait, Progress, and the progress thread if there is one. One at a time: the others see that
@@ -47,7 +48,7 @@ class NodeCalls {
   int ranks() const { return channel_->ranks(); }
 
   // Returns the call's number. Does not wait.
-  Result<uint64_t> Launch(NodeCall&& call);
+  Result<uint64_t> Launch(const NodeRequest& request);
   // Until the call has been carried out, or it failed and nobody here touches its memory.
   Status Wait(uint64_t number, std::chrono::milliseconds deadline);
   bool Done(uint64_t number) const;
@@ -68,8 +69,9 @@ class NodeCalls {
     void NextCall() { *this = {call + 1, 0}; }
   };
 
-  NodeCall& at(uint64_t number) { return *open_[number % open_.size()]; }
-  void Append(NodeCall&& call) STEMMA_REQUIRES(mutex_);
+  NodeCall& at(uint64_t number) { return *open_[number & (open_.size() - 1)]; }
+  void Widen() STEMMA_REQUIRES(mutex_);
+  bool TakeStage(uint64_t* users, uint64_t call, int64_t piece) STEMMA_REQUIRES(mutex_);
   bool Advance(bool serve) STEMMA_REQUIRES(mutex_);
   bool PostNext() STEMMA_REQUIRES(mutex_);
   bool StageNext() STEMMA_REQUIRES(mutex_);
@@ -77,9 +79,10 @@ class NodeCalls {
   bool RetireNext() STEMMA_REQUIRES(mutex_);
   bool MatchNext(NodeCall& call) STEMMA_REQUIRES(mutex_);
   template <typename Body>
-  void Unlocked(Body body) STEMMA_REQUIRES(mutex_);
+  void Unlocked(const NodeCall& call, Body body) STEMMA_REQUIRES(mutex_);
   void FailLocked(const Status& cause) STEMMA_REQUIRES(mutex_);
   Status WaitLocked(uint64_t number, std::chrono::milliseconds deadline) STEMMA_REQUIRES(mutex_);
+  bool SpinFor(uint64_t number) STEMMA_REQUIRES(mutex_);
   bool PeerEnded() STEMMA_REQUIRES(mutex_);
   void LookAround(uint64_t number) STEMMA_REQUIRES(mutex_);
   Status Late(std::chrono::milliseconds deadline) STEMMA_REQUIRES(mutex_);
@@ -99,7 +102,9 @@ class NodeCalls {
   Cursor stage_ STEMMA_GUARDED_BY(mutex_);
   Cursor serve_ STEMMA_GUARDED_BY(mutex_);
   Cursor retire_ STEMMA_GUARDED_BY(mutex_);
-  bool staging_[NodeChannel::kStages] STEMMA_GUARDED_BY(mutex_) = {};  // in use
+  // Who uses a stage: the position that all ranks must have retired before it is used again.
+  uint64_t stage_users_[NodeChannel::kStages] STEMMA_GUARDED_BY(mutex_) = {};
+  uint64_t sums_users_[NodeChannel::kStages] STEMMA_GUARDED_BY(mutex_) = {};
   bool busy_ STEMMA_GUARDED_BY(mutex_) = false;  // somebody is at work without the lock
   bool stopping_ STEMMA_GUARDED_BY(mutex_) = false;
   Status failure_ STEMMA_GUARDED_BY(mutex_);

@@ -25,14 +25,18 @@ int64_t RingBytes(const NodeChannel::Sizes& sizes, int ranks) {
 Result<std::unique_ptr<NodeChannel>> NodeChannel::Create(Cohort& node, const Sizes& sizes,
                                                          std::string_view what) {
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
-  const int64_t bytes =
-      RoundUp(sizeof(State), kPage) + RingBytes(sizes, node.size()) + kStages * sizes.stage_bytes;
+  const int64_t bytes = RoundUp(sizeof(State), kPage) + RingBytes(sizes, node.size()) +
+                        kStages * (sizes.stage_bytes + sizes.stage_bytes / node.size());
   STEMMA_ASSIGN_OR_RETURN(auto memory, NodeMemory::Create(node, bytes, what));
   return std::unique_ptr<NodeChannel>(new NodeChannel(std::move(memory), sizes));
 }
 
 NodeChannel::NodeChannel(std::unique_ptr<NodeMemory> memory, const Sizes& sizes)
-    : memory_(std::move(memory)), sizes_(sizes), slot_bytes_(SlotBytes(sizes, memory_->ranks())) {
+    : memory_(std::move(memory)),
+      rank_(memory_->rank()),
+      ranks_(memory_->ranks()),
+      sizes_(sizes),
+      slot_bytes_(SlotBytes(sizes, memory_->ranks())) {
   for (int r = 0; r < ranks(); ++r) {
     char* const part = memory_->part(r);
     states_.push_back(reinterpret_cast<State*>(part));  // zeros are where all begin
@@ -44,7 +48,7 @@ NodeChannel::NodeChannel(std::unique_ptr<NodeMemory> memory, const Sizes& sizes)
 bool NodeChannel::HasRoom(uint64_t call) {
   if (call < oldest_ + kRing) return true;
   oldest_ = UINT64_MAX;
-  for (const State* state : states_) oldest_ = std::min(oldest_, state->completed.load());
+  for (int r = 0; r < ranks(); ++r) oldest_ = std::min(oldest_, retired(r) >> 24);
   return call < oldest_ + kRing;
 }
 

@@ -12,9 +12,10 @@
 //   posted(call)      its call is described, short payloads inline    compare the calls, read it
 //   staged            a piece lies in its staging memory              read the piece
 //   served            it has done its share of a piece                use the result, reuse inputs
-//   completed         it needs nothing of the call any more           reuse the call's ring slot
+//   retired           it needs nothing of a piece any more            reuse staging memory; of a
+//                                                                     call: reuse its ring slot
 //
-// Stores are sequentially consistent, as NodePeers::Ring asks, and release what was written before.
+// Stores release what was written before, and loads acquire it.
 //
 // Thread: the caller sees to it that one thread at a time writes for a rank; ended() from any.
 #pragma once
@@ -78,8 +79,8 @@ class NodeChannel {
   static Result<std::unique_ptr<NodeChannel>> Create(Cohort& node, const Sizes& sizes,
                                                      std::string_view what);
 
-  int rank() const { return memory_->rank(); }
-  int ranks() const { return memory_->ranks(); }
+  int rank() const { return rank_; }
+  int ranks() const { return ranks_; }
   const Sizes& sizes() const { return sizes_; }
 
   // This rank's ring slot, to be filled in; Post() lets the peers see it. REQUIRES: HasRoom(call)
@@ -87,23 +88,43 @@ class NodeChannel {
   NodePost& slot(int rank, uint64_t call) const {
     return *reinterpret_cast<NodePost*>(rings_[rank] + call % kRing * slot_bytes_);
   }
-  void Post(uint64_t call) { slot(rank(), call).number.store(call + 1); }
-  bool Posted(int rank, uint64_t call) const { return slot(rank, call).number.load() == call + 1; }
+  // Asks for the cache line of a slot before it is written: its readers have copies of it.
+  void Warm(uint64_t call) const {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" ::"m"(slot(rank(), call)));
+#else
+    __builtin_prefetch(&slot(rank(), call), 1);
+#endif
+  }
+  void Post(uint64_t call) { slot(rank(), call).number.store(call + 1, std::memory_order_release); }
+  bool Posted(int rank, uint64_t call) const {
+    return slot(rank, call).number.load(std::memory_order_acquire) == call + 1;
+  }
   char* payload(NodePost& post, int64_t bytes) const {
     return bytes <= static_cast<int64_t>(sizeof post.close)
                ? post.close
                : reinterpret_cast<char*>(post.counts() + 2 * ranks());
   }
 
-  void SetStaged(uint64_t position) { states_[rank()]->staged.store(position); }
-  void SetServed(uint64_t position) { states_[rank()]->served.store(position); }
-  void SetCompleted(uint64_t calls) { states_[rank()]->completed.store(calls); }
-  uint64_t staged(int rank) const { return states_[rank]->staged.load(); }
-  uint64_t served(int rank) const { return states_[rank]->served.load(); }
+  void SetStaged(uint64_t position) { Set(states_[rank()]->staged, position); }
+  void SetServed(uint64_t position) { Set(states_[rank()]->served, position); }
+  void SetRetired(uint64_t position) { Set(states_[rank()]->retired, position); }
+  uint64_t staged(int rank) const { return Get(states_[rank]->staged); }
+  uint64_t served(int rank) const { return Get(states_[rank]->served); }
+  uint64_t retired(int rank) const { return Get(states_[rank]->retired); }
 
+  // Pieces take the stages in turn. What a rank gives to the others lies in stage(), the sums that
+  // it made for them in sums(), which is as long as one rank's share of a piece.
+  static uint64_t StageOf(uint64_t call, int64_t piece) {
+    return (call + static_cast<uint64_t>(piece)) % kStages;
+  }
   char* stage(int rank, uint64_t call, int64_t piece) const {
-    const auto at = (call + static_cast<uint64_t>(piece)) % kStages;
-    return stages_[rank] + static_cast<int64_t>(at) * sizes_.stage_bytes;
+    return stages_[rank] + static_cast<int64_t>(StageOf(call, piece)) * sizes_.stage_bytes;
+  }
+  char* sums(int rank, uint64_t call, int64_t piece) const {
+    const int64_t share = sizes_.stage_bytes / ranks() / 64 * 64;
+    return stages_[rank] + kStages * sizes_.stage_bytes +
+           static_cast<int64_t>(StageOf(call, piece)) * share;
   }
 
   // Leaves the reason for the peers; the first stays.
@@ -117,7 +138,7 @@ class NodeChannel {
   struct State {
     alignas(64) std::atomic<uint64_t> staged;
     alignas(64) std::atomic<uint64_t> served;
-    alignas(64) std::atomic<uint64_t> completed;
+    alignas(64) std::atomic<uint64_t> retired;
     alignas(64) std::atomic<uint32_t> ended;  // 1: being written, 2: to be read
     Code code;
     uint32_t cause_bytes;
@@ -125,13 +146,20 @@ class NodeChannel {
   };
 
   NodeChannel(std::unique_ptr<NodeMemory> memory, const Sizes& sizes);
+  static void Set(std::atomic<uint64_t>& counter, uint64_t position) {
+    counter.store(position, std::memory_order_release);
+  }
+  static uint64_t Get(const std::atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_acquire);
+  }
 
   const std::unique_ptr<NodeMemory> memory_;
+  const int rank_, ranks_;
   const Sizes sizes_;
   const int64_t slot_bytes_;
   std::vector<State*> states_;
   std::vector<char*> rings_, stages_;
-  uint64_t oldest_ = 0;  // the call that every rank had completed when last looked
+  uint64_t oldest_ = 0;  // all ranks had retired the calls before it when last looked
 };
 
 }  // namespace stemma::comm

@@ -1,6 +1,7 @@
 #include "comm/node_peers.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -59,6 +60,7 @@ std::string HostName() {
 struct alignas(64) NodePeers::Bell {
   std::atomic<uint32_t> sleepers;
   std::atomic<uint32_t> word;  // counts the rings that sleepers should hear
+  alignas(64) std::atomic<uint32_t> fence;
 };
 
 NodePeers::NodePeers(std::unique_ptr<NodeMemory> memory, const NodeWaiting& waiting)
@@ -77,6 +79,7 @@ Result<std::shared_ptr<NodePeers>> NodePeers::Create(Cohort& node, const NodeWai
   STEMMA_ASSIGN_OR_RETURN(auto memory, NodeMemory::Create(node, sizeof(Bell), "doorbells"));
   std::shared_ptr<NodePeers> peers(new NodePeers(std::move(memory), waiting));
   STEMMA_RETURN_IF_ERROR(Agree(node, peers->Meet(node)));
+  STEMMA_RETURN_IF_ERROR(peers->ShareFences(node));
   return peers;
 }
 
@@ -95,9 +98,26 @@ Status NodePeers::Meet(Cohort& node) {
   return {};
 }
 
+Status NodePeers::ShareFences(Cohort& node) {
+  const bool here = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+  STEMMA_ASSIGN_OR_RETURN(const int everywhere, node.Min(here ? 1 : 0));
+  fences_shared_ = everywhere == 1;
+  return {};
+}
+
+// Of every registered process that runs now; who does not run passes a fence when it is scheduled.
+void NodePeers::FenceAll() {
+  if (fences_shared_) syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+}
+
 void NodePeers::Ring() {
+  if (fences_shared_) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler's part
+  } else {
+    bells_[rank()]->fence.fetch_add(1);  // a locked instruction, which is a fence everywhere
+  }
   for (Bell* bell : bells_) {
-    if (bell->sleepers.load() == 0) continue;
+    if (bell->sleepers.load(std::memory_order_relaxed) == 0) continue;
     bell->word.fetch_add(1);
     Futex(&bell->word, FUTEX_WAKE, INT_MAX, nullptr);
   }
@@ -133,7 +153,10 @@ void NodePatience::Unregister() {
 void NodePatience::Prepare() {
   if (pace_ != kSleeping) return;
   NodePeers::Bell& bell = *peers_.bells_[peers_.rank()];
-  if (!registered_) bell.sleepers.fetch_add(1);
+  if (!registered_) {
+    bell.sleepers.fetch_add(1);
+    peers_.FenceAll();
+  }
   registered_ = true;
   word_ = bell.word.load();
 }

@@ -2,19 +2,22 @@
 // for them without burning a core that they need.
 //
 //   STEMMA_ASSIGN_OR_RETURN(auto peers, NodePeers::Create(node_cohort, waiting));
-//   flag.store(1); peers->Ring();                      // publish, then wake whoever sleeps
+//   flag.store(1, release); peers->Ring();             // publish, then wake whoever sleeps
 //
 //   NodePatience patience(*peers, deadline);           // and on the other side
 //   while (true) {
 //     patience.Prepare();                              // before looking: what comes after is heard
-//     if (flag.load() != 0) break;
+//     if (flag.load(acquire) != 0) break;
 //     if (patience.Rest() == NodePatience::kLate) ...  // spin, then yield, then sleep
 //   }
 //
 // A sleeper lies in a futex on a word of its own, in memory of the node. Ring costs a look at one
-// cache line per rank while nobody sleeps. What is published and the sleepers' counts are
-// sequentially consistent, so either the publisher sees the sleeper or the sleeper sees what was
-// published. One NodePeers serves all communicators of a rank: whatever arrives wakes it.
+// cache line per rank while nobody sleeps. Between publishing and that look there must be a fence,
+// or both sides could miss each other; on the publisher's side it would cost more than all the rest
+// of a short call. So it is paid by who goes to sleep: membarrier(2) puts a fence into every
+// running rank, after which either the publisher sees the sleeper or the sleeper sees what was
+// published. Where the kernel has no such membarrier, Ring has the fence. One NodePeers serves all
+// communicators of a rank: whatever arrives wakes it.
 //
 // A process that ended, in whatever way, makes its pidfd readable, also while it is a zombie and
 // also when its number has been given to another process; without pidfd_open, kill(pid, 0) and the
@@ -54,7 +57,7 @@ class NodePeers {
   int ranks() const { return memory_->ranks(); }
   int NameOf(int rank) const { return waiting_.first_rank + rank; }
 
-  // After a sequentially consistent store of what others may wait for.
+  // After a store, with release, of what others may wait for.
   void Ring();
   // OK, or kPeerLost that names the first rank found to have ended.
   Status FindLost() const;
@@ -71,11 +74,14 @@ class NodePeers {
   NodePeers(std::unique_ptr<NodeMemory> memory, const NodeWaiting& waiting);
   Status Meet(Cohort& node);
   bool Lives(const Life& life) const;
+  Status ShareFences(Cohort& node);
+  void FenceAll();
 
   const std::unique_ptr<NodeMemory> memory_;
   const NodeWaiting waiting_;
   std::vector<Bell*> bells_;
   std::vector<Life> lives_;
+  bool fences_shared_ = false;  // the same on all ranks
 };
 
 // One wait of one thread.

@@ -26,16 +26,15 @@ class NodeWork final : public Work::Impl {
   const std::chrono::milliseconds deadline_;
 };
 
-NodeCall CallOf(NodeVerb verb, const ConstSpan& in, void* out, const CallOptions& options) {
-  NodeCall call;
+NodeRequest RequestOf(NodeVerb verb, const ConstSpan& in, void* out, const CallOptions& options) {
+  NodeRequest call;
   call.verb = verb;
   call.op = options.op;
   call.dtype = in.dtype;
   call.count = in.count;
   call.in = static_cast<const char*>(in.data);
   call.out = static_cast<char*>(out);
-  call.what = options.what;
-  call.shape = options.shape;
+  call.options = &options;
   return call;
 }
 
@@ -76,18 +75,21 @@ void NodeSharedCommunicator::ServeAlso(const NodeSharedCommunicator& other) {
   calls_->SetIdle([calls = other.calls_] { calls->Progress().ok(); });
 }
 
-Result<Work> NodeSharedCommunicator::Launch(NodeCall&& call, const CallOptions& options) {
+Result<Work> NodeSharedCommunicator::Launch(const NodeRequest& call, const CallOptions& options) {
   const auto deadline = options.deadline.count() > 0 ? options.deadline : deadline_;
-  STEMMA_ASSIGN_OR_RETURN(const uint64_t number, calls_->Launch(std::move(call)));
+  STEMMA_ASSIGN_OR_RETURN(const uint64_t number, calls_->Launch(call));
   return Work(std::make_unique<NodeWork>(calls_, number, deadline));
 }
 
 Result<Work> NodeSharedCommunicator::AllReduce(Span inout, const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckReduce(inout, options));
-  if (inout.count == 0) return Health().ok() ? Result<Work>(Work()) : Result<Work>(Health());
-  NodeCall call = CallOf(NodeVerb::kReduce, Read(inout), inout.data, options);
+  if (inout.count == 0) {
+    STEMMA_RETURN_IF_ERROR(Health());
+    return Work();
+  }
+  NodeRequest call = RequestOf(NodeVerb::kReduce, Read(inout), inout.data, options);
   call.scale = options.scale;
-  return Launch(std::move(call), options);
+  return Launch(call, options);
 }
 
 Result<Work> NodeSharedCommunicator::ReduceScatter(ConstSpan in, Span mine,
@@ -96,10 +98,10 @@ Result<Work> NodeSharedCommunicator::ReduceScatter(ConstSpan in, Span mine,
   STEMMA_RETURN_IF_ERROR(CheckReduceScatter(in, mine, counts, rank_, ranks_, options));
   STEMMA_RETURN_IF_ERROR(Health());
   if (in.count == 0) return Work();
-  NodeCall call = CallOf(NodeVerb::kScatter, in, mine.data, options);
+  NodeRequest call = RequestOf(NodeVerb::kScatter, in, mine.data, options);
   call.scale = options.scale;
-  call.counts = counts;
-  return Launch(std::move(call), options);
+  call.counts = &counts;
+  return Launch(call, options);
 }
 
 Result<Work> NodeSharedCommunicator::AllGather(ConstSpan mine, Span all,
@@ -114,34 +116,34 @@ Result<Work> NodeSharedCommunicator::AllGather(ConstSpan mine, Span all,
   const auto* const at = static_cast<const char*>(mine.data);
   const bool overlaps = mine.count > 0 && at < begin + all.bytes() && begin < at + mine.bytes();
   if (overlaps && own != at) std::memmove(own, at, mine.bytes());
-  NodeCall call = CallOf(NodeVerb::kGather, mine, all.data, options);
+  NodeRequest call = RequestOf(NodeVerb::kGather, mine, all.data, options);
   if (overlaps) call.in = own;
   call.count = all.count;
-  call.counts = counts;
-  return Launch(std::move(call), options);
+  call.counts = &counts;
+  return Launch(call, options);
 }
 
 Result<Work> NodeSharedCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>& send,
                                               Span out, const std::vector<int64_t>& receive,
                                               const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckAllToAll(in, send, out, receive, rank_, ranks_));
-  NodeCall call = CallOf(NodeVerb::kAllToAll, in, out.data, options);
-  call.counts = send;
-  call.receive = receive;
-  return Launch(std::move(call), options);
+  NodeRequest call = RequestOf(NodeVerb::kAllToAll, in, out.data, options);
+  call.counts = &send;
+  call.receive = &receive;
+  return Launch(call, options);
 }
 
 Result<Work> NodeSharedCommunicator::Broadcast(Span inout, int root, const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckBroadcast(inout, root, ranks_));
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
-  NodeCall call = CallOf(NodeVerb::kBroadcast, Read(inout), inout.data, options);
+  NodeRequest call = RequestOf(NodeVerb::kBroadcast, Read(inout), inout.data, options);
   call.root = root;
-  return Launch(std::move(call), options);
+  return Launch(call, options);
 }
 
 Result<Work> NodeSharedCommunicator::Barrier(const CallOptions& options) {
-  return Launch(CallOf(NodeVerb::kBarrier, {}, nullptr, options), options);
+  return Launch(RequestOf(NodeVerb::kBarrier, {}, nullptr, options), options);
 }
 
 Result<std::unique_ptr<Segment>> NodeSharedCommunicator::Allocate(int64_t bytes,

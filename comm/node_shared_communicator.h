@@ -33,7 +33,7 @@
 
 namespace stemma::comm {
 
-struct NodeCall;
+struct NodeRequest;
 class NodeCalls;
 class NodeSegments;
 
@@ -79,7 +79,7 @@ class NodeSharedCommunicator final : public Communicator {
  private:
   NodeSharedCommunicator(std::shared_ptr<NodeCalls> calls, std::shared_ptr<NodeSegments> segments,
                          int rank, int ranks, const Options& options);
-  Result<Work> Launch(NodeCall&& call, const CallOptions& options);
+  Result<Work> Launch(const NodeRequest& call, const CallOptions& options);
 
   const std::shared_ptr<NodeCalls> calls_;  // shared with every Work
   const std::shared_ptr<NodeSegments> segments_;

@@ -11,29 +11,25 @@ namespace stemma::comm {
 namespace {
 
 constexpr int64_t kLine = 64, kPage = 4096;
+constexpr int64_t kBlock = 256 << 10;
 
 int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 int64_t SizeIn(const NodeCall& call) { return static_cast<int64_t>(SizeOf(call.dtype)); }
 
 // Slices begin on a cache line, and in large calls on a page, so that no two ranks write to one.
-int64_t SliceUnit(int64_t bytes, int ranks) { return bytes >= 16 * kPage * ranks ? kPage : kLine; }
-
-// Where slice `range` of an all_reduce begins, in bytes.
-int64_t SliceBegin(const NodeCall& call, int range, int ranks) {
+void CutSlices(NodeCall& call, int ranks) {
   const int64_t bytes = call.count * SizeIn(call);
-  const int64_t unit = SliceUnit(bytes, ranks);
-  const int64_t units = (bytes + unit - 1) / unit;
-  const int64_t at = units / ranks * range + units % ranks * range / ranks;
-  return std::min(bytes, at * unit);
+  call.unit = bytes >= 16 * kPage * ranks ? kPage : kLine;
+  const int64_t units = (bytes + call.unit - 1) / call.unit;
+  call.units = units / ranks;
+  call.longer = units % ranks;
 }
 
-// The largest of them, without looking at each.
-int64_t LargestSlice(const NodeCall& call, int ranks) {
-  const int64_t bytes = call.count * SizeIn(call);
-  const int64_t unit = SliceUnit(bytes, ranks);
-  const int64_t units = (bytes + unit - 1) / unit;
-  return std::min(bytes, (units + ranks - 1) / ranks * unit);
+// Where slice `range` of an all_reduce begins, in bytes.
+int64_t SliceBegin(const NodeCall& call, int64_t range) {
+  const int64_t at = call.units * range + std::min(range, call.longer);
+  return std::min(call.count * SizeIn(call), at * call.unit);
 }
 
 bool Reduces(NodeVerb verb) { return verb == NodeVerb::kReduce || verb == NodeVerb::kScatter; }
@@ -94,7 +90,9 @@ NodeVerbs::NodeVerbs(const NodeChannel& channel, const NodeSegments& segments)
       segments_(segments),
       rank_(channel.rank()),
       from_(static_cast<size_t>(channel.ranks())),
-      to_(static_cast<size_t>(channel.ranks())) {}
+      to_(static_cast<size_t>(channel.ranks()) + 1),
+      at_from_(from_.size()),
+      at_to_(to_.size()) {}
 
 int NodeVerbs::ranges(const NodeCall& call) const {
   return call.verb == NodeVerb::kGather || call.verb == NodeVerb::kBroadcast ? 1 : ranks();
@@ -103,7 +101,7 @@ int NodeVerbs::ranges(const NodeCall& call) const {
 int64_t NodeVerbs::RangeBegin(uint64_t number, const NodeCall& call, int rank, int range) const {
   switch (call.verb) {
     case NodeVerb::kReduce:
-      return SliceBegin(call, range, ranks());
+      return SliceBegin(call, range);
     case NodeVerb::kScatter:
       return BeginOf(call.counts, range) * SizeIn(call);
     case NodeVerb::kAllToAll: {
@@ -120,7 +118,7 @@ int64_t NodeVerbs::RangeBegin(uint64_t number, const NodeCall& call, int rank, i
 int64_t NodeVerbs::RangeBytes(uint64_t number, const NodeCall& call, int rank, int range) const {
   switch (call.verb) {
     case NodeVerb::kReduce:
-      return SliceBegin(call, range + 1, ranks()) - SliceBegin(call, range, ranks());
+      return SliceBegin(call, range + 1) - SliceBegin(call, range);
     case NodeVerb::kScatter:
       return call.counts[static_cast<size_t>(range)] * SizeIn(call);
     case NodeVerb::kGather:
@@ -136,7 +134,7 @@ int64_t NodeVerbs::RangeBytes(uint64_t number, const NodeCall& call, int rank, i
 }
 
 int64_t NodeVerbs::LargestRange(uint64_t number, const NodeCall& call, int rank) const {
-  if (call.verb == NodeVerb::kReduce) return LargestSlice(call, ranks());
+  if (call.verb == NodeVerb::kReduce) return SliceBegin(call, 1);
   int64_t largest = 0;
   for (int d = 0; d < ranges(call); ++d) {
     largest = std::max(largest, RangeBytes(number, call, rank, d));
@@ -176,6 +174,20 @@ bool NodeVerbs::FitsInline(const NodeCall& call) const {
   return most <= channel_.sizes().inline_bytes;
 }
 
+void NodeCall::Begin(const NodeRequest& request) {
+  static_cast<NodeRequest&>(*this) = request;
+  counts.clear();
+  receive.clear();
+  if (request.counts != nullptr) counts = *request.counts;
+  if (request.receive != nullptr) receive = *request.receive;
+  if (!what.empty() || !request.options->what.empty()) what = request.options->what;
+  if (!shape.empty() || !request.options->shape.empty()) shape = request.options->shape;
+  place = NodePlace::kInline;
+  seen = {};
+  window = own_pieces = pieces = 0;
+  matched = any_staged = false;
+}
+
 void NodeVerbs::Describe(NodeCall& call, NodePost& post) const {
   post.count = call.count;
   post.scale = call.scale;
@@ -195,6 +207,7 @@ void NodeVerbs::Describe(NodeCall& call, NodePost& post) const {
     const int64_t bytes = InlineBytes(call, rank_);
     if (bytes > 0) std::memcpy(channel_.payload(post, bytes), call.in, static_cast<size_t>(bytes));
   } else {
+    if (call.verb == NodeVerb::kReduce) CutSlices(call, ranks());
     const int64_t bytes = InlineBytes(call, rank_);  // those that this rank gives
     call.seen = segments_.Find(call.in, static_cast<size_t>(bytes));
     const bool seen = bytes == 0 || call.seen.segment != NodeSegments::kNone;
@@ -250,6 +263,7 @@ void NodeVerbs::Cut(uint64_t number, NodeCall& call) const {
     if (r > 0 && Reduces(call.verb)) continue;  // the same ranges on all ranks
     largest = std::max(largest, LargestRange(number, call, r));
   }
+  call.any_staged = staged;
   call.window = staged ? call.window : largest;
   call.pieces = (largest + call.window - 1) / call.window;
 }
@@ -272,22 +286,22 @@ char* NodeVerbs::Source(uint64_t number, const NodeCall& call, int rank, int ran
 
 void NodeVerbs::Stage(uint64_t number, const NodeCall& call, int64_t piece) const {
   char* const stage = channel_.stage(rank_, number, piece);
+  const bool for_all = ranges(call) == 1;
   for (int d = 0; d < ranges(call); ++d) {
     const int64_t bytes = WindowBytes(number, call, rank_, d, piece);
-    if (bytes == 0) continue;
+    if (bytes == 0 || (d == rank_ && !for_all)) continue;
     const char* from = call.in + RangeBegin(number, call, rank_, d) + piece * call.window;
     std::memcpy(stage + d * call.window, from, static_cast<size_t>(bytes));
   }
 }
 
-void NodeVerbs::Unstage(uint64_t number, const NodeCall& call, int64_t piece) const {
-  if (call.verb != NodeVerb::kReduce) return;
-  const char* const stage = channel_.stage(rank_, number, piece);
-  for (int d = 0; d < ranges(call); ++d) {
-    const int64_t bytes = WindowBytes(number, call, rank_, d, piece);
+void NodeVerbs::Fetch(uint64_t number, const NodeCall& call, int64_t piece) const {
+  for (int step = 1; step < ranks(); ++step) {
+    const int d = (rank_ + step) % ranks();
+    const int64_t bytes = WindowBytes(number, call, d, d, piece);
     if (bytes == 0) continue;
     char* to = call.out + RangeBegin(number, call, rank_, d) + piece * call.window;
-    std::memcpy(to, stage + d * call.window, static_cast<size_t>(bytes));
+    std::memcpy(to, channel_.sums(d, number, piece), static_cast<size_t>(bytes));
   }
 }
 
@@ -301,15 +315,32 @@ void NodeVerbs::Serve(uint64_t number, const NodeCall& call, int64_t piece) {
   if (!Reduces(call.verb)) return CopyFrom(number, call, piece);
   const int64_t bytes = WindowBytes(number, call, 0, rank_, piece);
   if (bytes == 0) return;
-  for (int r = 0; r < ranks(); ++r) {
-    char* const at = Source(number, call, r, rank_, piece);
-    from_[static_cast<size_t>(r)] = to_[static_cast<size_t>(r)] = at;
-  }
   const bool everywhere = call.verb == NodeVerb::kReduce;
-  if (!everywhere) to_[0] = call.out + piece * call.window;
+  const int64_t skipped = piece * call.window;
+  const int64_t begin = RangeBegin(number, call, rank_, rank_);
+  int outs = 0;
+  for (int r = 0; r < ranks(); ++r) {
+    const bool seen = channel_.slot(r, number).place == NodePlace::kSegment;
+    const char* from =
+        r == rank_ ? call.in + begin + skipped : Source(number, call, r, rank_, piece);
+    from_[static_cast<size_t>(r)] = from;
+    if (everywhere && seen && r != rank_) to_[outs++] = const_cast<char*>(from);
+  }
+  to_[outs++] = call.out + skipped + (everywhere ? begin : 0);
+  if (everywhere && call.any_staged) {
+    to_[outs++] = channel_.sums(rank_, number, piece);
+  }
   const double factor = call.op == Op::kAverage ? call.scale / ranks() : call.scale;
-  ReduceInto(call.op, call.dtype, from_.data(), ranks(), bytes / SizeIn(call), factor, to_.data(),
-             everywhere ? ranks() : 1);
+  // From the end: what a rank wrote last is still in the cache, and what is read first afterwards
+  // will be.
+  for (int64_t end = bytes; end > 0;) {
+    const int64_t block = end > kBlock ? kBlock : end;
+    end -= block;
+    for (int r = 0; r < ranks(); ++r) at_from_[r] = static_cast<const char*>(from_[r]) + end;
+    for (int k = 0; k < outs; ++k) at_to_[k] = static_cast<char*>(to_[k]) + end;
+    ReduceInto(call.op, call.dtype, at_from_.data(), ranks(), block / SizeIn(call), factor,
+               at_to_.data(), outs);
+  }
 }
 
 void NodeVerbs::CopyFrom(uint64_t number, const NodeCall& call, int64_t piece) const {

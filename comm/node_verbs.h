@@ -5,11 +5,12 @@
 // Every verb is cut alike. What rank r gives to rank d is one range of its memory (all_gather and
 // broadcast have one range, for everybody); piece k of a call is the k-th window of every range.
 // Ranges of memory that peers see (a Segment) are used where they lie. Others pass through staging
-// memory, where the windows of a piece lie side by side. If all ranks' memory is seen, the call is
-// one piece.
+// memory, where the windows of a piece lie side by side; what a rank has for itself it reads where
+// it is. If all ranks' memory is seen, the call is one piece.
 //
 //   all_reduce      range d: slice d of the span. Rank d sums it over all ranks, in rank order, and
-//                   writes the sum to all of them; from staging memory each rank fetches its own
+//                   writes the sum into all memory that it sees. For the others it leaves the sum
+//                   in its own staging memory, from where they fetch it
 //   reduce_scatter  range d: the elements of rank d, who sums them into `mine`
 //   all_gather      one range; everybody copies everybody's
 //   broadcast       one range, of the root; everybody copies it
@@ -32,8 +33,8 @@
 
 namespace stemma::comm {
 
-// One rank's call, while it is under way.
-struct NodeCall {
+// What a rank asks for.
+struct NodeRequest {
   NodeVerb verb = NodeVerb::kBarrier;
   Op op = Op::kSum;
   DType dtype = DType::kU8;
@@ -42,16 +43,24 @@ struct NodeCall {
   int root = 0;
   const char* in = nullptr;  // all_reduce, broadcast: `out`
   char* out = nullptr;
-  std::vector<int64_t> counts;   // reduce_scatter, all_gather; all_to_all: what is sent
-  std::vector<int64_t> receive;  // all_to_all
-  std::string what, shape;       // for texts
+  const std::vector<int64_t>* counts = nullptr;   // reduce_scatter, all_gather, all_to_all: sent
+  const std::vector<int64_t>* receive = nullptr;  // all_to_all
+  const CallOptions* options = nullptr;           // for texts
+};
 
-  // From here on: the progress of the call, for NodeCalls.
+// A request while it is under way: what it pointed to is kept here.
+struct NodeCall : NodeRequest {
+  std::vector<int64_t> counts, receive;
+  std::string what, shape;
   NodePlace place = NodePlace::kInline;
   NodeSegments::Place seen;
   int64_t window = 0;  // bytes of a range in one piece
   int64_t own_pieces = 0, pieces = 0;
-  bool matched = false;
+  bool matched = false, any_staged = false;
+  // all_reduce: a slice has `units` units of `unit` bytes, and the first `longer` one more.
+  int64_t unit = 0, units = 0, longer = 0;
+
+  void Begin(const NodeRequest& request);
 };
 
 class NodeVerbs {
@@ -66,8 +75,9 @@ class NodeVerbs {
   // Decides how the call is cut. REQUIRES: Match is OK
   void Cut(uint64_t number, NodeCall& call) const;
 
-  void Stage(uint64_t number, const NodeCall& call, int64_t piece) const;    // into staging memory
-  void Unstage(uint64_t number, const NodeCall& call, int64_t piece) const;  // all_reduce: back
+  void Stage(uint64_t number, const NodeCall& call, int64_t piece) const;  // for the others
+  // The sums of a piece that others left in their staging memory.
+  void Fetch(uint64_t number, const NodeCall& call, int64_t piece) const;
   // Has `rank` nothing to stage any more for this piece?
   bool IsStaged(uint64_t number, const NodeCall& call, int rank, int64_t piece) const;
   void Serve(uint64_t number, const NodeCall& call, int64_t piece);  // this rank's share
@@ -95,7 +105,9 @@ class NodeVerbs {
   const NodeSegments& segments_;
   const int rank_;
   std::vector<const void*> from_;  // of the ranks, while one piece is reduced
-  std::vector<void*> to_;
+  std::vector<void*> to_;          // and one more
+  std::vector<const void*> at_from_;
+  std::vector<void*> at_to_;
 };
 
 }  // namespace stemma::comm

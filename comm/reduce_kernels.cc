@@ -163,8 +163,9 @@ STEMMA_LOOPS(BF16, float, uint16_t, BfloatToFloat, FloatToBfloat)
 STEMMA_LOOPS(F32, float, float, Same, Same)
 STEMMA_LOOPS(F64, double, double, Same, Same)
 
-// Sums of 2, 3 and 4 ranks into as many places. The places may be the inputs: an
-// element is read from all of them before it is written, so iterations do not depend on each other.
+// Sums of 2, 3 and 4 ranks into as many places; the last is repeated where there are fewer. The
+// places may be the inputs: an element is read from all of them before it is written, so iterations
+// do not depend on each other.
 #define STEMMA_SUM(name, Acc, T, load, store, sum, write)                        \
   STEMMA_CLONES void name(const T* const* in, T* const* out, int64_t n, Acc f) { \
     const T *a = in[0], *b = in[1], *c = in[2], *d = in[3];                      \
@@ -182,12 +183,12 @@ STEMMA_LOOPS(F64, double, double, Same, Same)
   STEMMA_SUM(Sum4##dtype, Acc, T, load, store, load(a[i]) + load(b[i]) + load(c[i]) + load(d[i]), \
              (u[i] = s, v[i] = s, w[i] = s, x[i] = s))                                            \
   bool Sum##dtype(const Job& job, int64_t count) {                                                \
-    if (job.ins != job.outs || job.ins < 2 || job.ins > 4) return false;                          \
+    if (job.outs > job.ins || job.ins < 2 || job.ins > 4) return false;                           \
     const T* in[4] = {};                                                                          \
     T* out[4] = {};                                                                               \
     for (int r = 0; r < job.ins; ++r) {                                                           \
       in[r] = static_cast<const T*>(job.in[r]);                                                   \
-      out[r] = static_cast<T*>(job.out[r]);                                                       \
+      out[r] = static_cast<T*>(job.out[std::min(r, job.outs - 1)]);                               \
     }                                                                                             \
     auto* loop = job.ins == 2 ? Sum2##dtype : job.ins == 3 ? Sum3##dtype : Sum4##dtype;           \
     loop(in, out, count, static_cast<Acc>(job.factor));                                           \
