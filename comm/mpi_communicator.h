@@ -51,9 +51,7 @@ class MpiCommunicator final : public Communicator {
   Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
   void Abort(const Status& cause) override;
   Status Health() const override;
-
-  // Collective, after a run that went well.
-  Status Close();
+  Status Close() override;
 
  private:
   Waiting WaitingFor(std::string_view call, const Span& span, const CallOptions& options) const;

@@ -57,7 +57,19 @@ struct MpiGroup::Buffers {
 Result<std::unique_ptr<MpiGroup>> MpiGroup::DuplicateWorld() {
   auto comm = std::make_unique<Comm>();
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->handle)));
-  // Before anything else: the duplicate inherited the handler that ends the process.
+  return Own(std::move(comm));
+}
+
+Result<std::unique_ptr<MpiGroup>> MpiGroup::SplitWorld(bool member) {
+  auto comm = std::make_unique<Comm>();
+  const int color = member ? 0 : MPI_UNDEFINED;
+  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_split(MPI_COMM_WORLD, color, 0, &comm->handle)));
+  if (!member) return std::unique_ptr<MpiGroup>();
+  return Own(std::move(comm));
+}
+
+Result<std::unique_ptr<MpiGroup>> MpiGroup::Own(std::unique_ptr<Comm> comm) {
+  // Before anything else: the new one inherited the handler that ends the process.
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_set_errhandler(comm->handle, MPI_ERRORS_RETURN)));
   std::unique_ptr<MpiGroup> group(new MpiGroup(std::move(comm)));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_rank(group->comm_->handle, &group->rank_)));

@@ -45,7 +45,10 @@ class MpiGroup {
   static constexpr int64_t kPieceBytesMax = int64_t{1} << 30;
 
   static Result<std::unique_ptr<MpiGroup>> DuplicateWorld();  // collective, blocks
-  ~MpiGroup();                                                // local; quiet
+  // Collective over the world, blocks: a group of the ranks that are members, in the order of their
+  // ranks in the world. Null on the others.
+  static Result<std::unique_ptr<MpiGroup>> SplitWorld(bool member);
+  ~MpiGroup();  // local; quiet
   MpiGroup(const MpiGroup&) = delete;
 
   int rank() const { return rank_; }
@@ -92,6 +95,7 @@ class MpiGroup {
   struct Buffers;  // what MPI reads and writes until an operation has ended
 
   explicit MpiGroup(std::unique_ptr<Comm> comm);
+  static Result<std::unique_ptr<MpiGroup>> Own(std::unique_ptr<Comm> comm);
   Status Finish(Request& request, const Waiting& waiting);
   template <typename Test>  // Result<bool>: whether the operation has ended
   Status Until(Test test, const Waiting& waiting);

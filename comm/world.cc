@@ -4,14 +4,10 @@
 #include <xmmintrin.h>
 #endif
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 
+#include "comm/checked_communicator.h"
 #include "comm/gpu.h"
 #include "comm/launch.h"
 #include "comm/mpi_cohort.h"
@@ -73,6 +69,7 @@ class MpiWorld final : public WorldBase {
   }
   ~MpiWorld() override {
     SetCheckFailureHook(nullptr);
+    groups_.clear();
     data_.reset();  // these use the groups below
     control_.reset();
     cohort_.reset();
@@ -81,6 +78,8 @@ class MpiWorld final : public WorldBase {
 
   Status Connect(const CommSettings& settings);
   Status ConnectData(const CommSettings& settings, Backend backend);
+  Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,
+                                                  int place) override;
   MpiRuntime& runtime() { return *runtime_; }
 
   [[noreturn]] void Abort(const Status& cause, int exit_code) override {
@@ -90,9 +89,14 @@ class MpiWorld final : public WorldBase {
   Status Close() override;
 
  private:
+  void Check(std::unique_ptr<MpiGroup> group, std::unique_ptr<Communicator>& data);
+
   const std::unique_ptr<MpiRuntime> runtime_;
+  CommSettings settings_;
+  Backend backend_ = Backend::kMpi;
+  Communicator* gpu_data_ = nullptr;  // within data_, when that moves GPU memory
   std::unique_ptr<MpiGroup> agreement_, words_;
-  MpiCommunicator* mpi_data_ = nullptr;  // data_, when it is one
+  std::vector<std::unique_ptr<MpiGroup>> checks_;  // for comparing calls
   bool closed_ = false;
 };
 
@@ -116,9 +120,12 @@ Status MpiWorld::Connect(const CommSettings& settings) {
 }
 
 Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
+  settings_ = settings;
+  backend_ = backend;
   const auto deadline = Milliseconds(settings.deadline_s);
   if (backend == Backend::kNccl) {
     STEMMA_ASSIGN_OR_RETURN(data_, MakeGpuCommunicator(*cohort_, deadline));
+    gpu_data_ = data_.get();
   } else if (backend == Backend::kThreads) {
     auto group = std::make_shared<ThreadGroup>(1, deadline);
     data_ = std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0);
@@ -128,20 +135,50 @@ Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
                             "rank " + std::to_string(place_.rank) +
                                 ": the data communicator could not be made: a rank is missing");
     STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
-    auto data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
-    mpi_data_ = data.get();
-    data_ = std::move(data);
+    data_ = std::make_unique<MpiCommunicator>(std::move(group), deadline);
   }
+  if (settings.check == "off") return {};
+  STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
+  Check(std::move(group), data_);
   return {};
+}
+
+// Wraps `data` so that its ranks compare their calls over `group`.
+void MpiWorld::Check(std::unique_ptr<MpiGroup> group, std::unique_ptr<Communicator>& data) {
+  auto cohort =
+      std::make_unique<MpiCohort>(*group, Milliseconds(settings_.deadline_s), "comm.check");
+  checks_.push_back(std::move(group));
+  data = std::make_unique<CheckedCommunicator>(std::move(data), std::move(cohort));
+}
+
+Result<std::unique_ptr<Communicator>> MpiWorld::MakeGroup(const std::vector<int>& members,
+                                                          int place) {
+  const auto limit = Milliseconds(settings_.init_timeout_s);
+  const auto deadline = Milliseconds(settings_.deadline_s);
+  const Watchdog watchdog(limit, "rank " + std::to_string(place_.rank) + ": a group of " +
+                                     std::to_string(members.size()) +
+                                     " ranks could not be made: a rank is missing");
+  std::unique_ptr<Communicator> data;
+  if (backend_ == Backend::kNccl) {
+    STEMMA_ASSIGN_OR_RETURN(
+        data, SplitGpuCommunicator(*gpu_data_, place, static_cast<int>(members.size())));
+  } else {
+    STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(place >= 0));
+    if (place >= 0) data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
+  }
+  if (settings_.check == "off") return data;
+  STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(place >= 0));
+  if (place >= 0) Check(std::move(group), data);
+  return data;
 }
 
 Status MpiWorld::Close() {
   if (closed_) return {Code::kInvalidArgument, "the world is closed"};
   closed_ = true;
   // A rank that failed alone must not enter MPI_Finalize, in which the others would wait for it.
-  STEMMA_RETURN_IF_ERROR(Agree(*cohort_, data_->Health()));
-  if (mpi_data_ != nullptr) STEMMA_RETURN_IF_ERROR(mpi_data_->Close());
-  data_->Abort({Code::kInvalidArgument, "the world is closed"});
+  STEMMA_RETURN_IF_ERROR(Agree(*cohort_, Healthy()));
+  STEMMA_RETURN_IF_ERROR(CloseData());  // completes what is under way, and only then ends it
+  for (const auto& group : checks_) STEMMA_RETURN_IF_ERROR(group->Close());
   STEMMA_RETURN_IF_ERROR(words_->Close());
   STEMMA_RETURN_IF_ERROR(agreement_->Close());
   return runtime_->Finish();
@@ -178,6 +215,7 @@ Status PrepareGpu(Cohort& cohort, WorldBase::Place& place, Identity& identity) {
 Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   Identity facts = identity;
   facts.emplace_back("comm.backend", settings.backend);
+  facts.emplace_back("comm.check", settings.check);
   facts.emplace_back("device.kind", settings.device);
   facts.emplace_back("comm.deadline_s", std::to_string(settings.deadline_s));
   facts.emplace_back("comm.control_lag", std::to_string(settings.control_lag));
@@ -186,10 +224,7 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
 
 Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Identity& identity) {
   STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, false));
-  auto group = std::make_shared<ThreadGroup>(1, Milliseconds(settings.deadline_s));
-  auto calls = MakeThreadCalls(group);
-  auto world =
-      std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0, settings.control_lag);
+  auto world = std::make_unique<SoloWorld>(std::make_shared<ThreadJob>(1, settings), 0);
   if (backend == Backend::kNccl) {
     Identity facts = identity;
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
@@ -246,20 +281,6 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
 }
 
 }  // namespace
-
-void WorldBase::PrintCause(const Status& cause) const {
-  static std::atomic<bool> printed{false};
-  if (printed.exchange(true)) return;
-  std::fprintf(stderr, "stemma: rank %d of %d on %s ends the job: %s: %s\n", place_.rank,
-               place_.ranks, place_.host.c_str(), CodeName(cause.code()), cause.message().c_str());
-  std::fflush(nullptr);
-}
-
-std::string WorldBase::HostName() {
-  char name[256] = "unknown";
-  gethostname(name, sizeof name - 1);
-  return name;
-}
 
 // A library in one process may have asked the processor to flush subnormal numbers to zero, and
 // that process would then compute other bits. Threads started later inherit it.

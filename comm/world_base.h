@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "comm/world.h"
 
@@ -27,11 +28,21 @@ class WorldBase : public World {
   Communicator& data() override { return *data_; }
   Cohort& cohort() override { return *cohort_; }
   Control& control() override { return *control_; }
+  Result<Communicator*> Subset(const std::vector<int>& ranks) override;
   const std::string& description() const override { return description_; }
 
   static std::string HostName();
   // On stderr, once per process.
   void PrintCause(const Status& cause) const;
+
+  // Collective over the world; `members` are the same on all ranks, `place` is this one's or -1.
+  // Null without a place.
+  virtual Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,
+                                                          int place) = 0;
+  // The first failure of the data communicator or of a group.
+  Status Healthy() const;
+  // Completes and closes the groups, then the data communicator. Collective.
+  Status CloseData();
 
   // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
   Place place_;
@@ -39,6 +50,7 @@ class WorldBase : public World {
   std::unique_ptr<Cohort> cohort_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Communicator> data_;
+  std::vector<std::unique_ptr<Communicator>> groups_;  // in the order in which they were made
 };
 
 }  // namespace stemma::comm

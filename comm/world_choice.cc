@@ -35,6 +35,9 @@ Status CheckSettings(const CommSettings& settings) {
         "comm.backend=nccl moves GPU memory: set device.kind=cuda, or "
         "comm.backend=auto");
   }
+  if (settings.check != "off" && settings.check != "full") {
+    return Refuse("comm.check=" + settings.check + " is not known; known are off, full");
+  }
   if (!(settings.deadline_s > 0)) return Refuse("comm.deadline_s must be above 0");
   if (!(settings.init_timeout_s > 0)) return Refuse("comm.init_timeout_s must be above 0");
   if (settings.control_lag != 0 && settings.control_lag != 1) {

@@ -48,6 +48,9 @@ void VisitComm(ops::CommSettings& s, V&& field) {
   field("comm.backend", s.backend,
         Help{"what moves gradients; auto: nccl on GPUs, mpi on CPUs, threads for one rank",
              "auto | mpi | threads | nccl"});
+  field("comm.check", s.check,
+        Help{"full: before each collective call ranks compare what they are about to do",
+             "off | full"});
   field("comm.deadline_s", s.deadline_s,
         Help{"longest wait for other ranks in any collective call", "(0, 86400]", Kind::kLocal});
   field("comm.init_timeout_s", s.init_timeout_s,

@@ -1,0 +1,47 @@
+#include "comm/world_base.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <utility>
+
+#include "comm/subset.h"
+
+namespace stemma::comm {
+
+Result<Communicator*> WorldBase::Subset(const std::vector<int>& ranks) {
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<int> members, AgreeOnMembers(*cohort_, ranks));
+  const int place = PlaceIn(members, place_.rank);
+  Result<std::unique_ptr<Communicator>> group = MakeGroup(members, place);
+  STEMMA_RETURN_IF_ERROR(Agree(*cohort_, group.status()));
+  groups_.push_back(place >= 0 ? std::move(*group)
+                               : MakeNonMember(place_.rank, members, data_->name(), on_gpu()));
+  return groups_.back().get();
+}
+
+Status WorldBase::Healthy() const {
+  for (const auto& group : groups_) STEMMA_RETURN_IF_ERROR(group->Health());
+  return data_->Health();
+}
+
+Status WorldBase::CloseData() {
+  for (const auto& group : groups_) STEMMA_RETURN_IF_ERROR(group->Close());
+  return data_->Close();
+}
+
+void WorldBase::PrintCause(const Status& cause) const {
+  static std::atomic<bool> printed{false};
+  if (printed.exchange(true)) return;
+  std::fprintf(stderr, "stemma: rank %d of %d on %s ends the job: %s: %s\n", place_.rank,
+               place_.ranks, place_.host.c_str(), CodeName(cause.code()), cause.message().c_str());
+  std::fflush(nullptr);
+}
+
+std::string WorldBase::HostName() {
+  char name[256] = "unknown";
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+}  // namespace stemma::comm
