@@ -54,6 +54,12 @@ class SoloWorld final : public ThreadWorld {
  public:
   using ThreadWorld::ThreadWorld;
   ~SoloWorld() override { SetClaim(""); }
+  Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,
+                                                  int place) override {
+    if (gpu_data_ == nullptr) return ThreadWorld::MakeGroup(members, place);
+    return SplitGpuCommunicator(*gpu_data_, place, 1);
+  }
+  Communicator* gpu_data_ = nullptr;  // within data_, when that moves GPU memory
 };
 
 // --- Processes under a launcher. ---
@@ -230,6 +236,11 @@ Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Iden
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
     STEMMA_ASSIGN_OR_RETURN(
         world->data_, MakeGpuCommunicator(world->cohort(), Milliseconds(settings.deadline_s)));
+    world->gpu_data_ = world->data_.get();
+    if (settings.check == "full") {
+      world->data_ = std::make_unique<CheckedCommunicator>(std::move(world->data_),
+                                                           std::make_unique<SoloCohort>());
+    }
   }
   world->description_ = DescribeWorld(1, 1, backend);
   return std::unique_ptr<World>(std::move(world));
