@@ -29,16 +29,20 @@ class NodeMemory {
  public:
   // Collective over the ranks of one node. `bytes` may differ between ranks; 0 is allowed. All
   // ranks get the same error: kIo names the rank, the bytes asked for and the limit that was met
-  // (RLIMIT_AS, the memory cgroup, free memory); kInvalidArgument when ranks cannot map each
-  // other's memory (containers of their own), with the setting that does without it.
+  // (the memory cgroup, free memory, RLIMIT_AS through mmap); kInvalidArgument when ranks cannot
+  // map each other's memory (containers of their own), with the setting that does without it.
   static Result<std::unique_ptr<NodeMemory>> Create(Cohort& node, int64_t bytes,
                                                     std::string_view what);
   virtual ~NodeMemory() = default;  // local
 
-  virtual int rank() const = 0;   // within the node
+  virtual int rank() const = 0;  // within the node
   virtual int ranks() const = 0;
   virtual char* part(int rank) const = 0;
   virtual int64_t bytes(int rank) const = 0;
+
+  // Gives the pages of the own part back to the system while all keep their mappings, in which it
+  // reads as zeros from now on. Local; for whoever cannot unmap before the peers do.
+  virtual void Discard() = 0;
 };
 
 }  // namespace stemma::comm

@@ -13,6 +13,7 @@
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_runtime.h"
+#include "comm/node_cohort.h"
 #include "comm/thread_communicator.h"
 #include "comm/words.h"
 #include "comm/world_base.h"
@@ -102,7 +103,7 @@ class MpiWorld final : public WorldBase {
   Backend backend_ = Backend::kMpi;
   Communicator* gpu_data_ = nullptr;  // within data_, when that moves GPU memory
   std::unique_ptr<MpiGroup> agreement_, words_;
-  std::vector<std::unique_ptr<MpiGroup>> checks_;  // for comparing calls
+  std::vector<std::unique_ptr<MpiGroup>> checks_;  // for comparing calls, and of groups
   bool closed_ = false;
 };
 
@@ -129,7 +130,10 @@ Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
   settings_ = settings;
   backend_ = backend;
   const auto deadline = Milliseconds(settings.deadline_s);
-  if (backend == Backend::kNccl) {
+  if (backend == Backend::kNodeShared) {
+    MpiCohort node(*agreement_, deadline, "agreement");
+    STEMMA_RETURN_IF_ERROR(ConnectNode(node, settings));
+  } else if (backend == Backend::kNccl) {
     STEMMA_ASSIGN_OR_RETURN(data_, MakeGpuCommunicator(*cohort_, deadline));
     gpu_data_ = data_.get();
   } else if (backend == Backend::kThreads) {
@@ -164,16 +168,23 @@ Result<std::unique_ptr<Communicator>> MpiWorld::MakeGroup(const std::vector<int>
   const Watchdog watchdog(limit, "rank " + std::to_string(place_.rank) + ": a group of " +
                                      std::to_string(members.size()) +
                                      " ranks could not be made: a rank is missing");
+  const int color = place >= 0 ? 0 : MpiGroup::kNone;
   std::unique_ptr<Communicator> data;
   if (backend_ == Backend::kNccl) {
     STEMMA_ASSIGN_OR_RETURN(
         data, SplitGpuCommunicator(*gpu_data_, place, static_cast<int>(members.size())));
   } else {
-    STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(place >= 0));
-    if (place >= 0) data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
+    STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(color));
+    if (place >= 0 && backend_ == Backend::kNodeShared) {
+      MpiCohort cohort(*group, deadline, "a group");
+      STEMMA_ASSIGN_OR_RETURN(data, NodeGroup(cohort, settings_));
+      checks_.push_back(std::move(group));
+    } else if (place >= 0) {
+      data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
+    }
   }
   if (settings_.check == "off") return data;
-  STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(place >= 0));
+  STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(color));
   if (place >= 0) Check(std::move(group), data);
   return data;
 }
@@ -184,6 +195,7 @@ Status MpiWorld::Close() {
   // A rank that failed alone must not enter MPI_Finalize, in which the others would wait for it.
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, Healthy()));
   STEMMA_RETURN_IF_ERROR(CloseData());  // completes what is under way, and only then ends it
+  CloseNode({Code::kInvalidArgument, "the world is closed"});
   for (const auto& group : checks_) STEMMA_RETURN_IF_ERROR(group->Close());
   STEMMA_RETURN_IF_ERROR(words_->Close());
   STEMMA_RETURN_IF_ERROR(agreement_->Close());
@@ -223,14 +235,16 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   facts.emplace_back("comm.backend", settings.backend);
   facts.emplace_back("comm.check", settings.check);
   facts.emplace_back("device.kind", settings.device);
+  facts.emplace_back("comm.node_small_bytes", std::to_string(settings.node_small_bytes));
   facts.emplace_back("comm.deadline_s", std::to_string(settings.deadline_s));
   facts.emplace_back("comm.control_lag", std::to_string(settings.control_lag));
   return facts;
 }
 
 Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Identity& identity) {
-  STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, false));
+  STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, 1, false));
   auto world = std::make_unique<SoloWorld>(std::make_shared<ThreadJob>(1, settings), 0);
+  if (backend == Backend::kNodeShared) STEMMA_RETURN_IF_ERROR(world->MoveToNode());
   if (backend == Backend::kNccl) {
     Identity facts = identity;
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
@@ -258,7 +272,8 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
   facts.emplace_back("MPI library", world.runtime().library());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
-  Result<Backend> backend = ChooseBackend(settings, world.ranks(), true);
+  STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
+  Result<Backend> backend = ChooseBackend(settings, world.ranks(), hosts, true);
   STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), backend.status()));
   if (*backend == Backend::kNccl) {
     Identity gpu_facts;
@@ -266,7 +281,6 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
     STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), gpu_facts));
   }
   STEMMA_RETURN_IF_ERROR(world.ConnectData(settings, *backend));
-  STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
   world.description_ = DescribeWorld(world.ranks(), hosts, *backend);
   return {};
 }

@@ -36,7 +36,8 @@ class World {
                                              const Identity& identity);
 
   // `ranks` worlds over threads of this process, for tests: give one to each thread. Rank r is
-  // element r. All die together when one is aborted.
+  // element r. All die together when one is aborted. With comm.backend=node-shared they meet in
+  // node-shared memory as processes do, otherwise in memory of the process.
   static std::vector<std::unique_ptr<World>> Threads(int ranks, const CommSettings& settings = {});
 
   virtual ~World() = default;
@@ -58,7 +59,7 @@ class World {
   // A rank that is not in the list gets one whose every call is kInvalidArgument. Owned by the
   // World and closed with it.
   virtual Result<Communicator*> Subset(const std::vector<int>& ranks) = 0;
-  // "2 ranks on 1 host, backend mpi, order rank"
+  // "2 ranks on 1 host, backend node-shared, order rank"
   virtual const std::string& description() const = 0;
 
   // Ends the job from this rank: prints the cause once, then MPI_Abort with `exit_code`.

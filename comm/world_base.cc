@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "comm/node_cohort.h"
 #include "comm/subset.h"
 
 namespace stemma::comm {
@@ -28,6 +29,29 @@ Status WorldBase::Healthy() const {
 Status WorldBase::CloseData() {
   for (const auto& group : groups_) STEMMA_RETURN_IF_ERROR(group->Close());
   return data_->Close();
+}
+
+Status WorldBase::ConnectNode(Cohort& node, const CommSettings& settings) {
+  STEMMA_ASSIGN_OR_RETURN(links_, NodeLinks::Connect(node, settings));
+  node_data_ = links_.data.get();
+  data_ = std::move(links_.data);
+  cohort_ = std::make_unique<NodeCohort>(*links_.agreement, "agreement");
+  auto texts = std::make_unique<NodeCohort>(*links_.words, "control texts");
+  control_ = MakeControl(MakeNodeWords(*links_.words), std::move(texts), settings.control_lag);
+  return {};
+}
+
+Result<std::unique_ptr<Communicator>> WorldBase::NodeGroup(Cohort& members,
+                                                           const CommSettings& settings) {
+  STEMMA_ASSIGN_OR_RETURN(auto group, NodeLinks::ConnectGroup(members, settings));
+  group->ServeAlso(*node_data_);
+  return std::unique_ptr<Communicator>(std::move(group));
+}
+
+void WorldBase::CloseNode(const Status& closed) {
+  if (links_.agreement == nullptr) return;
+  links_.agreement->Abort(closed);
+  links_.words->Abort(closed);
 }
 
 void WorldBase::PrintCause(const Status& cause) const {

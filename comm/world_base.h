@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/node_links.h"
 #include "comm/world.h"
 
 namespace stemma::comm {
@@ -43,10 +44,19 @@ class WorldBase : public World {
   Status Healthy() const;
   // Completes and closes the groups, then the data communicator. Collective.
   Status CloseData();
+  // Puts data, agreement and control word into memory of the node. Collective over `node`.
+  Status ConnectNode(Cohort& node, const CommSettings& settings);
+  // A communicator in memory of the node for the ranks of `members`, over which it is collective.
+  // REQUIRES: ConnectNode was called
+  Result<std::unique_ptr<Communicator>> NodeGroup(Cohort& members, const CommSettings& settings);
+  // Every call on them fails from now on.
+  void CloseNode(const Status& closed);
 
   // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
   Place place_;
   std::string description_;
+  NodeLinks links_;                                    // without data
+  const NodeSharedCommunicator* node_data_ = nullptr;  // within data_, when that is in node memory
   std::unique_ptr<Cohort> cohort_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Communicator> data_;

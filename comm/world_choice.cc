@@ -15,17 +15,17 @@ std::string Counted(int number, const char* noun) {
 }  // namespace
 
 Status CheckSettings(const CommSettings& settings) {
-  const char* const backends[] = {"auto", "mpi", "threads", "nccl"};
+  const char* const backends[] = {"auto", "node-shared", "mpi", "threads", "nccl"};
   const auto* const end = std::end(backends);
   if (std::find(std::begin(backends), end, settings.backend) == end) {
     return Refuse("comm.backend=" + settings.backend +
-                  " is not known; known are auto, mpi, threads, nccl");
+                  " is not known; known are auto, node-shared, mpi, threads, nccl");
   }
   if (settings.device != "cpu" && settings.device != "cuda") {
     return Refuse("device.kind=" + settings.device + " is not known; known are cpu, cuda");
   }
   const bool cuda = settings.device == "cuda";
-  if (cuda && (settings.backend == "mpi" || settings.backend == "threads")) {
+  if (cuda && settings.backend != "auto" && settings.backend != "nccl") {
     return Refuse("comm.backend=" + settings.backend +
                   " moves host memory and device.kind=cuda is asked for: set comm.backend=nccl or "
                   "auto, or device.kind=cpu");
@@ -38,6 +38,14 @@ Status CheckSettings(const CommSettings& settings) {
   if (settings.check != "off" && settings.check != "full") {
     return Refuse("comm.check=" + settings.check + " is not known; known are off, full");
   }
+  if (settings.progress != "auto" && settings.progress != "hook" && settings.progress != "thread") {
+    return Refuse("comm.progress=" + settings.progress +
+                  " is not known; known are auto, hook, thread");
+  }
+  if (settings.node_small_bytes < 0 || settings.node_small_bytes > 65536) {
+    return Refuse("comm.node_small_bytes must be from 0 to 65536");
+  }
+  if (settings.spin_us < 0) return Refuse("comm.spin_us must not be below 0");
   if (!(settings.deadline_s > 0)) return Refuse("comm.deadline_s must be above 0");
   if (!(settings.init_timeout_s > 0)) return Refuse("comm.init_timeout_s must be above 0");
   if (settings.control_lag != 0 && settings.control_lag != 1) {
@@ -46,7 +54,7 @@ Status CheckSettings(const CommSettings& settings) {
   return {};
 }
 
-Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_runs) {
+Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts, bool mpi_runs) {
   if (settings.device == "cuda") return Backend::kNccl;
   if (settings.backend == "mpi" && !mpi_runs) {
     return Refuse(
@@ -57,14 +65,20 @@ Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_
     return Refuse("comm.backend=threads is a world of one, but " + std::to_string(ranks) +
                   " ranks were started: set comm.backend=auto or mpi");
   }
-  const bool mpi = settings.backend == "mpi" || ranks > 1;
-  return mpi ? Backend::kMpi : Backend::kThreads;
+  if (settings.backend == "node-shared" && hosts > 1) {
+    return Refuse("comm.backend=node-shared is memory of one host, but the ranks are on " +
+                  std::to_string(hosts) + " hosts: set comm.backend=auto or mpi");
+  }
+  if (settings.backend == "node-shared") return Backend::kNodeShared;
+  if (settings.backend == "mpi" || hosts > 1) return Backend::kMpi;
+  return ranks > 1 ? Backend::kNodeShared : Backend::kThreads;
 }
 
 std::string DescribeWorld(int ranks, int hosts, Backend backend) {
-  const std::string name = backend == Backend::kNccl  ? "nccl, order of NCCL"
-                           : backend == Backend::kMpi ? "mpi, order rank"
-                                                      : "threads, order rank";
+  const std::string name = backend == Backend::kNccl         ? "nccl, order of NCCL"
+                           : backend == Backend::kMpi        ? "mpi, order rank"
+                           : backend == Backend::kNodeShared ? "node-shared, order rank"
+                                                             : "threads, order rank";
   return Counted(ranks, "rank") + " on " + Counted(hosts, "host") + ", backend " + name;
 }
 

@@ -8,17 +8,17 @@
 
 namespace stemma::comm {
 
-enum class Backend { kThreads, kMpi, kNccl };
+enum class Backend { kThreads, kNodeShared, kMpi, kNccl };
 
 // What can be decided before anybody is asked: unknown names, values out of range, and backends
 // that do not go with the device. kInvalidArgument.
 Status CheckSettings(const CommSettings& settings);
 
-// `auto` is threads for one rank, mpi for several, and nccl on GPUs. `mpi_runs`: a launcher started
-// this process, or the program initialised MPI.
-Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, bool mpi_runs);
+// `auto` is threads for one rank, node-shared for several on one host, mpi for several hosts, and
+// nccl on GPUs. `mpi_runs`: a launcher started this process, or the program initialised MPI.
+Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts, bool mpi_runs);
 
-// "2 ranks on 1 host, backend mpi, order rank"
+// "2 ranks on 1 host, backend node-shared, order rank"
 std::string DescribeWorld(int ranks, int hosts, Backend backend);
 
 }  // namespace stemma::comm

@@ -1,19 +1,22 @@
 #include "comm/world_threads.h"
 
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "comm/checked_communicator.h"
 #include "comm/thread_cohort.h"
 #include "comm/words.h"
 #include "comm/world_choice.h"
+#include "core/check.h"
 
 namespace stemma::comm {
 namespace {
 
-std::unique_ptr<Communicator> MakeData(const ThreadJob::Group& of, int rank,
+// With comm.check=full the ranks compare their calls on `data`.
+std::unique_ptr<Communicator> MayCheck(std::unique_ptr<Communicator> data,
+                                       const ThreadJob::Group& of, int rank,
                                        const CommSettings& settings) {
-  auto data = std::make_unique<ThreadCommunicator>(of.calls, rank);
   if (settings.check == "off") return data;
   auto cohort = std::make_unique<ThreadCohort>(of.group, kCheckBoard, rank, "comm.check");
   return std::make_unique<CheckedCommunicator>(std::move(data), std::move(cohort));
@@ -44,12 +47,21 @@ ThreadWorld::ThreadWorld(std::shared_ptr<ThreadJob> job, int rank) : job_(std::m
   const auto& group = job_->world().group;
   place_.rank = place_.node_rank = rank;
   place_.ranks = place_.node_ranks = group->ranks();
-  data_ = MakeData(job_->world(), rank, job_->settings());
+  data_ = MayCheck(std::make_unique<ThreadCommunicator>(job_->world().calls, rank), job_->world(),
+                   rank, job_->settings());
   cohort_ = std::make_unique<ThreadCohort>(group, kCohortBoard, rank, "agreement");
   auto texts = std::make_unique<ThreadCohort>(group, kControlTexts, rank, "control texts");
   control_ =
       MakeControl(MakeThreadWords(group, rank), std::move(texts), job_->settings().control_lag);
   description_ = DescribeWorld(group->ranks(), 1, Backend::kThreads);
+}
+
+Status ThreadWorld::MoveToNode() {
+  ThreadCohort node(job_->world().group, kCohortBoard, place_.rank, "agreement");
+  STEMMA_RETURN_IF_ERROR(ConnectNode(node, job_->settings()));
+  data_ = MayCheck(std::move(data_), job_->world(), place_.rank, job_->settings());
+  description_ = DescribeWorld(place_.ranks, 1, Backend::kNodeShared);
+  return {};
 }
 
 void ThreadWorld::Abort(const Status& cause, int exit_code) {
@@ -63,15 +75,37 @@ Result<std::unique_ptr<Communicator>> ThreadWorld::MakeGroup(const std::vector<i
   // All ranks made the same groups before this one.
   const auto number = static_cast<int64_t>(groups_.size());
   const auto group = job_->Subset(number, static_cast<int>(members.size()));
-  return MakeData(group, place, job_->settings());
+  std::unique_ptr<Communicator> data = std::make_unique<ThreadCommunicator>(group.calls, place);
+  if (node_data_ != nullptr) {
+    ThreadCohort cohort(group.group, kCohortBoard, place, "a group");
+    STEMMA_ASSIGN_OR_RETURN(data, NodeGroup(cohort, job_->settings()));
+  }
+  return MayCheck(std::move(data), group, place, job_->settings());
 }
 
 Status ThreadWorld::Close() {
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, Healthy()));
   STEMMA_RETURN_IF_ERROR(CloseData());
+  CloseNode({Code::kInvalidArgument, "the world is closed"});
   job_->world().group->Fail({Code::kInvalidArgument, "the world is closed"});
   return {};
 }
+
+namespace {
+
+// Collective, so on a thread for each rank. Memory that cannot be had is no case for tests.
+void MoveAllToNode(const std::vector<std::unique_ptr<World>>& worlds) {
+  std::vector<std::thread> threads;
+  for (const auto& world : worlds) {
+    threads.emplace_back([&world] {
+      const Status moved = static_cast<ThreadWorld&>(*world).MoveToNode();
+      STEMMA_CHECK(moved.ok(), moved.message());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
 
 std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings& settings) {
   auto job = std::make_shared<ThreadJob>(ranks, settings);
@@ -79,6 +113,7 @@ std::vector<std::unique_ptr<World>> World::Threads(int ranks, const CommSettings
   for (int rank = 0; rank < ranks; ++rank) {
     worlds.push_back(std::make_unique<ThreadWorld>(job, rank));
   }
+  if (settings.backend == "node-shared") MoveAllToNode(worlds);
   return worlds;
 }
 

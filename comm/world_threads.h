@@ -46,6 +46,8 @@ class ThreadJob {
 class ThreadWorld : public WorldBase {
  public:
   ThreadWorld(std::shared_ptr<ThreadJob> job, int rank);
+  // From now on in node-shared memory. Collective over the worlds of the job.
+  Status MoveToNode();
   [[noreturn]] void Abort(const Status& cause, int exit_code) override;
   Status Close() override;
   Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,

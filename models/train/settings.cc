@@ -45,9 +45,19 @@ void VisitDevice(DeviceSection& s, V&& field) {
 
 template <typename V>
 void VisitComm(ops::CommSettings& s, V&& field) {
-  field("comm.backend", s.backend,
-        Help{"what moves gradients; auto: nccl on GPUs, mpi on CPUs, threads for one rank",
-             "auto | mpi | threads | nccl"});
+  field(
+      "comm.backend", s.backend,
+      Help{"what moves gradients; auto: nccl on GPUs; on CPUs node-shared memory on one node, mpi "
+           "on several, threads for one rank",
+           "auto | node-shared | mpi | threads | nccl"});
+  field("comm.progress", s.progress,
+        Help{"who sums in node-shared memory; hook: the rank itself, between its own work",
+             "auto | hook | thread", Kind::kLocal});
+  field("comm.node_small_bytes", s.node_small_bytes,
+        Help{"up to here a node-shared call takes one exchange instead of two", "[0, 65536]"});
+  field("comm.spin_us", s.spin_us,
+        Help{"microseconds awake while waiting for a rank of the node", "[0, 1000000]",
+             Kind::kLocal});
   field("comm.check", s.check,
         Help{"full: before each collective call ranks compare what they are about to do",
              "off | full"});

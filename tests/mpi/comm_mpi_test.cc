@@ -237,8 +237,8 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK(world.node_rank() == world.rank());
   CHECK(world.gpu_index() == -1);
   CHECK(world.description() == std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks") +
-                                   " on 1 host, backend " + (ranks == 1 ? "threads" : "mpi") +
-                                   ", order rank");
+                                   " on 1 host, backend " +
+                                   (ranks == 1 ? "threads" : "node-shared") + ", order rank");
   CHECK_THAT(World::Open({}, {}).status(), HasCode(Code::kInvalidArgument, world.description()));
   CHECK_THAT(tests::SumsInRankOrder(world.data()), IsOk());
   CHECK_THAT(tests::CohortExchanges(world.cohort()), IsOk());
@@ -270,7 +270,7 @@ TEST_CASE("backends that cannot work are refused by name", "[world]") {
   CommSettings settings;
   settings.backend = "gloo";
   CHECK_THAT(World::Open(settings, {}).status(),
-             HasCode(Code::kInvalidArgument, "known are auto, mpi, threads, nccl"));
+             HasCode(Code::kInvalidArgument, "known are auto, node-shared, mpi, threads, nccl"));
   settings.backend = "threads";
   const auto group = Group();
   const Status threads = World::Open(settings, {}).status();

@@ -17,7 +17,7 @@ expect() {
   fi
 }
 
-expect open 0 "2 ranks on 1 host, backend mpi, order rank: closed"
+expect open 0 "2 ranks on 1 host, backend node-shared, order rank: closed"
 expect abort 75 "stemma: rank 1 of 2 on $(hostname) ends the job: peer lost: had enough"
 expect check 1 "check failed: 1 + 1 == 3: arithmetic"
 expect differ 1 "incompatible: build differs: rank {0} a, rank {1} b"

@@ -76,19 +76,33 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
   };
   CHECK_THAT(CheckSettings({}), IsOk());
   CHECK_THAT(with([](auto& s) { s.backend = "hierarchical"; }),
-             HasCode(Code::kInvalidArgument, "known are auto, mpi, threads, nccl"));
+             HasCode(Code::kInvalidArgument, "known are auto, node-shared, mpi, threads, nccl"));
   CHECK_THAT(with([](auto& s) { s.device = "gpu"; }), HasCode(Code::kInvalidArgument, "cuda"));
   CHECK_THAT(with([](auto& s) { s.backend = "nccl"; }),
              HasCode(Code::kInvalidArgument, "device.kind=cuda"));
   CHECK_THAT(with([](auto& s) { s.check = "on"; }),
              HasCode(Code::kInvalidArgument, "known are off, full"));
   CHECK_THAT(with([](auto& s) { s.control_lag = 2; }), HasCode(Code::kInvalidArgument, "0 or 1"));
+  CHECK_THAT(with([](auto& s) { s.progress = "fibre"; }),
+             HasCode(Code::kInvalidArgument, "known are auto, hook, thread"));
+  CHECK_THAT(with([](auto& s) { s.node_small_bytes = 1 << 20; }),
+             HasCode(Code::kInvalidArgument, "comm.node_small_bytes must be from 0 to 65536"));
+  CHECK_THAT(with([](auto& s) { s.spin_us = -1; }),
+             HasCode(Code::kInvalidArgument, "comm.spin_us must not be below 0"));
   CHECK_THAT(with([](auto& s) { s.deadline_s = 0; }), HasCode(Code::kInvalidArgument, "deadline"));
   CommSettings mpi;
   mpi.backend = "mpi";
-  CHECK_THAT(ChooseBackend(mpi, 1, false).status(), HasCode(Code::kInvalidArgument, "mpirun -n 1"));
-  CHECK(*ChooseBackend({}, 1, true) == Backend::kThreads);
-  CHECK(*ChooseBackend({}, 2, true) == Backend::kMpi);
+  CHECK_THAT(ChooseBackend(mpi, 1, 1, false).status(),
+             HasCode(Code::kInvalidArgument, "mpirun -n 1"));
+  CHECK(*ChooseBackend({}, 1, 1, true) == Backend::kThreads);
+  CHECK(*ChooseBackend({}, 2, 1, true) == Backend::kNodeShared);
+  CHECK(*ChooseBackend({}, 2, 2, true) == Backend::kMpi);
+  CHECK(*ChooseBackend(mpi, 2, 1, true) == Backend::kMpi);
+  CommSettings node;
+  node.backend = "node-shared";
+  CHECK(*ChooseBackend(node, 1, 1, false) == Backend::kNodeShared);
+  CHECK_THAT(ChooseBackend(node, 4, 2, true).status(),
+             HasCode(Code::kInvalidArgument, "the ranks are on 2 hosts: set comm.backend=auto"));
 }
 
 TEST_CASE("a world of one never calls MPI", "[world]") {
