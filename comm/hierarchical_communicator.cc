@@ -32,6 +32,7 @@ HierarchicalCommunicator::HierarchicalCommunicator(std::unique_ptr<MpiGroup> wor
       options_(options),
       owners_(layout.SmallestNode()),
       verbs_(*world_),
+      result_(std::make_unique<std::vector<char>>()),
       thread_(std::make_unique<ProgressThread>()) {
   const int mine = layout.NodeOf(rank()), place = layout.PlaceOf(rank());
   if (node_ == nullptr || place >= owners_) return;
@@ -44,6 +45,7 @@ HierarchicalCommunicator::HierarchicalCommunicator(std::unique_ptr<MpiGroup> wor
 HierarchicalCommunicator::~HierarchicalCommunicator() {
   if (node_ != nullptr) node_->Abort({Code::kInvalidArgument, "the communicator is closed"});
   thread_.reset();
+  if (!world_->Health().ok()) result_.release();  // MPI may still write there
 }
 
 // Carries out `body(waiting)` on the thread, when its turn comes.
@@ -65,11 +67,10 @@ Result<Work> HierarchicalCommunicator::AllReduce(Span inout, const CallOptions& 
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
   const bool chain = node_ != nullptr && static_cast<int64_t>(inout.bytes()) >= kChainBytesMin;
-  return Launch("all_reduce", {nullptr, inout.count, inout.dtype}, options,
-                [=](const Waiting& waiting) {
-                  return chain ? Chain(inout, options, waiting)
-                               : verbs_.AllReduce(inout, options, waiting);
-                });
+  return Launch(
+      "all_reduce", {nullptr, inout.count, inout.dtype}, options, [=](const Waiting& waiting) {
+        return chain ? Chain(inout, options, waiting) : verbs_.AllReduce(inout, options, waiting);
+      });
 }
 
 Status HierarchicalCommunicator::Chain(const Span& span, const CallOptions& options,
@@ -92,9 +93,9 @@ Status HierarchicalCommunicator::ChainSegment(const Span& span, const CallOption
   }
   const int64_t own = slices[place];
   raw_.resize(static_cast<size_t>(own * locals) * size);
-  result_.resize(static_cast<size_t>(own) * size);
+  result_->resize(static_cast<size_t>(own) * size);
   const Span raw{raw_.data(), own * locals, span.dtype};
-  const ConstSpan mine{result_.data(), own, span.dtype};
+  const ConstSpan mine{result_->data(), own, span.dtype};
   CallOptions inside;
   inside.what = options.what;
   inside.deadline = waiting.deadline;
@@ -109,7 +110,7 @@ Status HierarchicalCommunicator::ChainSegment(const Span& span, const CallOption
     Waiting moving = waiting;
     moving.eager = true;
     STEMMA_RETURN_IF_ERROR(chain_->Reduce(options.op, span.dtype, parts, own,
-                                          FactorOf(options, ranks()), result_.data(), moving));
+                                          FactorOf(options, ranks()), result_->data(), moving));
   }
   return Finish(node_->AllGather(mine, span, slices, inside));
 }

@@ -39,8 +39,8 @@ class HierarchicalCommunicator final : public Communicator {
     std::chrono::milliseconds deadline{150000};
     int64_t chunk_bytes = 256 << 10;  // the same on all ranks
   };
-  // `world` has all ranks, `node` those of this rank's node in their order; null, and the raw slices
-  // are taken, unless the layout is in rank order.
+  // `world` has all ranks, `node` those of this rank's node in their order; null, and the raw
+  // slices are taken, unless the layout is in rank order.
   HierarchicalCommunicator(std::unique_ptr<MpiGroup> world, std::unique_ptr<Communicator> node,
                            const Layout& layout, const Options& options);
   ~HierarchicalCommunicator() override;
@@ -76,8 +76,9 @@ class HierarchicalCommunicator final : public Communicator {
   const Options options_;
   const int owners_;  // of slices, on every node
   MpiVerbs verbs_;
-  std::unique_ptr<SumChain> chain_;      // of the owners
-  std::vector<char> raw_, result_;       // the thread's
+  std::unique_ptr<SumChain> chain_;  // of the owners
+  std::vector<char> raw_;            // the thread's, as is
+  std::unique_ptr<std::vector<char>> result_;
   std::unique_ptr<ProgressThread> thread_;
 };
 

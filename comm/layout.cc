@@ -71,9 +71,10 @@ std::string Layout::Text() const {
 
 Result<Layout> ParseLayout(const std::string& text, int ranks) {
   const auto refuse = [&](const std::string& why) {
-    return Status(Code::kInvalidArgument,
-                  "comm.fake_nodes=" + text + ": " + why +
-                      "; write the ranks of each node with commas, nodes apart with |: \"0,1|2,3\"");
+    return Status(
+        Code::kInvalidArgument,
+        "comm.fake_nodes=" + text + ": " + why +
+            "; write the ranks of each node with commas, nodes apart with |: \"0,1|2,3\"");
   };
   Layout layout;
   std::vector<bool> named(static_cast<size_t>(ranks), false);

@@ -290,9 +290,9 @@ Status MpiGroup::Exchange(const std::vector<Block>& send, const std::vector<Bloc
 Result<int64_t> MpiGroup::Send(const void* data, int64_t bytes, int to, Lane lane) {
   STEMMA_RETURN_IF_ERROR(Health());
   Request& request = *(messages_[next_message_] = std::make_unique<Request>());
-  STEMMA_RETURN_IF_ERROR(Call(MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, lane,
-                                        comm_->handle, &request.handle),
-                              "MPI_Isend"));
+  STEMMA_RETURN_IF_ERROR(Call(
+      MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, lane, comm_->handle, &request.handle),
+      "MPI_Isend"));
   return next_message_++;
 }
 

@@ -34,8 +34,7 @@ Status MpiVerbs::AllReduce(const Span& span, const CallOptions& options, const W
   return small ? ReduceSmall(span, options, waiting) : ReduceLarge(span, options, waiting);
 }
 
-Status MpiVerbs::ReduceSmall(const Span& span, const CallOptions& options,
-                                    const Waiting& waiting) {
+Status MpiVerbs::ReduceSmall(const Span& span, const CallOptions& options, const Waiting& waiting) {
   const auto bytes = static_cast<int64_t>(span.bytes());
   char* all = Scratch(bytes * ranks());
   STEMMA_RETURN_IF_ERROR(group_.GatherEqual(span.data, bytes, all, waiting));
@@ -45,8 +44,7 @@ Status MpiVerbs::ReduceSmall(const Span& span, const CallOptions& options,
   return {};
 }
 
-Status MpiVerbs::ReduceLarge(const Span& span, const CallOptions& options,
-                                    const Waiting& waiting) {
+Status MpiVerbs::ReduceLarge(const Span& span, const CallOptions& options, const Waiting& waiting) {
   Waiting moving = waiting;
   if (static_cast<int64_t>(span.bytes()) >= kMeetBytesMin) {
     STEMMA_RETURN_IF_ERROR(group_.Barrier(waiting));
@@ -61,7 +59,7 @@ Status MpiVerbs::ReduceLarge(const Span& span, const CallOptions& options,
 }
 
 Status MpiVerbs::ReduceSegment(const Span& span, const CallOptions& options,
-                                      const Waiting& waiting) {
+                               const Waiting& waiting) {
   const int n = ranks();
   const auto size = static_cast<int64_t>(SizeOf(span.dtype));
   std::vector<int64_t> slices;
@@ -113,8 +111,8 @@ Status MpiVerbs::ReduceScatter(const ConstSpan& in, const Span& mine,
 
 // Segment by segment, every rank sends the peers what lies in this segment of their parts.
 Status MpiVerbs::ScatterSegments(const ConstSpan& in, const Span& mine,
-                                        const std::vector<int64_t>& counts,
-                                        const CallOptions& options, const Waiting& waiting) {
+                                 const std::vector<int64_t>& counts, const CallOptions& options,
+                                 const Waiting& waiting) {
   const int n = ranks();
   const auto size = static_cast<int64_t>(SizeOf(in.dtype));
   const int64_t most = kSegmentBytesMax / size / n;

@@ -8,10 +8,12 @@ namespace stemma::comm {
 
 namespace {
 
-Result<std::shared_ptr<NodePeers>> Meet(Cohort& node, const CommSettings& settings) {
+Result<std::shared_ptr<NodePeers>> Meet(Cohort& node, const CommSettings& settings,
+                                        int first_rank) {
   NodeWaiting waiting;
   waiting.spin_us = settings.spin_us;
   waiting.crowded = node.size() > sysconf(_SC_NPROCESSORS_ONLN);
+  waiting.first_rank = first_rank;
   return NodePeers::Create(node, waiting);
 }
 
@@ -25,15 +27,16 @@ NodeSharedCommunicator::Options DataOptions(const CommSettings& settings) {
 }  // namespace
 
 Result<std::unique_ptr<NodeSharedCommunicator>> NodeLinks::ConnectGroup(
-    Cohort& members, const CommSettings& settings) {
-  STEMMA_ASSIGN_OR_RETURN(const auto peers, Meet(members, settings));
+    Cohort& members, const CommSettings& settings, NodeSharedCommunicator::Driver driver,
+    int first_rank) {
+  STEMMA_ASSIGN_OR_RETURN(const auto peers, Meet(members, settings, first_rank));
   NodeSharedCommunicator::Options options = DataOptions(settings);
-  options.driver = NodeSharedCommunicator::Driver::kThread;
+  options.driver = driver;
   return NodeSharedCommunicator::Create(members, peers, options);
 }
 
 Result<NodeLinks> NodeLinks::Connect(Cohort& node, const CommSettings& settings) {
-  STEMMA_ASSIGN_OR_RETURN(const auto peers, Meet(node, settings));
+  STEMMA_ASSIGN_OR_RETURN(const auto peers, Meet(node, settings, 0));
   NodeSharedCommunicator::Options options = DataOptions(settings), words;
   words.deadline = options.deadline;
   words.stage_bytes = 16 << 10;  // short: they fit into their posts

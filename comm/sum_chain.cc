@@ -61,17 +61,22 @@ SumChain::~SumChain() {
 
 Status SumChain::Reduce(Op op, DType dtype, const std::vector<const void*>& parts, int64_t count,
                         double factor, void* out, const Waiting& waiting) {
-  Job job{op,     dtype,  IsNarrow(dtype) ? DType::kF32 : dtype, parts, count,
-          factor, static_cast<char*>(out), waiting};
+  Job job{op,
+          dtype,
+          IsNarrow(dtype) ? DType::kF32 : dtype,
+          parts,
+          count,
+          factor,
+          static_cast<char*>(out),
+          waiting};
   const size_t wide = SizeOf(job.wide), size = SizeOf(dtype);
   job.chunk = std::max<int64_t>(1, chunk_bytes_ / static_cast<int64_t>(wide));
   running_->resize(static_cast<size_t>(count) * wide);
   for (int64_t k = 0; k < job.chunks(); ++k) {
     if (previous_ >= 0) {
-      STEMMA_ASSIGN_OR_RETURN(
-          job.arriving.emplace_back(),
-          group_.Receive(running_->data() + job.first(k) * wide, job.length(k) * wide, previous_,
-                         MpiGroup::kForth));
+      STEMMA_ASSIGN_OR_RETURN(job.arriving.emplace_back(),
+                              group_.Receive(running_->data() + job.first(k) * wide,
+                                             job.length(k) * wide, previous_, MpiGroup::kForth));
     }
     if (next_ >= 0) {
       STEMMA_ASSIGN_OR_RETURN(job.returned.emplace_back(),
@@ -99,9 +104,8 @@ Status SumChain::Forth(Job& job, int64_t k) {
         job.sent.emplace_back(),
         group_.Send(running_->data() + first * wide, n * wide, next_, MpiGroup::kForth));
   } else if (previous_ >= 0) {
-    STEMMA_ASSIGN_OR_RETURN(
-        job.sent.emplace_back(),
-        group_.Send(job.out + first * size, n * size, previous_, MpiGroup::kBack));
+    STEMMA_ASSIGN_OR_RETURN(job.sent.emplace_back(), group_.Send(job.out + first * size, n * size,
+                                                                 previous_, MpiGroup::kBack));
   }
   return {};
 }

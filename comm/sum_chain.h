@@ -10,8 +10,8 @@
 // otherwise. It travels in chunks, so that all nodes work at the same time: a chunk is added up and
 // sent while the next is on its way, and results are passed back in between.
 //
-// Thread: the group's, one at a time. Failure: that of the group; its memory stays then, because MPI
-// may still write there.
+// Thread: the group's, one at a time. Failure: that of the group; its memory stays then, because
+// MPI may still write there.
 #pragma once
 
 #include <cstdint>

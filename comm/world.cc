@@ -9,7 +9,9 @@
 
 #include "comm/checked_communicator.h"
 #include "comm/gpu.h"
+#include "comm/hierarchical_communicator.h"
 #include "comm/launch.h"
+#include "comm/layout.h"
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_runtime.h"
@@ -21,6 +23,7 @@
 #include "comm/world_threads.h"
 #include "core/check.h"
 #include "core/exit_code.h"
+#include "core/log.h"
 #include "core/mutex.h"
 
 namespace stemma::comm {
@@ -84,10 +87,12 @@ class MpiWorld final : public WorldBase {
   }
 
   Status Connect(const CommSettings& settings);
+  Status FindLayout(const CommSettings& settings);
   Status ConnectData(const CommSettings& settings, Backend backend);
   Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,
                                                   int place) override;
   MpiRuntime& runtime() { return *runtime_; }
+  const Layout& layout() const { return layout_; }
 
   [[noreturn]] void Abort(const Status& cause, int exit_code) override {
     PrintCause(cause);
@@ -96,14 +101,16 @@ class MpiWorld final : public WorldBase {
   Status Close() override;
 
  private:
+  Status ConnectHierarchy(const CommSettings& settings);
   void Check(std::unique_ptr<MpiGroup> group, std::unique_ptr<Communicator>& data);
 
   const std::unique_ptr<MpiRuntime> runtime_;
   CommSettings settings_;
   Backend backend_ = Backend::kMpi;
+  Layout layout_;
   Communicator* gpu_data_ = nullptr;  // within data_, when that moves GPU memory
   std::unique_ptr<MpiGroup> agreement_, words_;
-  std::vector<std::unique_ptr<MpiGroup>> checks_;  // for comparing calls, and of groups
+  std::vector<std::unique_ptr<MpiGroup>> parts_;  // of nodes and groups, and for comparing calls
   bool closed_ = false;
 };
 
@@ -118,11 +125,53 @@ Status MpiWorld::Connect(const CommSettings& settings) {
     STEMMA_ASSIGN_OR_RETURN(words_, MpiGroup::DuplicateWorld());
   }
   STEMMA_RETURN_IF_ERROR(runtime_->FindNode());
-  place_.node_rank = runtime_->node_rank();
-  place_.node_ranks = runtime_->node_ranks();
   cohort_ = std::make_unique<MpiCohort>(*agreement_, deadline, "agreement");
   auto texts = std::make_unique<MpiCohort>(*words_, deadline, "control texts");
   control_ = MakeControl(MakeMpiWords(*words_, deadline), std::move(texts), settings.control_lag);
+  return {};
+}
+
+// Who shares a node: what MPI found, or what the settings say instead. Collective.
+Status MpiWorld::FindLayout(const CommSettings& settings) {
+  STEMMA_ASSIGN_OR_RETURN(const auto leaders,
+                          cohort_->AllGather(std::to_string(runtime_->node_leader())));
+  layout_ = LayoutOf(leaders);
+  if (settings.ranks_per_node > 0) {
+    layout_ = EqualNodes(place_.ranks, static_cast<int>(settings.ranks_per_node));
+  }
+  if (!settings.fake_nodes.empty()) {
+    STEMMA_ASSIGN_OR_RETURN(layout_, ParseLayout(settings.fake_nodes, place_.ranks));
+  }
+  place_.node_rank = layout_.PlaceOf(place_.rank);
+  place_.node_ranks = static_cast<int>(layout_.nodes[layout_.NodeOf(place_.rank)].size());
+  return {};
+}
+
+Status MpiWorld::ConnectHierarchy(const CommSettings& settings) {
+  const auto deadline = Milliseconds(settings.deadline_s);
+  const int mine = layout_.NodeOf(place_.rank);
+  STEMMA_ASSIGN_OR_RETURN(auto world, MpiGroup::DuplicateWorld());
+  std::unique_ptr<Communicator> node;
+  if (layout_.InRankOrder()) {
+    STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(mine));
+    MpiCohort cohort(*group, deadline, "node");
+    auto made = NodeLinks::ConnectGroup(cohort, settings, NodeSharedCommunicator::Driver::kHook,
+                                        layout_.nodes[mine].front());
+    STEMMA_RETURN_IF_ERROR(Agree(*cohort_, made.status()));
+    node = std::move(*made);
+    parts_.push_back(std::move(group));
+  } else if (place_.rank == 0) {
+    LogWarning(
+        "ranks of a node are not neighbours: contributions travel between nodes unsummed, "
+        "up to as many times the bytes as a node has ranks. Start with `mpirun --map-by "
+        "slot` or under Slurm with --distribution=block",
+        {{"nodes", layout_.Text()}});
+  }
+  HierarchicalCommunicator::Options options;
+  options.deadline = deadline;
+  options.chunk_bytes = settings.chunk_bytes;
+  data_ = std::make_unique<HierarchicalCommunicator>(std::move(world), std::move(node), layout_,
+                                                     options);
   return {};
 }
 
@@ -139,6 +188,8 @@ Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
   } else if (backend == Backend::kThreads) {
     auto group = std::make_shared<ThreadGroup>(1, deadline);
     data_ = std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0);
+  } else if (backend == Backend::kHierarchical) {
+    STEMMA_RETURN_IF_ERROR(ConnectHierarchy(settings));
   } else {
     // Blocks until all ranks have come, and MPI knows no deadline for it.
     const Watchdog watchdog(Milliseconds(settings.init_timeout_s),
@@ -157,7 +208,7 @@ Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
 void MpiWorld::Check(std::unique_ptr<MpiGroup> group, std::unique_ptr<Communicator>& data) {
   auto cohort =
       std::make_unique<MpiCohort>(*group, Milliseconds(settings_.deadline_s), "comm.check");
-  checks_.push_back(std::move(group));
+  parts_.push_back(std::move(group));
   data = std::make_unique<CheckedCommunicator>(std::move(data), std::move(cohort));
 }
 
@@ -178,7 +229,7 @@ Result<std::unique_ptr<Communicator>> MpiWorld::MakeGroup(const std::vector<int>
     if (place >= 0 && backend_ == Backend::kNodeShared) {
       MpiCohort cohort(*group, deadline, "a group");
       STEMMA_ASSIGN_OR_RETURN(data, NodeGroup(cohort, settings_));
-      checks_.push_back(std::move(group));
+      parts_.push_back(std::move(group));
     } else if (place >= 0) {
       data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
     }
@@ -196,7 +247,7 @@ Status MpiWorld::Close() {
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, Healthy()));
   STEMMA_RETURN_IF_ERROR(CloseData());  // completes what is under way, and only then ends it
   CloseNode({Code::kInvalidArgument, "the world is closed"});
-  for (const auto& group : checks_) STEMMA_RETURN_IF_ERROR(group->Close());
+  for (const auto& group : parts_) STEMMA_RETURN_IF_ERROR(group->Close());
   STEMMA_RETURN_IF_ERROR(words_->Close());
   STEMMA_RETURN_IF_ERROR(agreement_->Close());
   return runtime_->Finish();
@@ -236,6 +287,9 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   facts.emplace_back("comm.check", settings.check);
   facts.emplace_back("device.kind", settings.device);
   facts.emplace_back("comm.node_small_bytes", std::to_string(settings.node_small_bytes));
+  facts.emplace_back("comm.chunk_bytes", std::to_string(settings.chunk_bytes));
+  facts.emplace_back("comm.fake_nodes", settings.fake_nodes);
+  facts.emplace_back("comm.ranks_per_node", std::to_string(settings.ranks_per_node));
   facts.emplace_back("comm.deadline_s", std::to_string(settings.deadline_s));
   facts.emplace_back("comm.control_lag", std::to_string(settings.control_lag));
   return facts;
@@ -260,11 +314,6 @@ Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Iden
   return std::unique_ptr<World>(std::move(world));
 }
 
-Result<int> CountHosts(Cohort& cohort, int node_rank) {
-  STEMMA_ASSIGN_OR_RETURN(const auto all, cohort.AllGather(std::to_string(node_rank)));
-  return static_cast<int>(std::count(all.begin(), all.end(), "0"));
-}
-
 // What follows the hello; every step fails on all ranks or on none, or by a deadline.
 Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& identity) {
   STEMMA_RETURN_IF_ERROR(world.Connect(settings));
@@ -272,7 +321,8 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
   facts.emplace_back("MPI library", world.runtime().library());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
-  STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
+  STEMMA_RETURN_IF_ERROR(world.FindLayout(settings));
+  const int hosts = static_cast<int>(world.layout().nodes.size());
   Result<Backend> backend = ChooseBackend(settings, world.ranks(), hosts, true);
   STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), backend.status()));
   if (*backend == Backend::kNccl) {

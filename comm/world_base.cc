@@ -43,7 +43,9 @@ Status WorldBase::ConnectNode(Cohort& node, const CommSettings& settings) {
 
 Result<std::unique_ptr<Communicator>> WorldBase::NodeGroup(Cohort& members,
                                                            const CommSettings& settings) {
-  STEMMA_ASSIGN_OR_RETURN(auto group, NodeLinks::ConnectGroup(members, settings));
+  STEMMA_ASSIGN_OR_RETURN(
+      auto group,
+      NodeLinks::ConnectGroup(members, settings, NodeSharedCommunicator::Driver::kThread, 0));
   group->ServeAlso(*node_data_);
   return std::unique_ptr<Communicator>(std::move(group));
 }
