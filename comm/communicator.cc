@@ -48,4 +48,13 @@ void Work::RecordEnd(FlightRecorder* recorder, uint64_t call) {
   call_ = call;
 }
 
+Status Communicator::Close() {
+  CallOptions options;
+  options.what = "end of the world";
+  STEMMA_ASSIGN_OR_RETURN(Work last, Barrier(options));
+  STEMMA_RETURN_IF_ERROR(last.Wait());
+  Abort({Code::kInvalidArgument, "the world is closed"});
+  return {};
+}
+
 }  // namespace stemma::comm

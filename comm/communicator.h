@@ -131,6 +131,9 @@ class Communicator {
   virtual void Abort(const Status& cause) = 0;
   // The first failure, or OK.
   virtual Status Health() const = 0;
+  // Collective and last, after a run that went well: completes what is under way and frees what the
+  // ranks share. Later calls are kInvalidArgument. A backend that shares nothing needs no own one.
+  virtual Status Close();
 };
 
 }  // namespace stemma::comm

@@ -48,4 +48,10 @@ Result<std::unique_ptr<Communicator>> MakeGpuCommunicator(Cohort& cohort,
   return std::unique_ptr<Communicator>(std::move(nccl));
 }
 
+Result<std::unique_ptr<Communicator>> SplitGpuCommunicator(Communicator& parent, int place,
+                                                           int ranks) {
+  STEMMA_ASSIGN_OR_RETURN(auto part, static_cast<NcclCommunicator&>(parent).Split(place, ranks));
+  return std::unique_ptr<Communicator>(std::move(part));
+}
+
 }  // namespace stemma::comm

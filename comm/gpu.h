@@ -33,4 +33,10 @@ Result<Facts> GpuFacts();
 Result<std::unique_ptr<Communicator>> MakeGpuCommunicator(Cohort& cohort,
                                                           std::chrono::milliseconds deadline);
 
+// Collective over the ranks of `parent`, which MakeGpuCommunicator made and which has nothing under
+// way that a peer could wait for. A communicator of the `ranks` ranks with a place (0 or more), in
+// that order; null on the others.
+Result<std::unique_ptr<Communicator>> SplitGpuCommunicator(Communicator& parent, int place,
+                                                           int ranks);
+
 }  // namespace stemma::comm

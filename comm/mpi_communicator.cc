@@ -1,115 +1,41 @@
 #include "comm/mpi_communicator.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "comm/arguments.h"
 #include "comm/host_segment.h"
-#include "comm/reduce_kernels.h"
 
 namespace stemma::comm {
-namespace {
-
-constexpr int64_t kMeetBytesMin = 64 << 10;  // from here on a barrier costs less than it saves
-
-Span Part(const Span& span, int64_t first, int64_t count) {
-  const auto offset = static_cast<size_t>(first) * SizeOf(span.dtype);
-  return {static_cast<char*>(span.data) + offset, count, span.dtype};
-}
-
-// Rank r's slice of `count` elements begins here; that of rank r + 1 is its end.
-int64_t SliceBegin(int64_t count, int rank, int ranks) {
-  return count / ranks * rank + count % ranks * rank / ranks;
-}
-
-}  // namespace
 
 MpiCommunicator::MpiCommunicator(std::unique_ptr<MpiGroup> group,
                                  std::chrono::milliseconds deadline, int64_t segment_bytes_max)
     : group_(std::move(group)),
+      verbs_(*group_, segment_bytes_max),
       deadline_(deadline),
-      segment_bytes_max_(segment_bytes_max),
-      scratch_(std::make_unique<std::vector<char>>()),
       thread_(std::make_unique<ProgressThread>()) {}
 
-MpiCommunicator::~MpiCommunicator() {
-  thread_.reset();
-  if (!group_->Health().ok()) scratch_.release();  // MPI may still write there
-}
+MpiCommunicator::~MpiCommunicator() { thread_.reset(); }
 
-Waiting MpiCommunicator::WaitingFor(std::string_view call, const Span& span,
-                                    const CallOptions& options) const {
+// Carries out `body(waiting)` on the thread, when its turn comes.
+template <typename Body>
+Result<Work> MpiCommunicator::Launch(std::string_view call, const ConstSpan& span,
+                                     const CallOptions& options, Body body) {
   Waiting waiting;
   waiting.deadline = options.deadline.count() > 0 ? options.deadline : deadline_;
-  waiting.what = Describe(call, span, options);
-  return waiting;
+  waiting.what = Describe(call, {nullptr, span.count, span.dtype}, options);
+  return thread_->Launch([waiting, body](const std::atomic<bool>& cancelled) {
+    Waiting mine = waiting;
+    mine.cancelled = &cancelled;
+    return body(mine);
+  });
 }
 
 Result<Work> MpiCommunicator::AllReduce(Span inout, const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckReduce(inout, options));
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
-  const Waiting waiting = WaitingFor("all_reduce", inout, options);
-  return thread_->Launch([=](const std::atomic<bool>& cancelled) {
-    Waiting mine = waiting;
-    mine.cancelled = &cancelled;
-    const bool small = static_cast<int64_t>(inout.bytes()) <= kSmallBytesMax / ranks();
-    return small ? ReduceSmall(inout, options, mine) : ReduceLarge(inout, options, mine);
-  });
-}
-
-Status MpiCommunicator::ReduceSmall(const Span& span, const CallOptions& options,
-                                    const Waiting& waiting) {
-  const auto bytes = static_cast<int64_t>(span.bytes());
-  char* all = Scratch(bytes * ranks());
-  STEMMA_RETURN_IF_ERROR(group_->GatherEqual(span.data, bytes, all, waiting));
-  std::vector<const void*> in;
-  for (int r = 0; r < ranks(); ++r) in.push_back(all + r * bytes);
-  Reduce(options.op, span.dtype, in, span.count, FactorOf(options, ranks()), span.data);
-  return {};
-}
-
-Status MpiCommunicator::ReduceLarge(const Span& span, const CallOptions& options,
-                                    const Waiting& waiting) {
-  Waiting moving = waiting;
-  if (static_cast<int64_t>(span.bytes()) >= kMeetBytesMin) {
-    STEMMA_RETURN_IF_ERROR(group_->Barrier(waiting));
-    moving.eager = true;
-  }
-  const auto most = segment_bytes_max_ / static_cast<int64_t>(SizeOf(span.dtype));
-  for (int64_t at = 0; at < span.count; at += most) {
-    const Span segment = Part(span, at, std::min(most, span.count - at));
-    STEMMA_RETURN_IF_ERROR(ReduceSegment(segment, options, moving));
-  }
-  return {};
-}
-
-Status MpiCommunicator::ReduceSegment(const Span& span, const CallOptions& options,
-                                      const Waiting& waiting) {
-  const int n = ranks();
-  const auto size = static_cast<int64_t>(SizeOf(span.dtype));
-  std::vector<int64_t> slices;
-  for (int r = 0; r < n; ++r) {
-    slices.push_back((SliceBegin(span.count, r + 1, n) - SliceBegin(span.count, r, n)) * size);
-  }
-  const int64_t first = SliceBegin(span.count, rank(), n);
-  const Span mine = Part(span, first, slices[rank()] / size);
-  char* received = Scratch(slices[rank()] * (n - 1));
-  STEMMA_RETURN_IF_ERROR(group_->ExchangeSlices(span.data, slices, received, waiting));
-
-  std::vector<const void*> in;
-  for (int r = 0; r < n; ++r) {
-    const char* theirs = received + slices[rank()] * (r < rank() ? r : r - 1);
-    in.push_back(r == rank() ? static_cast<const char*>(mine.data) : theirs);
-  }
-  Reduce(options.op, span.dtype, in, mine.count, FactorOf(options, n), mine.data);
-  return group_->GatherInPlace(span.data, slices, waiting);
-}
-
-char* MpiCommunicator::Scratch(int64_t bytes) {
-  if (scratch_->size() < static_cast<size_t>(bytes)) scratch_->resize(static_cast<size_t>(bytes));
-  return scratch_->data();
+  return Launch("all_reduce", {nullptr, inout.count, inout.dtype}, options,
+                [=](const Waiting& waiting) { return verbs_.AllReduce(inout, options, waiting); });
 }
 
 Result<Work> MpiCommunicator::AllGather(ConstSpan mine, Span all,
@@ -118,20 +44,8 @@ Result<Work> MpiCommunicator::AllGather(ConstSpan mine, Span all,
   STEMMA_RETURN_IF_ERROR(CheckGather(mine, all, counts, rank(), ranks()));
   STEMMA_RETURN_IF_ERROR(Health());
   if (all.count == 0) return Work();
-  const Waiting waiting = WaitingFor("all_gather", all, options);
-  return thread_->Launch([=](const std::atomic<bool>& cancelled) {
-    Waiting patience = waiting;
-    patience.cancelled = &cancelled;
-    std::vector<int64_t> bytes;
-    char* own = static_cast<char*>(all.data);
-    for (int r = 0; r < ranks(); ++r) {
-      bytes.push_back(counts[r] * static_cast<int64_t>(SizeOf(all.dtype)));
-      if (r < rank()) own += bytes[r];
-    }
-    // `mine` may lie anywhere, also at its own place within `all`.
-    if (mine.count > 0 && own != mine.data) std::memmove(own, mine.data, mine.bytes());
-    return group_->GatherInPlace(all.data, bytes, patience);
-  });
+  return Launch("all_gather", {nullptr, all.count, all.dtype}, options,
+                [=](const Waiting& w) { return verbs_.AllGather(mine, all, counts, w); });
 }
 
 Result<Work> MpiCommunicator::ReduceScatter(ConstSpan in, Span mine,
@@ -140,46 +54,9 @@ Result<Work> MpiCommunicator::ReduceScatter(ConstSpan in, Span mine,
   STEMMA_RETURN_IF_ERROR(CheckReduceScatter(in, mine, counts, rank(), ranks(), options));
   STEMMA_RETURN_IF_ERROR(Health());
   if (in.count == 0) return Work();
-  const Waiting waiting = WaitingFor("reduce_scatter", {nullptr, in.count, in.dtype}, options);
-  return thread_->Launch([=](const std::atomic<bool>& cancelled) -> Status {
-    Waiting moving = waiting;
-    moving.cancelled = &cancelled;
-    if (static_cast<int64_t>(in.bytes()) >= kMeetBytesMin) {
-      STEMMA_RETURN_IF_ERROR(group_->Barrier(moving));
-      moving.eager = true;
-    }
-    return ScatterSegments(in, mine, counts, options, moving);
+  return Launch("reduce_scatter", in, options, [=](const Waiting& waiting) {
+    return verbs_.ReduceScatter(in, mine, counts, options, waiting);
   });
-}
-
-// Segment by segment, every rank sends the peers what lies in this segment of their parts.
-Status MpiCommunicator::ScatterSegments(const ConstSpan& in, const Span& mine,
-                                        const std::vector<int64_t>& counts,
-                                        const CallOptions& options, const Waiting& waiting) {
-  const int n = ranks();
-  const auto size = static_cast<int64_t>(SizeOf(in.dtype));
-  const int64_t most = kSegmentBytesMax / size / n;
-  // Only read: it is sent from.
-  char* const all = const_cast<char*>(static_cast<const char*>(in.data));
-  const char* const own = all + BeginOf(counts, rank()) * size;
-  const int64_t longest = *std::max_element(counts.begin(), counts.end());
-  for (int64_t at = 0; at < longest; at += most) {
-    const auto length = [&](int r) { return std::clamp<int64_t>(counts[r] - at, 0, most); };
-    const int64_t count = length(rank());
-    char* const scratch = Scratch(count * size * (n - 1));
-    std::vector<MpiGroup::Block> send(n), receive(n);
-    std::vector<const void*> parts(n, own + at * size);
-    for (int r = 0, k = 0; r < n; ++r) {
-      if (r == rank()) continue;
-      send[r] = {all + (BeginOf(counts, r) + at) * size, length(r) * size};
-      receive[r] = {scratch + count * size * k++, count * size};
-      parts[r] = receive[r].data;
-    }
-    STEMMA_RETURN_IF_ERROR(group_->Exchange(send, receive, waiting));
-    if (count == 0) continue;
-    Reduce(options.op, in.dtype, parts, count, FactorOf(options, n), Part(mine, at, count).data);
-  }
-  return {};
 }
 
 Result<Work> MpiCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
@@ -187,47 +64,25 @@ Result<Work> MpiCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>&
                                        const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckAllToAll(in, send, out, receive, rank(), ranks()));
   STEMMA_RETURN_IF_ERROR(Health());
-  const Waiting waiting = WaitingFor("all_to_all", {nullptr, in.count, in.dtype}, options);
-  return thread_->Launch([=](const std::atomic<bool>& cancelled) {
-    Waiting patience = waiting;
-    patience.cancelled = &cancelled;
-    const auto size = static_cast<int64_t>(SizeOf(in.dtype));
-    char* from = const_cast<char*>(static_cast<const char*>(in.data));  // only read
-    char* to = static_cast<char*>(out.data);
-    std::vector<MpiGroup::Block> sent(ranks()), received(ranks());
-    for (int r = 0; r < ranks(); ++r) {
-      sent[r] = {from, send[r] * size};
-      received[r] = {to, receive[r] * size};
-      from += sent[r].bytes;
-      to += received[r].bytes;
-    }
-    const MpiGroup::Block& own = sent[rank()];
-    if (own.bytes > 0) std::memcpy(received[rank()].data, own.data, own.bytes);
-    return group_->Exchange(sent, received, patience);
-  });
+  return Launch("all_to_all", in, options,
+                [=](const Waiting& w) { return verbs_.AllToAll(in, send, out, receive, w); });
 }
 
 Result<Work> MpiCommunicator::Broadcast(Span inout, int root, const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckBroadcast(inout, root, ranks()));
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
-  const Waiting waiting = WaitingFor("broadcast", inout, options);
-  return thread_->Launch([=](const std::atomic<bool>& cancelled) {
-    Waiting patience = waiting;
-    patience.cancelled = &cancelled;
-    const auto bytes = static_cast<int64_t>(inout.bytes());
-    return group_->Broadcast(inout.data, bytes, root, patience);
-  });
+  return Launch("broadcast", {nullptr, inout.count, inout.dtype}, options,
+                [=](const Waiting& waiting) {
+                  const auto bytes = static_cast<int64_t>(inout.bytes());
+                  return group_->Broadcast(inout.data, bytes, root, waiting);
+                });
 }
 
 Result<Work> MpiCommunicator::Barrier(const CallOptions& options) {
   STEMMA_RETURN_IF_ERROR(Health());
-  const Waiting waiting = WaitingFor("barrier", {}, options);
-  return thread_->Launch([=](const std::atomic<bool>& cancelled) {
-    Waiting patience = waiting;
-    patience.cancelled = &cancelled;
-    return group_->Barrier(patience);
-  });
+  return Launch("barrier", {}, options,
+                [this](const Waiting& waiting) { return group_->Barrier(waiting); });
 }
 
 Result<std::unique_ptr<Segment>> MpiCommunicator::Allocate(int64_t bytes, std::string_view what) {

@@ -22,19 +22,16 @@
 
 #include "comm/communicator.h"
 #include "comm/mpi_group.h"
+#include "comm/mpi_verbs.h"
 #include "comm/progress_thread.h"
 
 namespace stemma::comm {
 
 class MpiCommunicator final : public Communicator {
  public:
-  static constexpr int64_t kSmallBytesMax = 16 << 10;  // over all ranks together
-  // What is exchanged at once, which bounds the scratch memory.
-  static constexpr int64_t kSegmentBytesMax = 256 << 20;
-
   // `segment_bytes_max`: the same on all ranks and at most the default; tests take small ones.
   MpiCommunicator(std::unique_ptr<MpiGroup> group, std::chrono::milliseconds deadline,
-                  int64_t segment_bytes_max = kSegmentBytesMax);
+                  int64_t segment_bytes_max = MpiVerbs::kSegmentBytesMax);
   ~MpiCommunicator() override;
 
   int rank() const override { return group_->rank(); }
@@ -53,23 +50,16 @@ class MpiCommunicator final : public Communicator {
   Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
   void Abort(const Status& cause) override;
   Status Health() const override;
-
-  // Collective, after a run that went well.
-  Status Close();
+  Status Close() override;
 
  private:
-  Waiting WaitingFor(std::string_view call, const Span& span, const CallOptions& options) const;
-  Status ReduceSmall(const Span& span, const CallOptions& options, const Waiting& waiting);
-  Status ReduceLarge(const Span& span, const CallOptions& options, const Waiting& waiting);
-  Status ReduceSegment(const Span& span, const CallOptions& options, const Waiting& waiting);
-  Status ScatterSegments(const ConstSpan& in, const Span& mine, const std::vector<int64_t>& counts,
-                         const CallOptions& options, const Waiting& waiting);
-  char* Scratch(int64_t bytes);
+  template <typename Body>
+  Result<Work> Launch(std::string_view call, const ConstSpan& span, const CallOptions& options,
+                      Body body);
 
   const std::unique_ptr<MpiGroup> group_;
+  MpiVerbs verbs_;  // the thread's
   const std::chrono::milliseconds deadline_;
-  const int64_t segment_bytes_max_;
-  std::unique_ptr<std::vector<char>> scratch_;  // the thread's; grows to the largest need and stays
   std::unique_ptr<ProgressThread> thread_;
 };
 

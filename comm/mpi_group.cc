@@ -57,7 +57,20 @@ struct MpiGroup::Buffers {
 Result<std::unique_ptr<MpiGroup>> MpiGroup::DuplicateWorld(int64_t piece_bytes_max) {
   auto comm = std::make_unique<Comm>();
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &comm->handle)));
-  // Before anything else: the duplicate inherited the handler that ends the process.
+  return Own(std::move(comm), piece_bytes_max);
+}
+
+Result<std::unique_ptr<MpiGroup>> MpiGroup::SplitWorld(int color) {
+  auto comm = std::make_unique<Comm>();
+  const int theirs = color == kNone ? MPI_UNDEFINED : color;
+  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_split(MPI_COMM_WORLD, theirs, 0, &comm->handle)));
+  if (color == kNone) return std::unique_ptr<MpiGroup>();
+  return Own(std::move(comm));
+}
+
+Result<std::unique_ptr<MpiGroup>> MpiGroup::Own(std::unique_ptr<Comm> comm,
+                                                int64_t piece_bytes_max) {
+  // Before anything else: the new one inherited the handler that ends the process.
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_set_errhandler(comm->handle, MPI_ERRORS_RETURN)));
   std::unique_ptr<MpiGroup> group(new MpiGroup(std::move(comm), piece_bytes_max));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_rank(group->comm_->handle, &group->rank_)));
@@ -275,6 +288,37 @@ Status MpiGroup::Exchange(const std::vector<Block>& send, const std::vector<Bloc
                                    std::to_string(expected[k])});
   }
   return Health();
+}
+
+Result<int64_t> MpiGroup::Send(const void* data, int64_t bytes, int to, Lane lane) {
+  STEMMA_RETURN_IF_ERROR(Health());
+  Request& request = *(messages_[next_message_] = std::make_unique<Request>());
+  STEMMA_RETURN_IF_ERROR(Call(
+      MPI_Isend(data, static_cast<int>(bytes), MPI_BYTE, to, lane, comm_->handle, &request.handle),
+      "MPI_Isend"));
+  return next_message_++;
+}
+
+Result<int64_t> MpiGroup::Receive(void* data, int64_t bytes, int from, Lane lane) {
+  STEMMA_RETURN_IF_ERROR(Health());
+  Request& request = *(messages_[next_message_] = std::make_unique<Request>());
+  STEMMA_RETURN_IF_ERROR(Call(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, from, lane,
+                                        comm_->handle, &request.handle),
+                              "MPI_Irecv"));
+  return next_message_++;
+}
+
+Result<bool> MpiGroup::Ended(int64_t message) {
+  int done = 0;
+  MPI_Request& handle = messages_[message]->handle;  // null once it has ended
+  STEMMA_RETURN_IF_ERROR(Call(MPI_Test(&handle, &done, MPI_STATUS_IGNORE), "MPI_Test"));
+  return done != 0;
+}
+
+Status MpiGroup::Await(int64_t message, const Waiting& waiting) {
+  STEMMA_RETURN_IF_ERROR(Finish(*messages_[message], waiting));
+  messages_.erase(message);
+  return {};
 }
 
 Status MpiGroup::PostOr(const Words& words) {

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,6 +48,10 @@ class MpiGroup {
   // Collective, blocks. `piece_bytes_max`: at most the default; tests take small ones, so that
   // cutting is tried without gigabytes. The same on all ranks.
   static Result<std::unique_ptr<MpiGroup>> DuplicateWorld(int64_t piece_bytes_max = kPieceBytesMax);
+  // Collective over the world, blocks: a group of the ranks of one colour (0 or more), in the order
+  // of their ranks in the world. Null for colour kNone.
+  static constexpr int kNone = -1;
+  static Result<std::unique_ptr<MpiGroup>> SplitWorld(int color);
   ~MpiGroup();  // local; quiet
   MpiGroup(const MpiGroup&) = delete;
 
@@ -75,6 +80,14 @@ class MpiGroup {
   Status Exchange(const std::vector<Block>& send, const std::vector<Block>& receive,
                   const Waiting& waiting);
 
+  // Messages one by one, for who overlaps them. What rank a sends to rank b on a lane is received
+  // in that order. Each posted message has a number; await it once. At most kPieceBytesMax long.
+  enum Lane { kForth = 2, kBack = 3 };
+  Result<int64_t> Send(const void* data, int64_t bytes, int to, Lane lane);
+  Result<int64_t> Receive(void* data, int64_t bytes, int from, Lane lane);
+  Result<bool> Ended(int64_t message);
+  Status Await(int64_t message, const Waiting& waiting);
+
   // The bitwise OR of eight words, left alone while other work goes on. Several may be under way;
   // they end in the order in which they were posted.
   Status PostOr(const Words& words);
@@ -94,6 +107,8 @@ class MpiGroup {
   struct Buffers;  // what MPI reads and writes until an operation has ended
 
   MpiGroup(std::unique_ptr<Comm> comm, int64_t piece_bytes_max);
+  static Result<std::unique_ptr<MpiGroup>> Own(std::unique_ptr<Comm> comm,
+                                               int64_t piece_bytes_max = kPieceBytesMax);
   Status Finish(Request& request, const Waiting& waiting);
   template <typename Test>  // Result<bool>: whether the operation has ended
   Status Until(Test test, const Waiting& waiting);
@@ -105,6 +120,8 @@ class MpiGroup {
   int rank_ = 0;
   int ranks_ = 1;
   std::deque<std::unique_ptr<Posted>> or_requests_;
+  std::map<int64_t, std::unique_ptr<Request>> messages_;
+  int64_t next_message_ = 0;
   std::unique_ptr<Buffers> buffers_;
   std::atomic<bool> failed_{false};
   mutable Mutex mutex_;

@@ -162,6 +162,8 @@ Status MpiRuntime::FindNode() {
       MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node)));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_rank(node, &node_rank_)));
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_size(node, &node_ranks_)));
+  node_leader_ = rank_;
+  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Bcast(&node_leader_, 1, MPI_INT, 0, node)));
   return STEMMA_MPI(MPI_Comm_free(&node));
 }
 

@@ -34,6 +34,8 @@ class MpiRuntime {
   int ranks() const { return ranks_; }
   int node_rank() const { return node_rank_; }
   int node_ranks() const { return node_ranks_; }
+  // The rank of the world that is node rank 0 here: the same for those who share a host's memory.
+  int node_leader() const { return node_leader_; }
   const std::string& library_text() const { return library_; }  // "Open MPI v4.1.4"
 
   // Collective: rank 0 hears from every rank and answers. kTimeout names who is missing.
@@ -54,7 +56,7 @@ class MpiRuntime {
   const std::chrono::milliseconds init_timeout_;
   const std::function<std::string()> arrivals_;
   bool own_ = false;
-  int rank_ = 0, ranks_ = 1, node_rank_ = 0, node_ranks_ = 1;
+  int rank_ = 0, ranks_ = 1, node_rank_ = 0, node_ranks_ = 1, node_leader_ = 0;
   std::string library_;
 };
 

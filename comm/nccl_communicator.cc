@@ -88,18 +88,18 @@ void WriteFactor(DType dtype, double factor, uint64_t* bits) {
 
 class NcclCommunicator::Pending final : public Work::Impl {
  public:
-  Pending(std::shared_ptr<Device> device, CudaEvent done, cudaStream_t caller)
+  Pending(std::shared_ptr<Device> device, std::shared_ptr<CudaEvent> done, cudaStream_t caller)
       : device_(std::move(device)), done_(std::move(done)), caller_(caller) {}
 
   Status Wait() override {
     STEMMA_RETURN_IF_ERROR(device_->Health());
-    return STEMMA_CUDA(cudaStreamWaitEvent(caller_, done_.get(), 0));
+    return STEMMA_CUDA(cudaStreamWaitEvent(caller_, done_->get(), 0));
   }
-  bool Done() const override { return cudaEventQuery(done_.get()) == cudaSuccess; }
+  bool Done() const override { return cudaEventQuery(done_->get()) == cudaSuccess; }
 
  private:
   const std::shared_ptr<Device> device_;
-  const CudaEvent done_;
+  const std::shared_ptr<CudaEvent> done_;  // with the watch
   const cudaStream_t caller_;
 };
 
@@ -116,6 +116,16 @@ Result<std::unique_ptr<NcclCommunicator>> NcclCommunicator::Connect(
   auto device = std::make_shared<Device>(cohort.rank(), cohort.size(), deadline);
   STEMMA_RETURN_IF_ERROR(Agree(cohort, device->Connect(id)));
   return std::unique_ptr<NcclCommunicator>(new NcclCommunicator(std::move(device)));
+}
+
+Result<std::unique_ptr<NcclCommunicator>> NcclCommunicator::Split(int place, int members) {
+  if (place < 0) {
+    STEMMA_RETURN_IF_ERROR(device_->Split(nullptr));
+    return std::unique_ptr<NcclCommunicator>();
+  }
+  auto part = std::make_shared<Device>(place, members, device_->deadline);
+  STEMMA_RETURN_IF_ERROR(device_->Split(part.get()));
+  return std::unique_ptr<NcclCommunicator>(new NcclCommunicator(std::move(part)));
 }
 
 NcclCommunicator::NcclCommunicator(std::shared_ptr<Device> device) : device_(std::move(device)) {}
@@ -171,7 +181,7 @@ Result<Work> NcclCommunicator::AllReduce(Span inout, const CallOptions& options)
                            TypeOf(inout.dtype), op, device_->comm, device_->stream);
     });
   };
-  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+  STEMMA_ASSIGN_OR_RETURN(auto done,
                           device_->Launch(what, caller, LimitOf(options, *device_), reduce));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
@@ -194,7 +204,7 @@ Result<Work> NcclCommunicator::AllGather(ConstSpan mine, Span all,
       return ncclBroadcast(from, at, bytes, ncclUint8, root, device_->comm, device_->stream);
     });
   };
-  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+  STEMMA_ASSIGN_OR_RETURN(auto done,
                           device_->Launch(what, caller, LimitOf(options, *device_), gather));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
@@ -225,10 +235,9 @@ Result<Work> NcclCommunicator::ReduceScatter(ConstSpan in, Span mine,
                         device_->comm, device_->stream);
     });
   };
-  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
-                          device_->Launch(what, caller, LimitOf(options, *device_), [&] {
-                            return WithOp(*device_, in.dtype, options, scatter);
-                          }));
+  STEMMA_ASSIGN_OR_RETURN(auto done, device_->Launch(what, caller, LimitOf(options, *device_), [&] {
+    return WithOp(*device_, in.dtype, options, scatter);
+  }));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
 
@@ -257,7 +266,7 @@ Result<Work> NcclCommunicator::AllToAll(ConstSpan in, const std::vector<int64_t>
       return result;
     });
   };
-  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
+  STEMMA_ASSIGN_OR_RETURN(auto done,
                           device_->Launch(what, caller, LimitOf(options, *device_), exchange));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
@@ -268,11 +277,10 @@ Result<Work> NcclCommunicator::Broadcast(Span inout, int root, const CallOptions
   if (inout.count == 0) return Work();
   const auto caller = static_cast<cudaStream_t>(options.stream);
   const std::string what = Describe("broadcast", inout, options);
-  STEMMA_ASSIGN_OR_RETURN(CudaEvent done,
-                          device_->Launch(what, caller, LimitOf(options, *device_), [&] {
-                            return ncclBroadcast(inout.data, inout.data, inout.bytes(), ncclUint8,
-                                                 root, device_->comm, device_->stream);
-                          }));
+  STEMMA_ASSIGN_OR_RETURN(auto done, device_->Launch(what, caller, LimitOf(options, *device_), [&] {
+    return ncclBroadcast(inout.data, inout.data, inout.bytes(), ncclUint8, root, device_->comm,
+                         device_->stream);
+  }));
   return Work(std::make_unique<Pending>(device_, std::move(done), caller));
 }
 
@@ -315,5 +323,7 @@ Result<std::unique_ptr<Segment>> NcclCommunicator::Allocate(int64_t bytes, std::
 void NcclCommunicator::Abort(const Status& cause) { device_->Fail(cause); }
 
 Status NcclCommunicator::Health() const { return device_->Health(); }
+
+Status NcclCommunicator::Close() { return device_->Close(); }
 
 }  // namespace stemma::comm

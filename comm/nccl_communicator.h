@@ -3,7 +3,10 @@
 // A call never blocks the host. It records an event on the caller's stream, makes the
 // communicator's own stream wait for it, and puts the collective there; Work::Wait() makes the
 // caller's stream wait for the end of it. So results are ordered like any other work of that
-// stream, and the host learns of a peer's failure at the next call, at Wait, or from Health().
+// stream, and the host learns of a peer's failure at the next call, at Wait, or from Health(). A
+// thread watches the deadlines of what has been launched (comm/deadline_watch.h): a call that does
+// not end aborts the communicator with a kTimeout that names it, and what waited on the GPU goes
+// on.
 //
 // The communicator is made without blocking (blocking=0) and every call that NCCL leaves in
 // progress is polled until the deadline: that is how NCCL gets a time-out. After the first error
@@ -32,6 +35,10 @@ class NcclCommunicator final : public Communicator {
   static Result<std::unique_ptr<NcclCommunicator>> Connect(Cohort& cohort,
                                                            std::chrono::milliseconds deadline);
   ~NcclCommunicator() override;
+  // Collective, with nothing under way that a peer could wait for: a communicator of those ranks
+  // that have a place in it, `ranks` in all, in the order of their ranks here. Null on the others,
+  // whose place is -1.
+  Result<std::unique_ptr<NcclCommunicator>> Split(int place, int ranks);
 
   int rank() const override;
   int ranks() const override;
@@ -50,6 +57,7 @@ class NcclCommunicator final : public Communicator {
   Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
   void Abort(const Status& cause) override;
   Status Health() const override;
+  Status Close() override;
 
  private:
   struct Device;  // ncclComm_t, cudaStream_t

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "comm/deadline_watch.h"
 #include "core/mutex.h"
 #include "core/status.h"
 
@@ -37,27 +38,35 @@ struct NcclDevice {
   NcclDevice(const NcclDevice&) = delete;
 
   Status Connect(const ncclUniqueId& id);
+  // Collective over the ranks of this one: `part` becomes the communicator of those that have one.
+  Status Split(NcclDevice* part);
   // Puts one NCCL call on the stream, behind what `caller` has been given so far; the returned
-  // event is its end.
-  Result<CudaEvent> Launch(const std::string& what, cudaStream_t caller,
-                           std::chrono::milliseconds limit,
-                           const std::function<ncclResult_t()>& call);
-  // Polls what NCCL left in progress. An error aborts the communicator.
-  Status Settle(ncclResult_t result, const std::string& what, std::chrono::milliseconds limit);
+  // event is its end. The watch aborts the communicator when it does not end within `limit`.
+  Result<std::shared_ptr<CudaEvent>> Launch(const std::string& what, cudaStream_t caller,
+                                            std::chrono::milliseconds limit,
+                                            const std::function<ncclResult_t()>& call);
+  // Makes one NCCL call and polls what it left in progress. An error aborts the communicator.
+  Status Settle(const std::string& what, std::chrono::milliseconds limit,
+                const std::function<ncclResult_t()>& call);
   Status Health();
   // The first cause stays; NCCL's kernels are told to give up. Any thread.
   void Fail(const Status& cause);
+  // Collective: completes what is under way, then frees the communicator.
+  Status Close();
 
   const int rank, ranks;
   const std::chrono::milliseconds deadline;
-  ncclComm_t comm = nullptr;
+  ncclComm_t comm = nullptr;  // used under the lock: whoever aborts frees it
   cudaStream_t stream = nullptr;
   void* token = nullptr;  // device memory for barriers
 
  private:
+  Status Prepare();
+  void FailLocked(const Status& cause) STEMMA_REQUIRES(mutex_);
+
   mutable Mutex mutex_;
   Status failure_ STEMMA_GUARDED_BY(mutex_);
-  bool aborted_ STEMMA_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<DeadlineWatch> watch_;  // ends first
 };
 
 }  // namespace stemma::comm

@@ -16,4 +16,8 @@ Result<std::unique_ptr<Communicator>> MakeGpuCommunicator(Cohort&, std::chrono::
   return Refuse();
 }
 
+Result<std::unique_ptr<Communicator>> SplitGpuCommunicator(Communicator&, int, int) {
+  return Refuse();
+}
+
 }  // namespace stemma::comm

@@ -20,6 +20,12 @@ struct NodeLinks {
 
   // Collective over the ranks of the node. The errors of comm/node_memory.h, the same on all.
   static Result<NodeLinks> Connect(Cohort& node, const CommSettings& settings);
+  // A communicator for data of some ranks of the node, over which it is collective. Driver::kThread
+  // where the rank may be waiting in another communicator, which does not know this. `first_rank`:
+  // what rank 0 of it is called in messages.
+  static Result<std::unique_ptr<NodeSharedCommunicator>> ConnectGroup(
+      Cohort& members, const CommSettings& settings, NodeSharedCommunicator::Driver driver,
+      int first_rank);
 };
 
 }  // namespace stemma::comm

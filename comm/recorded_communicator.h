@@ -25,6 +25,7 @@ class RecordedCommunicator final : public Communicator {
   int rank() const override { return inner_->rank(); }
   int ranks() const override { return inner_->ranks(); }
   std::string_view name() const override { return inner_->name(); }
+  bool on_gpu() const override { return inner_->on_gpu(); }
 
   Result<Work> AllReduce(Span inout, const CallOptions& options) override;
   Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
@@ -42,6 +43,7 @@ class RecordedCommunicator final : public Communicator {
   Status Progress() override { return inner_->Progress(); }
   void Abort(const Status& cause) override { inner_->Abort(cause); }
   Status Health() const override { return inner_->Health(); }
+  Status Close() override { return inner_->Close(); }
 
  private:
   template <typename Call>

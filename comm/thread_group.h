@@ -25,7 +25,7 @@
 
 namespace stemma::comm {
 
-enum Board { kCohortBoard, kControlBoard, kControlTexts, kBoards };
+enum Board { kCohortBoard, kControlBoard, kControlTexts, kCheckBoard, kBoards };
 
 // "ranks {1,3} did not come"
 std::string Missing(const std::vector<bool>& came);

@@ -4,31 +4,21 @@
 #include <xmmintrin.h>
 #endif
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <atomic>
-#include <cstdio>
-#include <cstdlib>
-#include <thread>
 #include <utility>
 
+#include "comm/checked_communicator.h"
 #include "comm/gpu.h"
 #include "comm/launch.h"
 #include "comm/mpi_clock.h"
-#include "comm/mpi_cohort.h"
-#include "comm/mpi_communicator.h"
 #include "comm/mpi_runtime.h"
-#include "comm/node_cohort.h"
+#include "comm/open_world.h"
 #include "comm/thread_communicator.h"
-#include "comm/time_limit.h"
-#include "comm/words.h"
+#include "comm/watchdog.h"
 #include "comm/world_base.h"
 #include "comm/world_choice.h"
+#include "comm/world_mpi.h"
 #include "comm/world_threads.h"
-#include "core/check.h"
-#include "core/exit_code.h"
-#include "core/mutex.h"
+#include "core/cohort.h"
 
 namespace stemma::comm {
 namespace {
@@ -37,137 +27,34 @@ std::chrono::milliseconds Milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
-// One World per process: MPI starts once. Its description, for whoever asks for a second.
-Mutex open_mutex;
-std::string open_world STEMMA_GUARDED_BY(open_mutex);
-
-Status Claim() {
-  MutexLock lock(open_mutex);
-  if (open_world.empty()) {
-    open_world = "a World that is being opened";
-    return {};
-  }
-  return {Code::kInvalidArgument,
-          "this process has a World already: " + open_world + "; open one and pass it around"};
-}
-
-void SetClaim(const std::string& description) {
-  MutexLock lock(open_mutex);
-  open_world = description;
-}
-
-// Of this process, for those who have nothing but static functions: checks and signal handlers.
-std::atomic<NodeBoard*> open_board{nullptr};
-
 // --- A world of one: no launcher, no MPI. ---
 
 class SoloWorld final : public ThreadWorld {
  public:
   using ThreadWorld::ThreadWorld;
   ~SoloWorld() override {
-    open_board = nullptr;
-    SetClaim("");
+    SetOpenBoard(nullptr);
+    SetOpenWorld("");
   }
-};
-
-// --- Processes under a launcher. ---
-
-void EndJobOnFailedCheck(const std::string&) {
-  LeaveNow();  // the check has said why
-  MpiRuntime::EndJob(kExitFailed);
-}
-
-class MpiWorld final : public WorldBase {
- public:
-  MpiWorld(std::unique_ptr<MpiRuntime> runtime, Diagnostics diagnostics)
-      : WorldBase(std::move(diagnostics)), runtime_(std::move(runtime)) {
-    place_.rank = runtime_->rank();
-    place_.ranks = runtime_->ranks();
-    SetCheckFailureHook(&EndJobOnFailedCheck);
+  Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,
+                                                  int place) override {
+    if (gpu_data_ == nullptr) return ThreadWorld::MakeGroup(members, place);
+    return SplitGpuCommunicator(*gpu_data_, place, 1);
   }
-  ~MpiWorld() override {
-    SetCheckFailureHook(nullptr);
-    open_board = nullptr;
-    data_.reset();  // these use the groups below
-    control_.reset();
-    cohort_.reset();
-    SetClaim("");
+  Status MoveToGpu(const CommSettings& settings) {
+    STEMMA_ASSIGN_OR_RETURN(auto data,
+                            MakeGpuCommunicator(cohort(), Milliseconds(settings.deadline_s)));
+    gpu_data_ = data.get();
+    if (settings.check == "full") {
+      data = std::make_unique<CheckedCommunicator>(std::move(data), std::make_unique<SoloCohort>());
+    }
+    SetData(std::move(data));
+    return {};
   }
-
-  Status Connect(const CommSettings& settings);
-  Status ConnectData(const CommSettings& settings, Backend backend);
-  MpiRuntime& runtime() { return *runtime_; }
-
-  [[noreturn]] void Abort(const Status& cause, int exit_code) override {
-    LetWatchdogSpeak(cause);
-    PrintCause(cause);
-    MpiRuntime::EndJob(exit_code);
-  }
-  Status Close() override;
 
  private:
-  const std::unique_ptr<MpiRuntime> runtime_;
-  std::unique_ptr<MpiGroup> agreement_, words_;
-  MpiCommunicator* mpi_data_ = nullptr;  // data_, when it is one
-  bool closed_ = false;
+  Communicator* gpu_data_ = nullptr;  // within data_, when that moves GPU memory
 };
-
-Status MpiWorld::Connect(const CommSettings& settings) {
-  const auto deadline = Milliseconds(settings.deadline_s);
-  {
-    const auto longest = Milliseconds(settings.init_timeout_s);
-    const TimeLimit limit(longest, "rank " + std::to_string(place_.rank) +
-                                       ": communicators could not be made within " +
-                                       std::to_string(longest.count()) + " ms: a rank is missing");
-    STEMMA_ASSIGN_OR_RETURN(agreement_, MpiGroup::DuplicateWorld());
-    STEMMA_ASSIGN_OR_RETURN(words_, MpiGroup::DuplicateWorld());
-  }
-  STEMMA_RETURN_IF_ERROR(runtime_->FindNode());
-  place_.node_rank = runtime_->node_rank();
-  place_.node_ranks = runtime_->node_ranks();
-  cohort_ = std::make_unique<MpiCohort>(*agreement_, deadline, "agreement");
-  auto texts = std::make_unique<MpiCohort>(*words_, deadline, "control texts");
-  control_ = MakeControl(MakeMpiWords(*words_, deadline), std::move(texts), settings.control_lag);
-  return {};
-}
-
-Status MpiWorld::ConnectData(const CommSettings& settings, Backend backend) {
-  const auto deadline = Milliseconds(settings.deadline_s);
-  if (backend == Backend::kNodeShared) {
-    MpiCohort node(*agreement_, deadline, "agreement");
-    STEMMA_RETURN_IF_ERROR(ConnectNode(node, settings));
-  } else if (backend == Backend::kNccl) {
-    STEMMA_ASSIGN_OR_RETURN(auto data, MakeGpuCommunicator(*cohort_, deadline));
-    SetData(std::move(data));
-  } else if (backend == Backend::kThreads) {
-    auto group = std::make_shared<ThreadGroup>(1, deadline);
-    SetData(std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0));
-  } else {
-    // Blocks until all ranks have come, and MPI knows no deadline for it.
-    const TimeLimit limit(Milliseconds(settings.init_timeout_s),
-                          "rank " + std::to_string(place_.rank) +
-                              ": the data communicator could not be made: a rank is missing");
-    STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
-    auto data = std::make_unique<MpiCommunicator>(std::move(group), deadline);
-    mpi_data_ = data.get();
-    SetData(std::move(data));
-  }
-  return {};
-}
-
-Status MpiWorld::Close() {
-  if (closed_) return {Code::kInvalidArgument, "the world is closed"};
-  closed_ = true;
-  // A rank that failed alone must not enter MPI_Finalize, in which the others would wait for it.
-  STEMMA_RETURN_IF_ERROR(Agree(*cohort_, data_->Health()));
-  if (mpi_data_ != nullptr) STEMMA_RETURN_IF_ERROR(mpi_data_->Close());
-  const Status closed(Code::kInvalidArgument, "the world is closed");
-  data_->Abort(closed);
-  CloseNode(closed);
-  STEMMA_RETURN_IF_ERROR(words_->Close());
-  STEMMA_RETURN_IF_ERROR(agreement_->Close());
-  return runtime_->Finish();
-}
 
 // --- Open. ---
 
@@ -191,8 +78,12 @@ Status PrepareGpu(Cohort& cohort, WorldBase::Place& place, Identity& identity) {
 Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   Identity facts = identity;
   facts.emplace_back("comm.backend", settings.backend);
+  facts.emplace_back("comm.check", settings.check);
   facts.emplace_back("device.kind", settings.device);
   facts.emplace_back("comm.node_small_bytes", std::to_string(settings.node_small_bytes));
+  facts.emplace_back("comm.chunk_bytes", std::to_string(settings.chunk_bytes));
+  facts.emplace_back("comm.fake_nodes", settings.fake_nodes);
+  facts.emplace_back("comm.ranks_per_node", std::to_string(settings.ranks_per_node));
   facts.emplace_back("comm.deadline_s", std::to_string(settings.deadline_s));
   facts.emplace_back("comm.control_lag", std::to_string(settings.control_lag));
   return facts;
@@ -202,7 +93,7 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
 Diagnostics StartWatching(const CommSettings& settings, const NodePlace& place) {
   Diagnostics watching;
   watching.board = NodeBoard::Join(place);
-  open_board = watching.board.get();
+  SetOpenBoard(watching.board.get());
   watching.recorder = std::make_unique<FlightRecorder>(watching.board->mine());
   watching.recorder->Arrive(place.rank);
   watching.recorder->Enter(Phase::kStart);
@@ -214,36 +105,27 @@ Diagnostics StartWatching(const CommSettings& settings, const NodePlace& place) 
 
 Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Identity& identity) {
   STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, 1, false));
-  auto group = std::make_shared<ThreadGroup>(1, Milliseconds(settings.deadline_s));
-  auto calls = MakeThreadCalls(group);
-  auto world =
-      std::make_unique<SoloWorld>(std::move(group), std::move(calls), 0, settings.control_lag,
-                                  StartWatching(settings, NodePlace{}));
-  if (backend == Backend::kNodeShared) STEMMA_RETURN_IF_ERROR(world->MoveToNode(settings));
+  auto world = std::make_unique<SoloWorld>(std::make_shared<ThreadJob>(1, settings), 0,
+                                           StartWatching(settings, NodePlace{}));
+  if (backend == Backend::kNodeShared) STEMMA_RETURN_IF_ERROR(world->MoveToNode());
   if (backend == Backend::kNccl) {
     Identity facts = identity;
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world->cohort(), world->place_, facts));
-    STEMMA_ASSIGN_OR_RETURN(
-        auto data, MakeGpuCommunicator(world->cohort(), Milliseconds(settings.deadline_s)));
-    world->SetData(std::move(data));
+    STEMMA_RETURN_IF_ERROR(world->MoveToGpu(settings));
   }
   world->description_ = DescribeWorld(1, 1, backend);
   return std::unique_ptr<World>(std::move(world));
 }
 
-Result<int> CountHosts(Cohort& cohort, int node_rank) {
-  STEMMA_ASSIGN_OR_RETURN(const auto all, cohort.AllGather(std::to_string(node_rank)));
-  return static_cast<int>(std::count(all.begin(), all.end(), "0"));
-}
-
 // What follows the hello; every step fails on all ranks or on none, or by a deadline.
 Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& identity) {
-  STEMMA_RETURN_IF_ERROR(world.Connect(settings));
+  STEMMA_RETURN_IF_ERROR(world.Connect());
   Identity facts = SharedFacts(settings, identity);
   facts.emplace_back("MPI library", world.runtime().library_text());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
-  STEMMA_ASSIGN_OR_RETURN(const int hosts, CountHosts(world.cohort(), world.node_rank()));
+  STEMMA_RETURN_IF_ERROR(world.FindLayout());
+  const int hosts = static_cast<int>(world.layout().nodes.size());
   Result<Backend> backend = ChooseBackend(settings, world.ranks(), hosts, true);
   STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), backend.status()));
   if (*backend == Backend::kNccl) {
@@ -251,7 +133,7 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
     STEMMA_RETURN_IF_ERROR(PrepareGpu(world.cohort(), world.place_, gpu_facts));
     STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), gpu_facts));
   }
-  STEMMA_RETURN_IF_ERROR(world.ConnectData(settings, *backend));
+  STEMMA_RETURN_IF_ERROR(world.ConnectData(*backend));
   world.description_ = DescribeWorld(world.ranks(), hosts, *backend);
   return {};
 }
@@ -280,7 +162,7 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
       const int64_t offset,
       OffsetToRank0(runtime->rank(), runtime->ranks(), Milliseconds(2 * settings.init_timeout_s)));
   recorder.SetClockOffset(offset);
-  auto world = std::make_unique<MpiWorld>(std::move(runtime), std::move(watching));
+  auto world = std::make_unique<MpiWorld>(std::move(runtime), std::move(watching), settings);
   recorder.Arrive(world->rank());  // as MPI numbers it
   status = Settle(*world, settings, identity);
   if (status.ok()) return std::unique_ptr<World>(std::move(world));
@@ -294,66 +176,6 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
 
 }  // namespace
 
-void WorldBase::PrintCause(const Status& cause) {
-  if (!ClaimCause()) return;
-  std::fprintf(stderr, "stemma: rank %d of %d on %s ends the job: %s: %s\n", place_.rank,
-               place_.ranks, place_.host.c_str(), CodeName(cause.code()), cause.message().c_str());
-  std::fflush(nullptr);
-}
-
-// It knows more about a lost rank than whoever waits for one, and will end this process.
-void WorldBase::LetWatchdogSpeak(const Status& cause) const {
-  if (cause.code() != Code::kPeerLost || diagnostics_.watchdog == nullptr) return;
-  for (int i = 0; i < 30 && !diagnostics_.board->cause_claimed(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-}
-
-void WorldBase::SetData(std::unique_ptr<Communicator> data) {
-  data_ = std::make_unique<RecordedCommunicator>(std::move(data), recorder());
-}
-
-void AskForVerdict() { Watchdog::AskForVerdict(); }
-
-void LeaveNow() {
-  NodeBoard* board = open_board;
-  if (board == nullptr) return;
-  board->ClaimCause();
-  FlightRecorder(board->mine()).Leave();
-}
-
-Status World::CheckNobodyJoined(std::string_view call) const {
-  if (joined_.empty()) return {};
-  std::string names;
-  for (int rank : joined_) names += (names.empty() ? "" : ",") + std::to_string(rank);
-  return {
-      Code::kInvalidArgument,
-      std::string(call) + ": ranks {" + names +
-          "} have no data left and only take part in the reducer's steps: make this call before "
-          "or after the steps in which ranks join"};
-}
-
-std::string WorldBase::HostName() {
-  char name[256] = "unknown";
-  gethostname(name, sizeof name - 1);
-  return name;
-}
-
-Status WorldBase::ConnectNode(Cohort& node, const CommSettings& settings) {
-  STEMMA_ASSIGN_OR_RETURN(links_, NodeLinks::Connect(node, settings));
-  SetData(std::move(links_.data));
-  cohort_ = std::make_unique<NodeCohort>(*links_.agreement, "agreement");
-  auto texts = std::make_unique<NodeCohort>(*links_.words, "control texts");
-  control_ = MakeControl(MakeNodeWords(*links_.words), std::move(texts), settings.control_lag);
-  return {};
-}
-
-void WorldBase::CloseNode(const Status& closed) {
-  if (links_.agreement == nullptr) return;
-  links_.agreement->Abort(closed);
-  links_.words->Abort(closed);
-}
-
 // A library in one process may have asked the processor to flush subnormal numbers to zero, and
 // that process would then compute other bits. Threads started later inherit it.
 static void KeepSubnormals() {
@@ -366,19 +188,19 @@ static void KeepSubnormals() {
 Result<std::unique_ptr<World>> World::Open(const CommSettings& settings, const Identity& identity) {
   KeepSubnormals();
   STEMMA_RETURN_IF_ERROR(CheckSettings(settings));
-  STEMMA_RETURN_IF_ERROR(Claim());
+  STEMMA_RETURN_IF_ERROR(ClaimOpenWorld());
   Result<Launch> launch = ReadLaunch(&EnvironmentVariable);
   Result<std::unique_ptr<World>> world = launch.status();
   if (launch.ok()) {
     const bool mpi = !launch->alone() || MpiRuntime::Running();
     world = mpi ? OpenMpi(settings, identity, *launch) : OpenSolo(settings, identity);
   }
-  SetClaim(world.ok() ? (*world)->description() : "");
+  SetOpenWorld(world.ok() ? (*world)->description() : "");
   if (world.ok()) {
     (*world)->recorder().EndSection();
     (*world)->recorder().Enter(Phase::kIdle);
   } else {
-    open_board = nullptr;
+    SetOpenBoard(nullptr);
   }
   return world;
 }

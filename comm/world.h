@@ -54,6 +54,14 @@ class World {
   virtual Communicator& data() = 0;  // gradients, parameters
   virtual Cohort& cohort() = 0;      // agreement and small texts, on a communicator of its own
   virtual Control& control() = 0;
+  // A communicator of its own for some of the ranks, which are numbered in it in ascending order.
+  // Collective over the world: every rank calls this with the same list, also those that are not
+  // in it, in the same order of lists; a list that differs is the same kIncompatible on all ranks,
+  // one that cannot be is kInvalidArgument. Groups without a common rank work at the same time.
+  // A rank that is not in the list gets one whose every call is kInvalidArgument. Owned by the
+  // World and closed with it.
+  virtual Result<Communicator*> Subset(const std::vector<int>& ranks) = 0;
+
   // Ranks that have no data left and only take part in bucket reductions and control words, as the
   // last step of a reducer told all ranks. Any other collective call would wait for them in vain:
   // CheckNobodyJoined refuses it, naming them. The loop's thread.

@@ -3,11 +3,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "comm/node_board.h"
-#include "comm/recorded_communicator.h"
-#include "comm/watchdog.h"
 #include "comm/node_links.h"
+#include "comm/watchdog.h"
 #include "comm/world.h"
 
 namespace stemma::comm {
@@ -41,6 +41,7 @@ class WorldBase : public World {
   Communicator& data() override { return *data_; }
   Cohort& cohort() override { return *cohort_; }
   Control& control() override { return *control_; }
+  Result<Communicator*> Subset(const std::vector<int>& ranks) override;
   const std::string& description() const override { return description_; }
 
   FlightRecorder& recorder() override { return *diagnostics_.recorder; }
@@ -65,18 +66,32 @@ class WorldBase : public World {
   void SetData(std::unique_ptr<Communicator> data);
 
   Diagnostics diagnostics_;  // ends last
-  // Puts data, agreement and control word into memory of the node. Collective over `node`.
-  Status ConnectNode(Cohort& node, const CommSettings& settings);
+  // Collective over the world; `members` are the same on all ranks, `place` is this one's or -1.
+  // Null without a place.
+  virtual Result<std::unique_ptr<Communicator>> MakeGroup(const std::vector<int>& members,
+                                                          int place) = 0;
+  // The first failure of the data communicator or of a group.
+  Status Healthy() const;
+  // Completes and closes the groups, then the data communicator. Collective.
+  Status CloseData();
+  // Puts agreement and control word into memory of the node, and makes a communicator for data
+  // there. Collective over `node`.
+  Result<std::unique_ptr<Communicator>> ConnectNode(Cohort& node, const CommSettings& settings);
+  // A communicator in memory of the node for the ranks of `members`, over which it is collective.
+  // REQUIRES: ConnectNode was called
+  Result<std::unique_ptr<Communicator>> NodeGroup(Cohort& members, const CommSettings& settings);
   // Every call on them fails from now on.
   void CloseNode(const Status& closed);
 
   // Filled in while the world is being opened. `data_` ends first: its thread may still be at work.
   Place place_;
   std::string description_;
-  NodeLinks links_;  // without data
+  NodeLinks links_;                                    // without data
+  const NodeSharedCommunicator* node_data_ = nullptr;  // within data_, when that is in node memory
   std::unique_ptr<Cohort> cohort_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Communicator> data_;
+  std::vector<std::unique_ptr<Communicator>> groups_;  // in the order in which they were made
 };
 
 }  // namespace stemma::comm

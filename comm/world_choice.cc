@@ -15,11 +15,11 @@ std::string Counted(int number, const char* noun) {
 }  // namespace
 
 Status CheckSettings(const CommSettings& settings) {
-  const char* const backends[] = {"auto", "node-shared", "mpi", "threads", "nccl"};
+  const char* const backends[] = {"auto", "node-shared", "hierarchical", "mpi", "threads", "nccl"};
   const auto* const end = std::end(backends);
   if (std::find(std::begin(backends), end, settings.backend) == end) {
     return Refuse("comm.backend=" + settings.backend +
-                  " is not known; known are auto, node-shared, mpi, threads, nccl");
+                  " is not known; known are auto, node-shared, hierarchical, mpi, threads, nccl");
   }
   if (settings.device != "cpu" && settings.device != "cuda") {
     return Refuse("device.kind=" + settings.device + " is not known; known are cpu, cuda");
@@ -35,6 +35,9 @@ Status CheckSettings(const CommSettings& settings) {
         "comm.backend=nccl moves GPU memory: set device.kind=cuda, or "
         "comm.backend=auto");
   }
+  if (settings.check != "off" && settings.check != "full") {
+    return Refuse("comm.check=" + settings.check + " is not known; known are off, full");
+  }
   if (settings.progress != "auto" && settings.progress != "hook" && settings.progress != "thread") {
     return Refuse("comm.progress=" + settings.progress +
                   " is not known; known are auto, hook, thread");
@@ -43,6 +46,16 @@ Status CheckSettings(const CommSettings& settings) {
     return Refuse("comm.node_small_bytes must be from 0 to 65536");
   }
   if (settings.spin_us < 0) return Refuse("comm.spin_us must not be below 0");
+  if (settings.chunk_bytes < 1024 || settings.chunk_bytes > 64 << 20) {
+    return Refuse("comm.chunk_bytes must be from 1024 to 67108864");
+  }
+  if (settings.ranks_per_node < 0) return Refuse("comm.ranks_per_node must not be below 0");
+  if (!settings.fake_nodes.empty() && settings.ranks_per_node > 0) {
+    return Refuse("comm.fake_nodes and comm.ranks_per_node both say who shares a node: set one");
+  }
+  if (cuda && (!settings.fake_nodes.empty() || settings.ranks_per_node > 0)) {
+    return Refuse("comm.fake_nodes and comm.ranks_per_node are for CPUs: set device.kind=cpu");
+  }
   if (!(settings.deadline_s > 0)) return Refuse("comm.deadline_s must be above 0");
   if (!(settings.init_timeout_s > 0)) return Refuse("comm.init_timeout_s must be above 0");
   if (settings.control_lag != 0 && settings.control_lag != 1) {
@@ -53,10 +66,9 @@ Status CheckSettings(const CommSettings& settings) {
 
 Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts, bool mpi_runs) {
   if (settings.device == "cuda") return Backend::kNccl;
-  if (settings.backend == "mpi" && !mpi_runs) {
-    return Refuse(
-        "comm.backend=mpi needs a launcher: start with `mpirun -n 1`, or set "
-        "comm.backend=auto");
+  if ((settings.backend == "mpi" || settings.backend == "hierarchical") && !mpi_runs) {
+    return Refuse("comm.backend=" + settings.backend +
+                  " needs a launcher: start with `mpirun -n 1`, or set comm.backend=auto");
   }
   if (settings.backend == "threads" && ranks > 1) {
     return Refuse("comm.backend=threads is a world of one, but " + std::to_string(ranks) +
@@ -64,10 +76,11 @@ Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts
   }
   if (settings.backend == "node-shared" && hosts > 1) {
     return Refuse("comm.backend=node-shared is memory of one host, but the ranks are on " +
-                  std::to_string(hosts) + " hosts: set comm.backend=auto or mpi");
+                  std::to_string(hosts) + " hosts: set comm.backend=auto, hierarchical or mpi");
   }
   if (settings.backend == "node-shared") return Backend::kNodeShared;
-  if (settings.backend == "mpi" || hosts > 1) return Backend::kMpi;
+  if (settings.backend == "mpi") return Backend::kMpi;
+  if (settings.backend == "hierarchical" || hosts > 1) return Backend::kHierarchical;
   return ranks > 1 ? Backend::kNodeShared : Backend::kThreads;
 }
 
@@ -85,10 +98,11 @@ Status RefuseSharedGpus(const std::vector<std::string>& gpus) {
 }
 
 std::string DescribeWorld(int ranks, int hosts, Backend backend) {
-  const std::string name = backend == Backend::kNccl         ? "nccl, order of NCCL"
-                           : backend == Backend::kMpi        ? "mpi, order rank"
-                           : backend == Backend::kNodeShared ? "node-shared, order rank"
-                                                             : "threads, order rank";
+  const std::string name = backend == Backend::kNccl           ? "nccl, order of NCCL"
+                           : backend == Backend::kMpi          ? "mpi, order rank"
+                           : backend == Backend::kHierarchical ? "hierarchical, order rank"
+                           : backend == Backend::kNodeShared   ? "node-shared, order rank"
+                                                               : "threads, order rank";
   return Counted(ranks, "rank") + " on " + Counted(hosts, "host") + ", backend " + name;
 }
 

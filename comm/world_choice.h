@@ -9,14 +9,15 @@
 
 namespace stemma::comm {
 
-enum class Backend { kThreads, kNodeShared, kMpi, kNccl };
+enum class Backend { kThreads, kNodeShared, kHierarchical, kMpi, kNccl };
 
 // What can be decided before anybody is asked: unknown names, values out of range, and backends
 // that do not go with the device. kInvalidArgument.
 Status CheckSettings(const CommSettings& settings);
 
-// `auto` is threads for one rank, node-shared for several on one host, mpi for several hosts, and
-// nccl on GPUs. `mpi_runs`: a launcher started this process, or the program initialised MPI.
+// `auto` is threads for one rank, node-shared for several on one host, hierarchical on several
+// hosts, and nccl on GPUs. `mpi_runs`: a launcher started this process, or the program initialised
+// MPI.
 Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts, bool mpi_runs);
 
 // `gpus`: host and GPU of every rank, in words. kInvalidArgument, with both ranks, for two on one:

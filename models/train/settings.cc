@@ -48,11 +48,10 @@ void VisitDevice(DeviceSection& s, V&& field) {
 
 template <typename V>
 void VisitComm(ops::CommSettings& s, V&& field) {
-  field(
-      "comm.backend", s.backend,
-      Help{"what moves gradients; auto: nccl on GPUs; on CPUs node-shared memory on one node, mpi "
-           "on several, threads for one rank",
-           "auto | node-shared | mpi | threads | nccl"});
+  field("comm.backend", s.backend,
+        Help{"what moves gradients; auto: nccl on GPUs; on CPUs node-shared memory on one node, "
+             "hierarchical on several, threads for one rank",
+             "auto | node-shared | hierarchical | mpi | threads | nccl"});
   field("comm.progress", s.progress,
         Help{"who sums in node-shared memory; hook: the rank itself, between its own work",
              "auto | hook | thread", Kind::kLocal});
@@ -61,6 +60,16 @@ void VisitComm(ops::CommSettings& s, V&& field) {
   field("comm.spin_us", s.spin_us,
         Help{"microseconds awake while waiting for a rank of the node", "[0, 1000000]",
              Kind::kLocal});
+  field("comm.chunk_bytes", s.chunk_bytes,
+        Help{"bytes of one piece of a sum that walks from node to node", "[1024, 67108864]"});
+  field("comm.fake_nodes", s.fake_nodes,
+        Help{"which ranks share a node, for tests on one machine: 0,1|2,3", "TEXT"});
+  field("comm.ranks_per_node", s.ranks_per_node,
+        Help{"nodes of so many neighbouring ranks, for tests on one machine; 0: as they are",
+             "[0, 65536]"});
+  field("comm.check", s.check,
+        Help{"full: before each collective call ranks compare what they are about to do",
+             "off | full"});
   field("comm.deadline_s", s.deadline_s,
         Help{"longest wait for other ranks in any collective call", "(0, 86400]", Kind::kLocal});
   field("comm.init_timeout_s", s.init_timeout_s,

@@ -80,6 +80,8 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
   CHECK_THAT(with([](auto& s) { s.device = "gpu"; }), HasCode(Code::kInvalidArgument, "cuda"));
   CHECK_THAT(with([](auto& s) { s.backend = "nccl"; }),
              HasCode(Code::kInvalidArgument, "device.kind=cuda"));
+  CHECK_THAT(with([](auto& s) { s.check = "on"; }),
+             HasCode(Code::kInvalidArgument, "known are off, full"));
   CHECK_THAT(with([](auto& s) { s.control_lag = 2; }), HasCode(Code::kInvalidArgument, "0 or 1"));
   CHECK_THAT(with([](auto& s) { s.progress = "fibre"; }),
              HasCode(Code::kInvalidArgument, "known are auto, hook, thread"));

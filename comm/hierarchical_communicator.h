@@ -1,0 +1,85 @@
+// Ranks on several nodes without GPUs: memory that a node's ranks share inside, MPI between nodes.
+// The bits are those of a flat sum in rank order, wherever ranks are placed.
+//
+//   chain of nodes   when every node holds neighbours, node after node (mpirun --map-by slot, Slurm
+//                    --distribution=block). The span is cut into slices, one for each rank of the
+//                    smallest node. A slice's owner on each node gets its node's contributions
+//                    through node memory and carries the running sum along the nodes
+//                    (comm/sum_chain.h); the owners of a node then hand the result to its ranks.
+//                    Every link between nodes carries each byte once in each direction.
+//   raw slices       for any other placement: contributions travel unsummed, as in
+//                    comm/mpi_communicator.h. Up to as many times the bytes between nodes as a node
+//                    has ranks; rank 0 says so once, and which mapping would do better.
+//
+// Short sums, and all other calls, go over MPI alone. Calls are carried out in their order by a
+// thread of the communicator, as with MPI.
+//
+// The interface and its contract: comm/communicator.h.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "comm/communicator.h"
+#include "comm/layout.h"
+#include "comm/mpi_group.h"
+#include "comm/mpi_verbs.h"
+#include "comm/progress_thread.h"
+#include "comm/sum_chain.h"
+
+namespace stemma::comm {
+
+class HierarchicalCommunicator final : public Communicator {
+ public:
+  // What one walk along the chain carries, which bounds the memory for a node's contributions.
+  static constexpr int64_t kSegmentBytesMax = 64 << 20;
+
+  struct Options {
+    std::chrono::milliseconds deadline{150000};
+    int64_t chunk_bytes = 256 << 10;  // the same on all ranks
+  };
+  // `world` has all ranks, `node` those of this rank's node in their order; null, and the raw
+  // slices are taken, unless the layout is in rank order.
+  HierarchicalCommunicator(std::unique_ptr<MpiGroup> world, std::unique_ptr<Communicator> node,
+                           const Layout& layout, const Options& options);
+  ~HierarchicalCommunicator() override;
+
+  int rank() const override { return world_->rank(); }
+  int ranks() const override { return world_->ranks(); }
+  std::string_view name() const override { return "hierarchical"; }
+
+  Result<Work> AllReduce(Span inout, const CallOptions& options) override;
+  Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
+                         const CallOptions& options) override;
+  Result<Work> ReduceScatter(ConstSpan in, Span mine, const std::vector<int64_t>& counts,
+                             const CallOptions& options) override;
+  Result<Work> AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
+                        const std::vector<int64_t>& receive, const CallOptions& options) override;
+  Result<Work> Broadcast(Span inout, int root, const CallOptions& options) override;
+  Result<Work> Barrier(const CallOptions& options) override;
+  // Of the node: collective, waits for the calls under way.
+  Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
+  void Abort(const Status& cause) override;
+  Status Health() const override;
+  Status Close() override;
+
+ private:
+  template <typename Body>
+  Result<Work> Launch(std::string_view call, const ConstSpan& span, const CallOptions& options,
+                      Body body);
+  Status Chain(const Span& span, const CallOptions& options, const Waiting& waiting);
+  Status ChainSegment(const Span& span, const CallOptions& options, const Waiting& waiting);
+
+  const std::unique_ptr<MpiGroup> world_;
+  const std::unique_ptr<Communicator> node_;  // used by the thread alone
+  const Options options_;
+  const int owners_;  // of slices, on every node
+  MpiVerbs verbs_;
+  std::unique_ptr<SumChain> chain_;  // of the owners
+  std::vector<char> raw_;            // the thread's, as is
+  std::unique_ptr<std::vector<char>> result_;
+  std::unique_ptr<ProgressThread> thread_;
+};
+
+}  // namespace stemma::comm
