@@ -12,12 +12,10 @@
 //                   with the reason of the communicator as soon as that has failed
 //   Die(k)          this rank ends. A process by SIGKILL; a rank that is a thread goes silent: this
 //                   call and all later ones fail here and are not made
-//   Flip(k, bit)    one bit of what this rank receives is turned over, after the call has ended.
-//   Bits
-//                   are counted from the lowest of the first byte; beyond the end nothing happens
-//   Swap(k)         calls k and k + 1 are made in the other order. A rank that waits for k before
-//   it
-//                   makes k + 1 cannot be made to swap them: k is made then
+//   Flip(k, bit)    one bit of what this rank receives is turned over, after the call has ended,
+//                   counted from the lowest of the first byte; beyond the end nothing happens
+//   Swap(k)         calls k and k + 1 are made in the other order; a rank that waits for k before
+//                   it makes k + 1 cannot be made to swap them, so k is made then
 //
 // Testonly. Thread: as the communicator inside, which it owns.
 #pragma once

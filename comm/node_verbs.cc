@@ -10,27 +10,10 @@
 namespace stemma::comm {
 namespace {
 
-constexpr int64_t kLine = 64, kPage = 4096;
+constexpr int64_t kLine = 64;
 constexpr int64_t kBlock = 256 << 10;
 
 int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
-
-int64_t SizeIn(const NodeCall& call) { return static_cast<int64_t>(SizeOf(call.dtype)); }
-
-// Slices begin on a cache line, and in large calls on a page, so that no two ranks write to one.
-void CutSlices(NodeCall& call, int ranks) {
-  const int64_t bytes = call.count * SizeIn(call);
-  call.unit = bytes >= 16 * kPage * ranks ? kPage : kLine;
-  const int64_t units = (bytes + call.unit - 1) / call.unit;
-  call.units = units / ranks;
-  call.longer = units % ranks;
-}
-
-// Where slice `range` of an all_reduce begins, in bytes.
-int64_t SliceBegin(const NodeCall& call, int64_t range) {
-  const int64_t at = call.units * range + std::min(range, call.longer);
-  return std::min(call.count * SizeIn(call), at * call.unit);
-}
 
 bool Reduces(NodeVerb verb) { return verb == NodeVerb::kReduce || verb == NodeVerb::kScatter; }
 
@@ -101,14 +84,14 @@ int NodeVerbs::ranges(const NodeCall& call) const {
 int64_t NodeVerbs::RangeBegin(uint64_t number, const NodeCall& call, int rank, int range) const {
   switch (call.verb) {
     case NodeVerb::kReduce:
-      return SliceBegin(call, range);
+      return call.SliceBegin(range);
     case NodeVerb::kScatter:
-      return BeginOf(call.counts, range) * SizeIn(call);
+      return BeginOf(call.counts, range) * call.element();
     case NodeVerb::kAllToAll: {
       const int64_t* const sends = channel_.slot(rank, number).counts();
       int64_t begin = 0;
       for (int d = 0; d < range; ++d) begin += sends[d];
-      return begin * SizeIn(call);
+      return begin * call.element();
     }
     default:
       return 0;
@@ -118,15 +101,15 @@ int64_t NodeVerbs::RangeBegin(uint64_t number, const NodeCall& call, int rank, i
 int64_t NodeVerbs::RangeBytes(uint64_t number, const NodeCall& call, int rank, int range) const {
   switch (call.verb) {
     case NodeVerb::kReduce:
-      return SliceBegin(call, range + 1) - SliceBegin(call, range);
+      return call.SliceBegin(range + 1) - call.SliceBegin(range);
     case NodeVerb::kScatter:
-      return call.counts[static_cast<size_t>(range)] * SizeIn(call);
+      return call.counts[static_cast<size_t>(range)] * call.element();
     case NodeVerb::kGather:
-      return call.counts[static_cast<size_t>(rank)] * SizeIn(call);
+      return call.counts[static_cast<size_t>(rank)] * call.element();
     case NodeVerb::kBroadcast:
-      return rank == call.root ? call.count * SizeIn(call) : 0;
+      return rank == call.root ? call.count * call.element() : 0;
     case NodeVerb::kAllToAll:
-      return channel_.slot(rank, number).counts()[range] * SizeIn(call);
+      return channel_.slot(rank, number).counts()[range] * call.element();
     case NodeVerb::kBarrier:
       break;
   }
@@ -134,7 +117,7 @@ int64_t NodeVerbs::RangeBytes(uint64_t number, const NodeCall& call, int rank, i
 }
 
 int64_t NodeVerbs::LargestRange(uint64_t number, const NodeCall& call, int rank) const {
-  if (call.verb == NodeVerb::kReduce) return SliceBegin(call, 1);
+  if (call.verb == NodeVerb::kReduce) return call.SliceBegin(1);
   int64_t largest = 0;
   for (int d = 0; d < ranges(call); ++d) {
     largest = std::max(largest, RangeBytes(number, call, rank, d));
@@ -146,7 +129,7 @@ int64_t NodeVerbs::LargestRange(uint64_t number, const NodeCall& call, int rank)
 int64_t NodeVerbs::StagedWindow(const NodeCall& call) const {
   int64_t window = channel_.sizes().stage_bytes / ranges(call) / kLine * kLine;
   if (call.verb == NodeVerb::kAllToAll) return window;
-  int64_t largest = call.verb == NodeVerb::kBroadcast ? call.count * SizeIn(call) : 0;
+  int64_t largest = call.verb == NodeVerb::kBroadcast ? call.count * call.element() : 0;
   for (int r = 0; r < (call.verb == NodeVerb::kGather ? ranks() : 1); ++r) {
     largest = std::max(largest, LargestRange(0, call, r));
   }
@@ -156,11 +139,11 @@ int64_t NodeVerbs::StagedWindow(const NodeCall& call) const {
 int64_t NodeVerbs::InlineBytes(const NodeCall& call, int rank) const {
   switch (call.verb) {
     case NodeVerb::kGather:
-      return call.counts[static_cast<size_t>(rank)] * SizeIn(call);
+      return call.counts[static_cast<size_t>(rank)] * call.element();
     case NodeVerb::kBroadcast:
-      return rank == call.root ? call.count * SizeIn(call) : 0;
+      return rank == call.root ? call.count * call.element() : 0;
     default:
-      return call.count * SizeIn(call);
+      return call.count * call.element();
   }
 }
 
@@ -169,23 +152,9 @@ bool NodeVerbs::FitsInline(const NodeCall& call) const {
   if (call.verb == NodeVerb::kAllToAll) return false;
   int64_t most = InlineBytes(call, call.root);
   if (call.verb == NodeVerb::kGather) {
-    most = *std::max_element(call.counts.begin(), call.counts.end()) * SizeIn(call);
+    most = *std::max_element(call.counts.begin(), call.counts.end()) * call.element();
   }
   return most <= channel_.sizes().inline_bytes;
-}
-
-void NodeCall::Begin(const NodeRequest& request) {
-  static_cast<NodeRequest&>(*this) = request;
-  counts.clear();
-  receive.clear();
-  if (request.counts != nullptr) counts = *request.counts;
-  if (request.receive != nullptr) receive = *request.receive;
-  if (!what.empty() || !request.options->what.empty()) what = request.options->what;
-  if (!shape.empty() || !request.options->shape.empty()) shape = request.options->shape;
-  place = NodePlace::kInline;
-  seen = {};
-  window = own_pieces = pieces = 0;
-  matched = any_staged = false;
 }
 
 void NodeVerbs::Describe(NodeCall& call, NodePost& post) const {
@@ -207,14 +176,14 @@ void NodeVerbs::Describe(NodeCall& call, NodePost& post) const {
     const int64_t bytes = InlineBytes(call, rank_);
     if (bytes > 0) std::memcpy(channel_.payload(post, bytes), call.in, static_cast<size_t>(bytes));
   } else {
-    if (call.verb == NodeVerb::kReduce) CutSlices(call, ranks());
+    if (call.verb == NodeVerb::kReduce) call.CutSlices(ranks());
     const int64_t bytes = InlineBytes(call, rank_);  // those that this rank gives
     call.seen = segments_.Find(call.in, static_cast<size_t>(bytes));
     const bool seen = bytes == 0 || call.seen.segment != NodeSegments::kNone;
     call.place = seen ? NodePlace::kSegment : NodePlace::kStaged;
     call.window = StagedWindow(call);
     const int64_t largest =
-        sends ? *std::max_element(call.counts.begin(), call.counts.end()) * SizeIn(call)
+        sends ? *std::max_element(call.counts.begin(), call.counts.end()) * call.element()
               : LargestRange(0, call, rank_);
     call.own_pieces = seen ? 0 : (largest + call.window - 1) / call.window;
   }
@@ -338,7 +307,7 @@ void NodeVerbs::Serve(uint64_t number, const NodeCall& call, int64_t piece) {
     end -= block;
     for (int r = 0; r < ranks(); ++r) at_from_[r] = static_cast<const char*>(from_[r]) + end;
     for (int k = 0; k < outs; ++k) at_to_[k] = static_cast<char*>(to_[k]) + end;
-    ReduceInto(call.op, call.dtype, at_from_.data(), ranks(), block / SizeIn(call), factor,
+    ReduceInto(call.op, call.dtype, at_from_.data(), ranks(), block / call.element(), factor,
                at_to_.data(), outs);
   }
 }
@@ -352,7 +321,7 @@ void NodeVerbs::CopyFrom(uint64_t number, const NodeCall& call, int64_t piece) c
     int64_t before = 0;
     if (call.verb == NodeVerb::kGather) before = BeginOf(call.counts, r);
     if (call.verb == NodeVerb::kAllToAll) before = BeginOf(call.receive, r);
-    char* const to = call.out + before * SizeIn(call) + piece * call.window;
+    char* const to = call.out + before * call.element() + piece * call.window;
     const char* from = r == rank_ ? call.in + RangeBegin(number, call, r, own) + piece * call.window
                                   : Source(number, call, r, own, piece);
     if (to != from) std::memmove(to, from, static_cast<size_t>(bytes));

@@ -7,17 +7,15 @@
 #include <chrono>
 #include <cstdio>
 
-#include <unistd.h>
-
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/error_report.h"
 #include "core/exit_code.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "lineage/restore.h"
 #include "models/train/loop.h"
 #include "models/train/signals.h"
+#include "models/train/start_table.h"
 #include "optim/schedule.h"
 
 namespace stemma::models {
@@ -45,19 +43,6 @@ std::vector<std::pair<std::string, std::string>> SharedFacts(const SettingsList&
 // Other ranks cannot be asked any more.
 bool IsLost(const Status& status) {
   return status.code() == Code::kPeerLost || status.code() == Code::kTimeout;
-}
-
-// What the engine and the optimizer keep on each rank; the model's activations are not theirs.
-std::string MemoryText(const ops::Reducer& reducer, optim::Optimizer& optimizer) {
-  uint64_t flat = 0, state = 0;
-  for (const ops::FlatSpace& space : reducer.spaces()) {
-    flat += space.parameters.nbytes() + space.gradients.nbytes();
-  }
-  for (const optim::NamedState& slot : optimizer.State()) state += slot.tensor.nbytes();
-  const int parts = reducer.shard().ranks;
-  return HumanBytes(flat) + " of parameters and gradients, " + HumanBytes(state) +
-         " of optimizer state per rank" +
-         (parts > 1 ? ", sharded: 1 of " + std::to_string(parts) + " parts" : ", replicated");
 }
 
 // Everything a run needs, in the order it is made; the loop borrows it.
@@ -229,17 +214,9 @@ Status Training::BeginFiles() {
   STEMMA_RETURN_IF_ERROR(metrics_.Open(folder_.File("metrics.jsonl")));
   const MetricRow where = {{"inc", static_cast<double>(session_.incarnation)},
                            {"from_step", static_cast<double>(start_.step)}};
-  switch (session_.kind) {
-    case StartKind::kContinue:
-      return metrics_.Event("continue", {}, where);
-    case StartKind::kFork: {
-      const auto& parents = session_.from->parents;
-      return metrics_.Event("fork", {{"parent", parents.empty() ? "" : Hex(parents[0].parent)}},
-                            where);
-    }
-    default:
-      return metrics_.Event("continue", {}, where);
-  }
+  if (session_.kind != StartKind::kFork) return metrics_.Event("continue", {}, where);
+  const auto& parents = session_.from->parents;
+  return metrics_.Event("fork", {{"parent", parents.empty() ? "" : Hex(parents[0].parent)}}, where);
 }
 
 // Best effort: a rank without a log trains all the same.
@@ -281,29 +258,19 @@ Status Training::StartCapturer() {
 }
 
 void Training::PrintTable() {
-  progress_->Event(session_.headline);
-  for (const auto& note : session_.notes) progress_->Event("note: " + note);
-  int64_t elements = 0;
-  for (const auto& parameter : reducer_->parameters()) elements += parameter.tensor.numel();
-  progress_->Event("  world      " + world_.description() + ", " +
-                   std::to_string(at::get_num_threads()) + " LibTorch threads each");
-  progress_->Event("  model      " + workload_->name() + ", " + std::to_string(elements) +
-                   " parameters in " + std::to_string(reducer_->parameters().size()) +
-                   " tensors, gradients in " + std::to_string(reducer_->plan().buckets.size()) +
-                   (reducer_->plan().buckets.size() == 1 ? " bucket" : " buckets"));
-  progress_->Event("  optimizer  " + optimizer_->Describe());
-  progress_->Event("  memory     " + MemoryText(*reducer_, *optimizer_));
-  progress_->Event("  data       " + std::to_string(dataset_size_) + " samples, global batch " +
-                   std::to_string(settings_.train.global_batch) + ", " +
-                   std::to_string(total_steps_) + " steps");
-  int64_t bytes = 0;
-  for (const auto& span : binding_->spans()) bytes += span.bytes();
-  progress_->Event(session_.store == nullptr
-                       ? std::string("  states     none: lineage.store is \"\"")
-                       : "  states     " + HumanBytes(static_cast<uint64_t>(bytes)) + " every " +
-                             std::to_string(settings_.lineage.every) + " steps into " +
-                             session_.store->path());
-  progress_->Event("  files      " + folder_.dir());
+  StartTable table;
+  table.headline = session_.headline;
+  table.notes = session_.notes;
+  table.world = world_.description();
+  table.model = workload_->name();
+  table.dataset_size = dataset_size_;
+  table.global_batch = settings_.train.global_batch;
+  table.total_steps = total_steps_;
+  for (const auto& span : binding_->spans()) table.state_bytes += span.bytes();
+  table.every = settings_.lineage.every;
+  table.store = session_.store == nullptr ? "" : session_.store->path();
+  table.folder = folder_.dir();
+  for (const std::string& line : LinesOf(table, *reducer_, *optimizer_)) progress_->Event(line);
 }
 
 Status Training::Run() {

@@ -39,6 +39,8 @@ class MpiRig final : public Rig {
  protected:
   Result<std::unique_ptr<comm::World>> Open(comm::CommSettings settings) override {
     settings.backend = backend_;
+    // Two nodes of one or two ranks, where there are ranks for it.
+    if (backend_ == "hierarchical") settings.ranks_per_node = (ranks_ + 1) / 2;
     return comm::World::Open(settings, {{"test", "conformance"}});
   }
 
@@ -50,7 +52,7 @@ class MpiRig final : public Rig {
 }  // namespace
 
 void RunRow(const char* name, RowBody body, int min_ranks) {
-  for (const char* backend : {"mpi", "node-shared"}) {
+  for (const char* backend : {"mpi", "node-shared", "hierarchical"}) {
     MpiRig rig(backend);
     if (rig.ranks() < min_ranks) {
       RanOn(backend, 0);

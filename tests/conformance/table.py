@@ -20,7 +20,8 @@ import sys
 
 LINE = re.compile(r"(?:^|>:)conformance row (\d\d) (\S+) (\S+) (\d+) (pass|fail)\s*$")
 TARGET = re.compile(r"^//(\S*):(\S+) +(?:\(cached\) )?(?:PASSED|FLAKY|FAILED|TIMEOUT|NO STATUS)")
-BACKENDS = ("threads", "mpi", "node-shared")  # on which rows of all backends must have run
+# On which rows of all backends must have run.
+BACKENDS = ("threads", "mpi", "node-shared", "hierarchical")
 
 Row = collections.namedtuple("Row", "number where gpu what")
 Note = collections.namedtuple("Note", "row test backend ranks passed")

@@ -34,7 +34,7 @@ class TableTest(unittest.TestCase):
         self.assertEqual(bad, 0)
         self.assertIn("3 rows: 3 pass", text)
         self.assertIn("needs a GPU", text)
-        self.assertIn("threads x1-4, mpi x1-4, node-shared x1-4", text)
+        self.assertIn("threads x1-4, mpi x1-4, node-shared x1-4, hierarchical x1-4", text)
 
     def test_a_row_without_a_test_is_missing(self):
         words, bad, text = results(everywhere(2) + everywhere(3, 2))

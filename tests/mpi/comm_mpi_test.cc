@@ -10,6 +10,7 @@
 #include "comm/mpi_cohort.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_group.h"
+#include "comm/mpi_verbs.h"
 #include "comm/words.h"
 #include "comm/world.h"
 
@@ -27,6 +28,7 @@ using comm::Communicator;
 using comm::MpiCohort;
 using comm::MpiCommunicator;
 using comm::MpiGroup;
+using comm::MpiVerbs;
 using comm::World;
 using std::chrono::milliseconds;
 using tests::HasCode;
@@ -166,7 +168,7 @@ TEST_CASE("processes and threads give the same bits", "[comm]") {
 // The limits of MPI's int and of the scratch memory, brought down to sizes that a test can pass.
 // 1000 is no multiple of an element, so pieces end within one.
 TEST_CASE("what is longer than a segment or a piece is cut, with the same bits", "[comm]") {
-  for (const int64_t segment : {int64_t{1024}, MpiCommunicator::kSegmentBytesMax}) {
+  for (const int64_t segment : {int64_t{1024}, MpiVerbs::kSegmentBytesMax}) {
     const auto data = std::make_unique<MpiCommunicator>(*MpiGroup::DuplicateWorld(1000),
                                                         milliseconds(20000), segment);
     const int ranks = data->ranks();

@@ -130,7 +130,8 @@ Status UnusedKeepsItsValue(comm::World& world) {
   ops::OpsSettings settings;
   settings.unused = "keep_none";
   STEMMA_ASSIGN_OR_RETURN(auto reducer, Reducer::Create(settings, world, parameters));
-  torch::optim::SGD sgd(std::vector<at::Tensor>{net.w1, never}, torch::optim::SGDOptions(0.1).weight_decay(0.5));
+  torch::optim::SGD sgd(std::vector<at::Tensor>{net.w1, never},
+                        torch::optim::SGDOptions(0.1).weight_decay(0.5));
   STEMMA_RETURN_IF_ERROR(OneStep(*reducer, 8, net.Loss(Drawn(1, {8, 4}))));
   sgd.step();
   STEMMA_RETURN_IF_ERROR(ExpectEqual(never.detach(), at::full({3}, 2., at::kDouble), "never"));

@@ -34,6 +34,14 @@ class ObservedCommunicator final : public comm::Communicator {
                          const CallOptions& options) override {
     return inner_.AllGather(mine, all, counts, options);
   }
+  Result<Work> ReduceScatter(comm::ConstSpan in, Span mine, const std::vector<int64_t>& counts,
+                             const CallOptions& options) override {
+    return inner_.ReduceScatter(in, mine, counts, options);
+  }
+  Result<Work> AllToAll(comm::ConstSpan in, const std::vector<int64_t>& send, Span out,
+                        const std::vector<int64_t>& receive, const CallOptions& options) override {
+    return inner_.AllToAll(in, send, out, receive, options);
+  }
   Result<Work> Broadcast(Span inout, int root, const CallOptions& options) override {
     ++calls["broadcast"];
     return inner_.Broadcast(inout, root, options);
@@ -69,7 +77,15 @@ class ObservedWorld final : public comm::World {
   comm::Communicator& data() override { return data_; }
   Cohort& cohort() override { return inner_.cohort(); }
   comm::Control& control() override { return inner_.control(); }
+  Result<comm::Communicator*> Subset(const std::vector<int>& ranks) override {
+    return inner_.Subset(ranks);
+  }
   const std::string& description() const override { return inner_.description(); }
+  comm::FlightRecorder& recorder() override { return inner_.recorder(); }
+  void ReportInto(const std::string& folder) override { inner_.ReportInto(folder); }
+  void SetTrace(bool on) override { inner_.SetTrace(on); }
+  bool PeerGone() const override { return inner_.PeerGone(); }
+  bool ClaimCause() override { return inner_.ClaimCause(); }
   [[noreturn]] void Abort(const Status& cause, int code) override {
     inner_.Abort(cause, code);
     std::abort();

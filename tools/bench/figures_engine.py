@@ -122,7 +122,7 @@ def gradient_memory():
 
 
 def kill_to_exit():
-    """The longest of fifty tries; one in which the cause was not printed once counts as a minute."""
+    """The longest of fifty tries; one whose cause was not printed once counts as a minute."""
     import kill_to_exit as kills  # its name is this figure's
     tries = list(kills.tries(stemma()))
     return [max(t.seconds if t.causes == 1 else 60 for t in tries)], statistics.median(

@@ -1,0 +1,36 @@
+// What a training says of itself before its first step: where it stands, what it trains with whom,
+// and where its files go.
+//
+//   for (const std::string& line : LinesOf(table, *reducer, *optimizer)) progress.Event(line);
+//
+// Pure but for the number of LibTorch threads, which it asks LibTorch for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace stemma::ops {
+class Reducer;
+}
+namespace stemma::optim {
+class Optimizer;
+}
+
+namespace stemma::models {
+
+struct StartTable {
+  std::string headline;  // "r: continues from r@200"
+  std::vector<std::string> notes;
+  std::string world, model;
+  int64_t dataset_size = 0, global_batch = 0, total_steps = 0;  // samples, samples, steps
+  int64_t state_bytes = 0;                                      // of one capture
+  int64_t every = 0;                                            // steps between captures
+  std::string store;                                            // "": no states are kept
+  std::string folder;
+};
+
+std::vector<std::string> LinesOf(const StartTable& table, const ops::Reducer& reducer,
+                                 optim::Optimizer& optimizer);
+
+}  // namespace stemma::models
