@@ -63,7 +63,7 @@ void VisitComm(ops::CommSettings& s, V&& field) {
   field("comm.chunk_bytes", s.chunk_bytes,
         Help{"bytes of one piece of a sum that walks from node to node", "[1024, 67108864]"});
   field("comm.fake_nodes", s.fake_nodes,
-        Help{"which ranks share a node, for tests on one machine: 0,1|2,3", "TEXT"});
+        Help{"which ranks share a node, for tests on one machine: 0,1|2,3"});
   field("comm.ranks_per_node", s.ranks_per_node,
         Help{"nodes of so many neighbouring ranks, for tests on one machine; 0: as they are",
              "[0, 65536]"});

@@ -315,8 +315,6 @@ Outcome Training::Report(const Status& status, double wall_s) {
       outcome.cause = "stopped by " + loop_->stopped_by();
     }
   }
-  LogToFile("ends", {{"exit_code", outcome.exit_code}, {"cause", outcome.cause}});
-  FlushLog();
   if (!status.ok()) {
     if (root() || IsLost(status)) WriteError(status);
   } else if (loop_ != nullptr && root()) {
@@ -332,6 +330,8 @@ Outcome Training::Report(const Status& status, double wall_s) {
     if (outcome.exit_code != 0) line += "; exit 75: run the same command again";
     progress_->Event(line);
   }
+  LogToFile("ends", {{"exit_code", outcome.exit_code}, {"cause", outcome.cause}});
+  FlushLog();
   if (loop_ != nullptr && root()) {
     const Status written = folder_.WriteOutcome(outcome);
     if (!written.ok()) std::fprintf(stderr, "%s\n", written.message().c_str());

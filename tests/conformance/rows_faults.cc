@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <chrono>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,13 +24,23 @@ Status Judge(const comm::Verdict& verdict) {
   return Expect(verdict.audit_equal, "replicas with equal parameters");
 }
 
+// What a hook fails with comes out of backward() as text; Finish knows its code.
+Status TryStep(ops::Reducer& reducer, double divisor, const at::Tensor& loss) {
+  try {
+    return OneStep(reducer, divisor, loss);
+  } catch (const std::exception& error) {
+    STEMMA_RETURN_IF_ERROR(reducer.Finish());
+    return {Code::kInternal, error.what()};
+  }
+}
+
 // What rank `r` does in step `step`, and its word about it.
 Status Step(ops::Reducer& reducer, comm::World& world, const Net& net, uint64_t step,
             Status* failed) {
   comm::Mine mine;
   if (failed->ok()) {
     const uint64_t key = 100 * step + static_cast<uint64_t>(world.rank());
-    *failed = OneStep(reducer, 2.0 * world.ranks(), net.Loss(Drawn(key, {2, 4}, at::kFloat)));
+    *failed = TryStep(reducer, 2.0 * world.ranks(), net.Loss(Drawn(key, {2, 4}, at::kFloat)));
   }
   if (failed->ok()) {
     SgdStep(reducer.parameters(), 0.05);

@@ -1,6 +1,6 @@
 """The table of the engine's conformance rows: which test proved which row, where, and how it ended.
 
-    table.py --logs bazel-testlogs --targets SUMMARY [--rows rows.txt]
+    table.py --logs .bazel/testlogs --targets SUMMARY [--rows rows.txt]
 
 Every test of a row prints, whatever language it is written in, one line for each place it ran on:
 
@@ -120,7 +120,7 @@ def table(rows, notes):
 def main(arguments):
     here = pathlib.Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--logs", required=True, help="bazel-testlogs")
+    parser.add_argument("--logs", required=True, help=".bazel/testlogs")
     parser.add_argument("--targets", required=True, help="what bazel test printed")
     parser.add_argument("--rows", default=str(here / "rows.txt"))
     options = parser.parse_args(arguments)

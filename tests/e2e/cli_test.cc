@@ -263,7 +263,7 @@ TEST_CASE("waveform prints what the network sees", "[cli]") {
 TEST_CASE("the program that looks loads no LibTorch, MPI or CUDA", "[cli]") {
   const Done libraries = Shell("ldd '" + Program() + "'");
   CHECK(libraries.code == 0);
-  for (const char* heavy : {"torch", "c10", "mpi", "cuda", "nccl", "open-rte", "open-pal"}) {
+  for (const char* heavy : {"torch", "libc10", "mpi", "cuda", "nccl", "open-rte", "open-pal"}) {
     INFO(libraries.text);
     CHECK_FALSE(libraries.Says(heavy));
   }

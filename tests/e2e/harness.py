@@ -179,9 +179,9 @@ def main(tests):
         finally:
             box.close()
         print("%-55s %5.1f s  %s" % (test.__name__, time.monotonic() - begin, verdict), flush=True)
-        row = re.match(r"test_(conformance_(\d\d)_\w+)", test.__name__)
+        row = re.match(r"(?:test_)?(conformance_(\d\d)_\w+)", test.__name__)
         if row:  # for the table of conformance rows
-            print("conformance row %s %s mpi %d %s" %
+            print("conformance row %s %s node-shared %d %s" %
                   (row[2], row[1], box.most_ranks, "pass" if verdict == "ok" else "fail"))
     print("%d failed" % failed)
     return 1 if failed else 0

@@ -9,7 +9,7 @@ failed=0
 row() {
   local verdict=pass
   [[ $4 == 0 ]] || verdict=fail
-  echo "conformance row $1 conformance_$1_$2 mpi $3 $verdict"
+  echo "conformance row $1 conformance_$1_$2 node-shared $3 $verdict"
 }
 
 # expect CASE EXIT_CODE TEXT

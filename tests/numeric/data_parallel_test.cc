@@ -23,9 +23,11 @@ using ops::Reducer;
 using Stock = std::unique_ptr<torch::optim::Optimizer>;
 
 void OnRanks(const std::function<Status(comm::World&)>& body) {
-  for (int ranks : {1, 2, 3}) {
+  for (int ranks : {1, 2, 3, 4}) {
     INFO(ranks << " ranks");
-    auto worlds = comm::World::Threads(ranks);
+    comm::CommSettings settings;
+    settings.backend = ranks % 2 == 0 ? "node-shared" : "threads";
+    auto worlds = comm::World::Threads(ranks, settings);
     const auto results = SpawnRanks(ranks, [&](int rank) {
       at::set_num_threads(1);
       try {
@@ -35,7 +37,7 @@ void OnRanks(const std::function<Status(comm::World&)>& body) {
       }
     });
     for (const Status& result : results) CHECK_THAT(result, IsOk());
-    RanOn("threads", ranks);
+    RanOn(settings.backend, ranks);
   }
 }
 

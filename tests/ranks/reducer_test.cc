@@ -12,10 +12,11 @@
 namespace stemma::tests {
 namespace {
 
-void OnThreads(Status (*scenario)(comm::World&), const comm::CommSettings& settings = {},
-               const std::vector<int>& worlds_of = {1, 2, 3}) {
+void OnBackend(const std::string& backend, Status (*scenario)(comm::World&),
+               comm::CommSettings settings, const std::vector<int>& worlds_of) {
+  settings.backend = backend;
   for (int ranks : worlds_of) {
-    INFO(ranks << " ranks");
+    INFO(ranks << " ranks, backend " << backend);
     auto worlds = comm::World::Threads(ranks, settings);
     const auto results = SpawnRanks(ranks, [&](int rank) {
       at::set_num_threads(1);  // per thread: the ranks share the cores
@@ -29,7 +30,14 @@ void OnThreads(Status (*scenario)(comm::World&), const comm::CommSettings& setti
       INFO("rank " << rank);
       CHECK_THAT(results[static_cast<size_t>(rank)], IsOk());
     }
-    RanOn(settings.backend == "auto" ? "threads" : settings.backend, ranks);
+    RanOn(backend, ranks);
+  }
+}
+
+void OnThreads(Status (*scenario)(comm::World&), const comm::CommSettings& settings = {},
+               const std::vector<int>& worlds_of = {1, 2, 3, 4}) {
+  for (const char* backend : {"threads", "node-shared"}) {
+    OnBackend(backend, scenario, settings, worlds_of);
   }
 }
 

@@ -61,10 +61,10 @@ def alive(pid):
         return False
 
 
-def causes(text):
+def causes(text, has_trained):
     """Ours; a rank that dies before its main() began is known to the launcher alone."""
     ours = text.count("the job ends, exit")
-    return ours or text.count("mpirun noticed that process rank")
+    return ours if has_trained else ours or text.count("mpirun noticed that process rank")
 
 
 def one(stemma, ranks, delay, random_source):
@@ -94,7 +94,8 @@ def one(stemma, ranks, delay, random_source):
             time.sleep(0.01)
         seconds = time.monotonic() - begin
         text = process.communicate(timeout=60)[0]
-        return Try(seconds, rank, delay, causes(text), process.returncode, text)
+        has_trained = any(pathlib.Path(folder).glob("stemma-runs/*/metrics.jsonl"))
+        return Try(seconds, rank, delay, causes(text, has_trained), process.returncode, text)
 
 
 def tries(stemma, count=50, ranks=2, seed=1, longest_delay_s=6.0):

@@ -100,7 +100,7 @@ Compared = collections.namedtuple("Compared", "steps exposed settings missing")
 
 
 @functools.lru_cache(maxsize=None)
-def compare_training(model, repeats=2):
+def compare_training(model, repeats=3):
     """Engine, DDP and Horovod in turns. Each of `steps` and `exposed` is {peer: [ms of each
     repeat]}; DDP's is that of its best setting in that repeat."""
     steps, exposures = collections.defaultdict(list), collections.defaultdict(list)
