@@ -28,6 +28,7 @@ void Arrivals::Open(int micro_batches, const std::vector<bool>& trainable) {
   announced_ = micro_batches;
   backwards_ = 0;
   armed_ = nested_ = false;
+  trainable_ = trainable;
   arrived_.assign(bucket_of_.size(), 0);
   missing_.assign(buckets_, 0);
   for (size_t slot = 0; slot < trainable.size(); ++slot) {
@@ -36,6 +37,11 @@ void Arrivals::Open(int micro_batches, const std::vector<bool>& trainable) {
 }
 
 Status Arrivals::Count(size_t slot, const std::string& name) {
+  if (!trainable_[slot]) {
+    return Invalid("\"" + name +
+                   "\" was frozen at BeginStep, and a gradient of it arrived: change requires_grad "
+                   "between Wait() and BeginStep");
+  }
   const int arrived = ++arrived_[slot];
   if (learning_) return {};
   const int expected = announced_ * expected_[slot];
@@ -78,7 +84,8 @@ void Arrivals::Learn() {
       std::any_of(arrived_.begin(), arrived_.end(), [](int arrived) { return arrived > 0; });
   if (!learning_ || !used) return;
   learning_ = false;
-  if (!nested_) return;
+  nests_ = nested_;
+  if (!nests_) return;
   for (size_t slot = 0; slot < arrived_.size(); ++slot) {
     expected_[slot] = std::max(1, (arrived_[slot] + announced_ - 1) / announced_);
   }

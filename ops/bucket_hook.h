@@ -6,9 +6,11 @@
 //
 // Contract: Run is called once per bucket and step, on every rank in the same order, and makes the
 // same collective calls there; what it leaves must have the same bits on every rank. It returns
-// without waiting for other ranks. The Work that it returns leaves the result in
-// `bucket.gradients`: what must follow the collective (a cast back) happens in its Wait, which the
-// Reducer calls in launch order.
+// without waiting for other ranks. An error of Run on one rank alone leaves the peers in that
+// bucket, and the step cannot go on: Reducer::stuck. So find fault in Prepare, where all ranks
+// return the same error, or in the Work's Wait, which keeps nobody waiting. The Work that it
+// returns leaves the result in `bucket.gradients`: what must follow the collective (a cast back)
+// happens in its Wait, which the Reducer calls in launch order.
 //
 // Owner: the Reducer. Thread: Prepare and State the loop's; Run autograd's, one at a time; the
 // Work's Wait the loop's. Exceptions of LibTorch may leave all of them: the Reducer turns them into
@@ -50,6 +52,7 @@ class BucketHook {
   // With its parameters: part of the plan's digest, which ranks compare. "bf16", "powersgd rank 4".
   virtual std::string name() const = 0;
   // Once per plan, before the first step: the only place to allocate. All ranks, in the same order.
+  // An error on any rank ends AddHook or Replan on all, and no step can begin.
   virtual Status Prepare(comm::World& world, const std::vector<Bucket>& buckets);
   virtual Result<comm::Work> Run(const Bucket& bucket, comm::Communicator& communicator) = 0;
   virtual std::vector<HookState> State() { return {}; }

@@ -150,24 +150,28 @@ Status FlatModel::BroadcastFlat(const at::Tensor& flat, const std::string& what)
   return work.Wait();
 }
 
-std::vector<at::Tensor> FlatModel::NotInFlatMemory() const {
+std::vector<at::Tensor> FlatModel::Frozen() const {
   std::vector<at::Tensor> tensors;
   for (const Parameter& p : model_.parameters) {
     if (!p.tensor.requires_grad() && p.tensor.numel() > 0) tensors.push_back(p.tensor);
   }
+  return tensors;
+}
+
+std::vector<at::Tensor> FlatModel::Counters() const {
+  std::vector<at::Tensor> tensors;
   for (const Buffer& b : model_.buffers) {
     if (!b.averaged && b.tensor.numel() > 0) tensors.push_back(b.tensor);
   }
   return tensors;
 }
 
-Status FlatModel::BroadcastTheRest() {
-  const std::vector<at::Tensor> tensors = NotInFlatMemory();
+// Tensors of any types in one call.
+Status FlatModel::BroadcastPacked(const std::vector<at::Tensor>& tensors, const std::string& what) {
   if (tensors.empty()) return {};
   int64_t total = 0;
   for (const at::Tensor& t : tensors) total += RoundUp(static_cast<int64_t>(t.nbytes()), kAlign);
-  STEMMA_ASSIGN_OR_RETURN(at::Tensor staging,
-                          AllocateFlat(world_, total, DType::kU8, "frozen tensors and counters"));
+  STEMMA_ASSIGN_OR_RETURN(at::Tensor staging, AllocateFlat(world_, total, DType::kU8, what));
   const auto for_each = [&](auto&& copy) {
     int64_t offset = 0;
     for (const at::Tensor& t : tensors) {
@@ -177,7 +181,7 @@ Status FlatModel::BroadcastTheRest() {
     }
   };
   for_each([](at::Tensor packed, const at::Tensor& bytes) { packed.copy_(bytes); });
-  STEMMA_RETURN_IF_ERROR(BroadcastFlat(staging, "frozen tensors and counters"));
+  STEMMA_RETURN_IF_ERROR(BroadcastFlat(staging, what));
   for_each([](const at::Tensor& packed, at::Tensor bytes) { bytes.copy_(packed); });
   return {};
 }
@@ -190,8 +194,14 @@ Status FlatModel::Broadcast() {
     for (const at::Tensor& flat : averaged_) {
       STEMMA_RETURN_IF_ERROR(BroadcastFlat(flat, "averaged buffers"));
     }
-    return BroadcastTheRest();
+    std::vector<at::Tensor> rest = Frozen();
+    for (const at::Tensor& counter : Counters()) rest.push_back(counter);
+    return BroadcastPacked(rest, "frozen tensors and counters");
   });
+}
+
+Status FlatModel::BroadcastCounters() {
+  return Guard("BroadcastBuffers", [&] { return BroadcastPacked(Counters(), "counters"); });
 }
 
 uint64_t FlatModel::Digest() const {

@@ -33,6 +33,8 @@ class FlatModel {
   Status Move();
   // Every rank gets rank 0's parameters (frozen ones too) and buffers. Collective.
   Status Broadcast();
+  // Every rank gets rank 0's buffers that are not averaged. Collective.
+  Status BroadcastCounters();
   // XXH3 over the elements of all parameters and buffers, in registration order.
   uint64_t Digest() const;
 
@@ -69,8 +71,9 @@ class FlatModel {
   Status MoveParameters();
   Status MoveAveragedBuffers();
   Status BroadcastFlat(const at::Tensor& flat, const std::string& what);
-  Status BroadcastTheRest();
-  std::vector<at::Tensor> NotInFlatMemory() const;
+  Status BroadcastPacked(const std::vector<at::Tensor>& tensors, const std::string& what);
+  std::vector<at::Tensor> Frozen() const;
+  std::vector<at::Tensor> Counters() const;  // buffers that are not averaged
 
   comm::World& world_;
   Plan plan_;

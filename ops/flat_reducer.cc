@@ -16,7 +16,9 @@
 namespace stemma::ops {
 namespace {
 
-constexpr size_t kNamesShown = 5;
+// Behind the names of the calls of a rank that never had a shape.
+constexpr char kUnknownScale[] =
+    ", by a rank that failed before its first BeginStep (its own error is the cause)";
 
 Status Invalid(const std::string& text) { return {Code::kInvalidArgument, text}; }
 
@@ -33,6 +35,7 @@ FlatReducer::FlatReducer(const OpsSettings& settings, comm::World& world,
       device_(DeviceOf(world)) {}
 
 FlatReducer::~FlatReducer() {
+  world_.SetJoined({});  // with the steps end those in which only some had data
   const MutexLock lock(mutex_);
   if (queue_ == nullptr) return;
   const Status ignored = queue_->Wait();  // nobody may write to memory that is about to go
@@ -53,39 +56,29 @@ std::vector<Call> FlatReducer::Calls() {
 Status FlatReducer::Start() {
   return Guard("Reducer::Create", [&]() -> Status {
     const MutexLock lock(mutex_);
+    queue_.reset();  // until all of the new plan is there, no step can begin
     hooks_.Clear();
+    world_.SetJoined({});
     shards_unused_ = false;
     if (shard_.ranks > 1) bucket_hook_ = MakeReduceScatter(plan());  // its parts are the plan's
     STEMMA_RETURN_IF_ERROR(bucket_hook_->Prepare(world_, model_->Buckets()));
     STEMMA_RETURN_IF_ERROR(facts_.Allocate(settings_, world_, plan().slots.size()));
     if (user_hook_) model_->ExtendPlan("hook " + bucket_hook_->name() + "\n");
-    queue_ = std::make_unique<LaunchQueue>(world_.data(), Calls());
     arrivals_ = std::make_unique<Arrivals>(plan());
     for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
       hooks_.Add(model_->parameter(slot).tensor, [this](size_t s) { OnGradient(s); });
     }
+    queue_ = std::make_unique<LaunchQueue>(world_.data(), Calls());
     return {};
   });
 }
 
-Status FlatReducer::CheckIdle(const char* call) const {
-  if (window_ != Window::kOpen && window_ != Window::kLaunched) return {};
-  return Invalid(std::string(call) + ": the step before has not ended: call " +
-                 (window_ == Window::kOpen ? "Finish() and " : "") +
-                 "Wait() after its last backward()");
-}
-
-Status FlatReducer::CheckHook(const BucketHook* hook) const {
-  STEMMA_RETURN_IF_ERROR(CheckIdle("AddHook"));
-  if (hook == nullptr) return Invalid("AddHook: no hook was given");
-  if (arrivals_->begun()) return Invalid("AddHook: call it before the first BeginStep");
-  if (user_hook_) return Invalid("AddHook: there is a hook already: " + bucket_hook_->name());
-  if (shard_.ranks > 1) {
-    return Invalid("AddHook: ops.shard is optimizer, whose reduce-scatter makes a bucket's call");
-  }
-  if (settings_.compress == "none") return {};
-  return Invalid("AddHook: ops.compress is " + settings_.compress +
-                 ", and one hook makes a bucket's call: set ops.compress=none");
+// A rank where it went well must not begin steps that the others cannot.
+Status FlatReducer::StartAgain() {
+  Status status = Agree(world_.cohort(), Start());
+  const MutexLock lock(mutex_);
+  if (!status.ok()) queue_.reset();
+  return status;
 }
 
 Status FlatReducer::AddHook(std::unique_ptr<BucketHook> hook) {
@@ -96,9 +89,13 @@ Status FlatReducer::AddHook(std::unique_ptr<BucketHook> hook) {
   };
   STEMMA_RETURN_IF_ERROR(Agree(cohort, checked()));
   STEMMA_RETURN_IF_ERROR(AgreeOn(cohort, {{"the hook of AddHook", hook->name()}}));
-  bucket_hook_ = std::move(hook);
-  user_hook_ = true;
-  return Agree(cohort, Start());
+  {
+    const MutexLock lock(mutex_);
+    queue_.reset();  // it knows the hook that goes
+    bucket_hook_ = std::move(hook);
+    user_hook_ = true;
+  }
+  return StartAgain();
 }
 
 // The new model takes the tensors before the old one lets go of them, so an error leaves a reducer
@@ -116,20 +113,16 @@ Status FlatReducer::Replan() {
     queue_.reset();
     model_ = std::move(model);
   }
-  return Agree(world_.cohort(), Start());
+  return StartAgain();
 }
 
-Status FlatReducer::CheckModel() const {
-  STEMMA_RETURN_IF_ERROR(model_->CheckUnchanged());
-  for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
-    const Parameter& p = model_->parameter(slot);
-    if (hooks_.IsCurrent(slot, p.tensor)) continue;
-    return Invalid(
-        "\"" + p.name +
-        "\" has a new gradient accumulator, so its gradients would be missed: convert or "
-        "move the model before Reducer::Create");
-  }
-  return {};
+Status FlatReducer::BroadcastBuffers() {
+  const auto checked = [&] {
+    const MutexLock lock(mutex_);
+    return CheckIdle("BroadcastBuffers");
+  };
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), checked()));
+  return model_->BroadcastCounters();
 }
 
 double FlatReducer::ScaleOf(const StepShape& shape) const {
@@ -143,6 +136,7 @@ void FlatReducer::Open(const StepShape& shape) {
   model_->ZeroGradients();
   queue_->Start(ScaleOf(shape));
   shape_ = shape;
+  stuck_ = false;
   contribution_ = settings_.divisor == "counted" ? shape.divisor : 1;
   backwards_seen_.clear();
   non_finite_.clear();
@@ -155,27 +149,13 @@ void FlatReducer::Open(const StepShape& shape) {
   window_ = Window::kOpen;
 }
 
-Status FlatReducer::CheckShape(const StepShape& shape) const {
-  STEMMA_RETURN_IF_ERROR(CheckIdle("BeginStep"));
-  if (shards_unused_) return ShardsUnused("BeginStep");
-  if (shape.micro_batches < 1) {
-    return Invalid("BeginStep: micro_batches is " + std::to_string(shape.micro_batches) +
-                   ", at least 1 is needed");
-  }
-  if (shape.divisor > 0 && std::isfinite(shape.divisor)) return {};
-  const bool counted = settings_.divisor == "counted";
-  if (counted && shape.divisor == 0) return {};
-  return Invalid("BeginStep: divisor is " + std::to_string(shape.divisor) +
-                 (counted ? ": ops.divisor=counted wants the samples of this rank"
-                          : ": give the number of samples of the global batch"));
-}
-
 Status FlatReducer::BeginStep(const StepShape& shape) {
   return Guard("BeginStep", [&]() -> Status {
     const MutexLock lock(mutex_);
     STEMMA_RETURN_IF_ERROR(CheckShape(shape));
     STEMMA_RETURN_IF_ERROR(CheckModel());
     Open(shape);
+    opened_ = true;
     return {};
   });
 }
@@ -186,8 +166,9 @@ Status FlatReducer::ContributeNothing(const StepShape& shape) {
     STEMMA_RETURN_IF_ERROR(CheckShape(shape));
     STEMMA_RETURN_IF_ERROR(CheckModel());
     Open(shape);
+    opened_ = true;
     contribution_ = 0;
-    return Remember(LaunchAll());
+    return LaunchAll();
   });
 }
 
@@ -195,10 +176,11 @@ void FlatReducer::OnGradient(size_t slot) {
   Status status;
   {
     const MutexLock lock(mutex_);
-    status = Count(slot);
-    if (status.ok()) status = LaunchReady();
-    if (status.ok()) status = world_.data().Progress();
-    status = Remember(std::move(status));
+    status = Remember(Guard("a gradient's hook", [&]() -> Status {
+      STEMMA_RETURN_IF_ERROR(Count(slot));
+      STEMMA_RETURN_IF_ERROR(LaunchReady());
+      return world_.data().Progress();
+    }));
   }
   TORCH_CHECK(status.ok(), status.message());
 }
@@ -229,28 +211,10 @@ Status FlatReducer::Count(size_t slot) {
   return KeepAlias(slot, "in backward()");
 }
 
-// The gradient of a slot that was used lies in its bucket, or is put there where the settings allow
-// it. `when`: since the last look.
-Status FlatReducer::KeepAlias(size_t slot, const char* when) {
-  if (model_->GradientIsAlias(slot)) return {};
-  if (settings_.lost_alias == "error") {
-    return Invalid("\"" + model_->parameter(slot).name + "\": " + when +
-                   " its .grad is not in the bucket any more: BeginStep zeroes gradients, so leave "
-                   "out zero_grad() after it, and create_graph; or set ops.lost_alias=copy");
-  }
-  stats_.copied_bytes += model_->TakeBackGradient(slot);
-  return {};
-}
-
-Status FlatReducer::KeepAliases(const char* when) {
-  for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
-    if (arrivals_->Used(slot)) STEMMA_RETURN_IF_ERROR(KeepAlias(slot, when));
-  }
-  return {};
-}
-
 Status FlatReducer::LaunchReady() {
   if (!arrivals_->armed()) return {};
+  // A checkpointed segment's forward may still change what is averaged, and that is called first.
+  if (averaged_calls_ > 0 && arrivals_->nests() && window_ == Window::kOpen) return {};
   void* const stream = StreamOf(device_);
   while (!queue_->done()) {
     const size_t bucket = queue_->next() - averaged_calls_;  // wraps around before bucket 0
@@ -284,28 +248,13 @@ void FlatReducer::LookForNonFinite(size_t bucket) {
 
 Status FlatReducer::LaunchAll() {
   window_ = Window::kLaunched;
-  std::vector<uint8_t> used;
-  for (size_t slot = 0; slot < plan().slots.size(); ++slot) used.push_back(arrivals_->Used(slot));
-  facts_.Write(used, contribution_);
-  arrivals_->Close();
-  return LaunchReady();
-}
-
-Status FlatReducer::CheckArrivals() const {
-  STEMMA_RETURN_IF_ERROR(arrivals_->Check());
-  if (settings_.unused != "error") return {};
-  const size_t slots = plan().slots.size();
-  std::string names;
-  size_t unused = 0;
-  for (size_t slot = 0; slot < slots; ++slot) {
-    const Parameter& p = model_->parameter(slot);
-    if (arrivals_->Used(slot) || !p.tensor.requires_grad() || ++unused > kNamesShown) continue;
-    names += (names.empty() ? "\"" : ", \"") + p.name + "\"";
-  }
-  if (unused == 0) return {};
-  return Invalid("Finish: " + std::to_string(unused) + " of " + std::to_string(slots) +
-                 " parameters got no gradient (" + names + (unused > kNamesShown ? ", ..." : "") +
-                 "): freeze them, or set ops.unused=zero to count them as zero");
+  return Remember(Guard("launch", [&]() -> Status {
+    std::vector<uint8_t> used;
+    for (size_t slot = 0; slot < plan().slots.size(); ++slot) used.push_back(arrivals_->Used(slot));
+    facts_.Write(used, contribution_);
+    arrivals_->Close();
+    return LaunchReady();
+  }));
 }
 
 Status FlatReducer::Remember(Status status) {
@@ -318,8 +267,11 @@ Status FlatReducer::Finish() {
     const MutexLock lock(mutex_);
     if (window_ != Window::kOpen) return Invalid("Finish: there was no BeginStep");
     if (failure_.ok()) failure_ = CheckArrivals();
-    if (failure_.ok()) failure_ = KeepAliases("between backward() and Finish()");
-    const Status launched = Remember(LaunchAll());  // also after a failure: peers wait for us
+    if (failure_.ok()) {
+      failure_ =
+          Guard("Finish", [&] { return KeepAliases("between backward() and Finish()", false); });
+    }
+    const Status launched = LaunchAll();  // also after a failure: peers wait for us
     return failure_.ok() ? launched : failure_;
   });
 }
@@ -332,6 +284,7 @@ void FlatReducer::DivideByContributions() {
     if (shares[rank] == 0) joined.push_back(static_cast<int>(rank));
   }
   const double total = std::accumulate(shares.begin(), shares.end(), 0.0);
+  if (total == 0) joined.clear();  // the last step of all: nobody waits for anybody any more
   const double divisor = settings_.divisor == "active" ? total * shape_.divisor : total;
   if (divisor > 0) model_->ScaleGradients(1 / divisor);
   world_.SetJoined(std::move(joined));
@@ -341,7 +294,7 @@ void FlatReducer::DivideByContributions() {
 Status FlatReducer::Settle() {
   facts_.Read();
   if (!facts_.contributions().empty()) DivideByContributions();
-  STEMMA_RETURN_IF_ERROR(KeepAliases("between Finish() and Wait()"));
+  STEMMA_RETURN_IF_ERROR(KeepAliases("between Finish() and Wait()", true));
   arrivals_->Learn();
   for (size_t slot = 0; facts_.tells_use() && slot < plan().slots.size(); ++slot) {
     if (!facts_.UsedBySomebody(slot)) model_->DropGradient(slot);
@@ -354,6 +307,7 @@ Status FlatReducer::Wait() {
   if (window_ != Window::kLaunched) return Invalid("Wait: there was no Finish");
   const auto begin = std::chrono::steady_clock::now();
   Status waited = queue_->Wait();
+  stuck_ = queue_->stuck() || !queue_->done();
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
   stats_.wait_s += spent.count();
   if (failure_.ok() && waited.ok()) waited = Guard("Wait", [&] { return Settle(); });
@@ -365,17 +319,38 @@ Status FlatReducer::Wait() {
   return failure_;
 }
 
-void FlatReducer::Abandon() {
+void FlatReducer::Abandon() { AbandonStep(nullptr); }
+
+void FlatReducer::Abandon(const StepShape& shape) { AbandonStep(&shape); }
+
+void FlatReducer::AbandonStep(const StepShape* shape) {
   const Status ignored = Guard("Abandon", [&]() -> Status {
     const MutexLock lock(mutex_);
-    // The same scale as last time: it is no secret of this rank, and the gradients are lost anyway.
-    if (window_ == Window::kIdle) Open(shape_);
-    const Status launched = window_ == Window::kOpen ? LaunchAll() : Status();
+    if (queue_ == nullptr) return {};  // no rank could begin this step
+    stuck_ = true;                     // unless the end of this is reached
+    if (window_ == Window::kIdle) OpenAbandoned(shape);
+    if (!queue_->done()) static_cast<void>(LaunchAll());
     const Status waited = queue_->Wait();
+    stuck_ = queue_->stuck() || !queue_->done();
     window_ = Window::kIdle;
-    return launched.ok() ? waited : launched;
+    return waited;
   });
   static_cast<void>(ignored);  // the caller reports what came first
+}
+
+// The scale is the step's, or else the last one's. In the first step this rank has none to
+// announce, and with comm.check=full its peers are told why theirs is another.
+void FlatReducer::OpenAbandoned(const StepShape* shape) {
+  const bool given = shape != nullptr && shape->divisor > 0 && std::isfinite(shape->divisor);
+  const bool known = given || opened_ || ScaleOf({1, 1}) == ScaleOf({1, 2});
+  Open(given ? *shape : shape_);
+  opened_ = opened_ || given;
+  if (!known) queue_->AddNote(kUnknownScale);
+}
+
+bool FlatReducer::stuck() const {
+  const MutexLock lock(mutex_);
+  return stuck_ || (queue_ != nullptr && queue_->stuck());
 }
 
 Status FlatReducer::CompareReplicas() {
@@ -389,7 +364,7 @@ Status FlatReducer::CompareReplicas() {
 
 uint64_t FlatReducer::launched_digest() const {
   const MutexLock lock(mutex_);
-  return queue_->digest();
+  return queue_ == nullptr ? 0 : queue_->digest();
 }
 
 }  // namespace stemma::ops

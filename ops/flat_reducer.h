@@ -36,7 +36,8 @@ class FlatReducer final : public Reducer {
               std::unique_ptr<BucketHook> bucket_hook);
   ~FlatReducer() override;
 
-  // Hooks on the parameters of a new plan, and the calls of a step. All ranks.
+  // Hooks on the parameters of a new plan, and the calls of a step. All ranks; after a failure
+  // there are no calls, and BeginStep says so.
   Status Start();
 
   Status AddHook(std::unique_ptr<BucketHook> hook) override;
@@ -46,12 +47,15 @@ class FlatReducer final : public Reducer {
   Status Finish() override;
   Status Wait() override;
   void Abandon() override;
+  void Abandon(const StepShape& shape) override;
+  bool stuck() const override;
   Shard shard() const override { return shard_; }
   Status GatherSums(const at::Tensor& mine, const std::vector<int64_t>& counts,
                     const at::Tensor& all) override {
     shards_unused_ = false;
     return ops::GatherSums(world_, mine, counts, all);
   }
+  Status BroadcastBuffers() override;
   Status GatherParameters() override { return GatherShards(world_, *model_); }
   const Plan& plan() const override { return model_->plan(); }
   const std::vector<Parameter>& parameters() const override { return model_->model().parameters; }
@@ -72,13 +76,16 @@ class FlatReducer final : public Reducer {
   void OnBackwardEnded(bool nested);
   Status Count(size_t slot) STEMMA_REQUIRES(mutex_);
   Status KeepAlias(size_t slot, const char* when) STEMMA_REQUIRES(mutex_);
-  Status KeepAliases(const char* when) STEMMA_REQUIRES(mutex_);
+  Status KeepAliases(const char* when, bool all) STEMMA_REQUIRES(mutex_);
   Status LaunchReady() STEMMA_REQUIRES(mutex_);
   Status LaunchAll() STEMMA_REQUIRES(mutex_);
   Status Settle() STEMMA_REQUIRES(mutex_);
   void DivideByContributions() STEMMA_REQUIRES(mutex_);
   void LookForNonFinite(size_t bucket) STEMMA_REQUIRES(mutex_);
   void Open(const StepShape& shape) STEMMA_REQUIRES(mutex_);
+  void OpenAbandoned(const StepShape* shape) STEMMA_REQUIRES(mutex_);
+  void AbandonStep(const StepShape* shape);
+  Status StartAgain();
   double ScaleOf(const StepShape& shape) const;
   Status CheckIdle(const char* call) const STEMMA_REQUIRES(mutex_);
   Status CheckShape(const StepShape& shape) const STEMMA_REQUIRES(mutex_);
@@ -103,6 +110,8 @@ class FlatReducer final : public Reducer {
   Window window_ STEMMA_GUARDED_BY(mutex_) = Window::kIdle;
   Status failure_ STEMMA_GUARDED_BY(mutex_);
   StepShape shape_ STEMMA_GUARDED_BY(mutex_);
+  bool opened_ STEMMA_GUARDED_BY(mutex_) = false;  // shape_ is a step's
+  bool stuck_ STEMMA_GUARDED_BY(mutex_) = false;   // not all calls of the step could be made
   double contribution_ STEMMA_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<Arrivals> arrivals_ STEMMA_GUARDED_BY(mutex_);
   std::set<int> backwards_seen_ STEMMA_GUARDED_BY(mutex_);  // autograd's numbers, while learning

@@ -12,6 +12,14 @@ void LaunchQueue::Start(double scale) {
   next_ = 0;
   digest_ = 0;
   failure_ = {};
+  stuck_ = false;
+  for (Call& call : calls_) call.bucket.what.resize(call.bucket.what.size() - note_.size());
+  note_.clear();
+}
+
+void LaunchQueue::AddNote(const std::string& note) {
+  for (Call& call : calls_) call.bucket.what += note;
+  note_ += note;
 }
 
 Status LaunchQueue::Launch(void* stream) {
@@ -25,6 +33,7 @@ Status LaunchQueue::Launch(void* stream) {
     works_.push_back(std::move(work));
     return {};
   });
+  stuck_ = !failure_.ok();
   return failure_;
 }
 

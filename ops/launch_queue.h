@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -33,9 +35,13 @@ class LaunchQueue {
   void Start(double scale);
   size_t next() const { return next_; }  // calls of this step launched so far
   bool done() const { return next_ == calls_.size(); }
-  // Launches the next call; `stream` as in CallOptions. After a failure calls are counted, not
-  // made.
+  // Launches the next call; `stream` as in CallOptions. When a call cannot be made neither it nor
+  // any later one of the step is (they would meet the peers' earlier ones): they are counted only.
   Status Launch(void* stream);
+  // A call of this step could not be made: peers that made it wait for this rank.
+  bool stuck() const { return stuck_; }
+  // Said in this step behind the name of each call: in errors, and where ranks compare their calls.
+  void AddNote(const std::string& note);
   // Waits for everything launched and returns the step's first failure.
   Status Wait();
   uint64_t digest() const { return digest_; }  // of what was launched in this step, in order
@@ -45,6 +51,8 @@ class LaunchQueue {
   std::vector<Call> calls_;
   std::vector<comm::Work> works_;
   Status failure_;
+  std::string note_;
+  bool stuck_ = false;
   double scale_ = 1;
   size_t next_ = 0;
   uint64_t digest_ = 0;

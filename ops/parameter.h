@@ -26,7 +26,9 @@ struct Parameter {
 struct Buffer {
   std::string name;
   at::Tensor tensor;
-  bool averaged = false;  // false: the same on all ranks by construction (counters)
+  // False: the same on all ranks as long as all run forward() equally often (counters). After steps
+  // in which they did not: Reducer::BroadcastBuffers.
+  bool averaged = false;
 };
 
 }  // namespace stemma::ops

@@ -31,6 +31,8 @@ Status Reducer::GatherSums(const at::Tensor&, const std::vector<int64_t>&, const
   return {Code::kInternal, "GatherSums: nothing is sharded"};
 }
 
+void Reducer::Abandon(const StepShape&) { Abandon(); }
+
 Result<std::unique_ptr<FlatModel>> MakeFlatModel(const OpsSettings& settings, comm::World& world,
                                                  std::vector<Parameter> parameters,
                                                  std::vector<Buffer> buffers) {

@@ -15,7 +15,9 @@
 // identity; only their storage changes. A hook on each parameter's gradient accumulator counts its
 // bucket down; full buckets are launched strictly in plan order on the autograd thread. A parameter
 // counts when it has received `micro_batches` gradients; averaged buffers go first, with the first
-// parameter that counts: the last forward has ended then, and nothing changes them any more.
+// parameter that counts: the last forward has ended then, and no later one of this step changes
+// them. Where backwards run inside backwards (reentrant checkpointing, whose forwards run again)
+// and something is averaged, everything is launched in Finish.
 //
 // A parameter that the model uses twice, also inside segments checkpointed with reentrant
 // backwards, counts once: how many gradients a backward() brings it is learned in the first step,
@@ -24,14 +26,19 @@
 //
 // What is not supported, and says so: gradients outside BeginStep .. Finish; zero_grad() between
 // BeginStep and Wait, and backward(create_graph=true), which writes gradients elsewhere (both with
-// ops.lost_alias=copy: the bucket gets the values, .grad loses its graph); model->to(...) after
-// Create; a parameter that becomes trainable without Replan(). A zero_grad that only fills with
-// zeros inside a step cannot be seen: it zeroes what is being reduced.
+// ops.lost_alias=copy: the bucket gets the values, .grad loses its graph; once the bucket has been
+// launched, another tensor in .grad is an error all the same); model->to(...) after Create; a
+// parameter that becomes trainable without Replan(), or inside a step. Not seen, and wrong: a
+// zero_grad that only fills with zeros inside a step (it zeroes what is being reduced), and a
+// forward that saved-tensor hooks run again in backward() and that changes averaged buffers.
 //
 // Data may end earlier on some ranks: such a rank calls ContributeNothing and Wait until all are
-// done. With ops.divisor = counted or active all ranks know after Wait who had none
-// (contributions()), and any collective call on tensors is refused from then on. Averaged buffers
-// of a rank without data count as they are.
+// done, and what else is collective in a step: Step() of a sharded optimizer above all. With
+// ops.divisor = counted or active all ranks know after Wait who had none (contributions()), and
+// AllReduce and Broadcast of the World (ops/tensor_collectives.h) are refused, naming them, until a
+// step in which all had data, or none. Calls on a Communicator are not: they would wait for a rank
+// that does not come. Averaged buffers of a rank without data count as they are; others, such as
+// num_batches_tracked, differ from then on, until BroadcastBuffers.
 //
 // Owner: the caller; `world` outlives it. Thread: the loop's; the hook runs inside backward().
 // Errors raised in the hook come out of backward() as c10::Error and are also returned by Finish().
@@ -107,18 +114,31 @@ class Reducer {
   // may. `shape.divisor` as theirs; counted and active take 0 instead.
   virtual Status ContributeNothing(const StepShape& shape) = 0;
   // Launches what was not launched: parameters without a gradient count as zero (settings.unused).
-  // All buckets are under way on return, also when it returns an error of this rank's hooks.
+  // All buckets are under way on return, also when it returns this rank's mistake (micro-batches,
+  // an alias): peers do not wait for it. Not so when a bucket's call itself could not be made:
+  // stuck().
   virtual Status Finish() = 0;
   // On return every gradient holds the reduced value and averaged buffers hold their mean. On a GPU
   // the current stream waits, not the host. Sharded: only this rank's parts of the gradients
   // (shard()) hold it, the rest is undefined; an optimizer that knows of shards must use them, or
   // the next BeginStep is an error.
   virtual Status Wait() = 0;
-  // After a failure of this rank in a step, before its Wait(): launches the rest of the step's
-  // buckets as they are (all, as zeros, when BeginStep was not reached) and waits for them, so that
-  // peers do not hang; the caller then raises kAnyFailed in the control word, and calls Abandon in
+  // After a failure of this rank in a step: launches the rest of the step's buckets as they are
+  // (all, as zeros, when BeginStep was not reached) and waits for them, so that peers do not hang.
+  // Unless stuck(), the caller then raises kAnyFailed in the control word, and calls Abandon in
   // place of every later step until a verdict says that all stop.
+  //
+  // `shape`: what BeginStep would have got. Only its divisor is announced, and only when BeginStep
+  // was not reached. Without it that of the last step is: with comm.check=full peers whose step has
+  // another one get a kIncompatible ("scaled by") beside this rank's own error, and in the first
+  // step always, which says so.
   virtual void Abandon() = 0;
+  virtual void Abandon(const StepShape& shape);
+  // After a failed Finish, Wait or Abandon: a call of this step could not be made on this rank (its
+  // hook failed, or the communicator), so neither it nor later ones were, and peers that made it
+  // wait there until their deadline. No boundary can be met: the caller ends the job, with the
+  // error that Finish or Wait returned. Until the next BeginStep.
+  virtual bool stuck() const { return false; }
 
   // settings.shard = "optimizer": which part of every bucket is this rank's. {0, 1}: nothing is
   // sharded, or there is one rank only; the two functions below are not called then.
@@ -127,6 +147,10 @@ class Reducer {
   // in rank order into `all`: for sums over tensors that lie in several parts.
   virtual Status GatherSums(const at::Tensor& mine, const std::vector<int64_t>& counts,
                             const at::Tensor& all);
+  // Between Wait() and BeginStep, collective: buffers that are not averaged become rank 0's. Needed
+  // after steps in which ranks ran forward() a different number of times (a short last batch):
+  // their counters differ then, and with them the replicas. All ranks, also those without data.
+  virtual Status BroadcastBuffers() { return {}; }
   // Between Wait() and BeginStep, collective: this rank's parts of the parameters go to all ranks.
   // On a GPU the current stream waits, not the host. Without shards it does nothing.
   virtual Status GatherParameters() { return {}; }
@@ -140,7 +164,8 @@ class Reducer {
   virtual uint64_t DigestParameters() const = 0;
   // Collective: kIncompatible, naming ranks by value, when a replica diverged.
   virtual Status CompareReplicas() = 0;
-  // What exact resume needs of the bucket hook.
+  // What exact resume needs of the bucket hook, for loops that save it. The trainer's captures do
+  // not hold it: it offers no hooks that have any.
   virtual std::vector<HookState> HookStates() = 0;
   // Per rank, what it gave to the last step: samples (counted), 1 or 0 (active). Empty with the
   // other divisors.

@@ -5,8 +5,8 @@
 //   comm::Communicator& c = world.data();
 //   STEMMA_RETURN_IF_ERROR(ops::AllReduce(c, loss, comm::Op::kAverage));
 //   STEMMA_RETURN_IF_ERROR(ops::Broadcast(c, tensors, /*root=*/0));
-//   STEMMA_ASSIGN_OR_RETURN(at::Tensor all, ops::AllGather(c, rows));       // first dims may
-//   differ STEMMA_ASSIGN_OR_RETURN(at::Tensor mine, ops::ReduceScatter(c, rows));
+//   STEMMA_ASSIGN_OR_RETURN(at::Tensor all, ops::AllGather(c, rows));  // ranks' rows, any number
+//   STEMMA_ASSIGN_OR_RETURN(at::Tensor mine, ops::ReduceScatter(c, rows));
 //   STEMMA_ASSIGN_OR_RETURN(ops::Rows got, ops::AllToAll(c, rows, {2, 0, 1}));
 //
 // All ranks of the communicator make the same calls in the same order, never between BeginStep and
@@ -68,7 +68,8 @@ Result<Rows> AllToAll(comm::Communicator& c, const at::Tensor& tensor,
 // Splits that were computed: a 1-D tensor of int32 or int64, on any device.
 Result<std::vector<int64_t>> SplitsOf(const at::Tensor& splits);
 
-// A World stands for its data communicator.
+// A World stands for its data communicator, and knows which ranks have no data left
+// (ops/reducer.h): kInvalidArgument then, naming them, instead of a wait in vain.
 inline Status AllReduce(comm::World& world, const at::Tensor& tensor, comm::Op op = comm::Op::kSum,
                         double scale = 1) {
   STEMMA_RETURN_IF_ERROR(world.CheckNobodyJoined("AllReduce"));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ops/reducer.h"
+#include "tests/ranks/observed_world.h"
 #include "tests/ranks/reducer_fixture.h"
 #include "tests/ranks/reducer_scenarios.h"
 
@@ -21,6 +22,11 @@ constexpr Code kMistake = Code::kInvalidArgument;
 // straight into w.grad: reentrant checkpointing.
 struct Held {
   at::Tensor tensor;
+  at::Tensor mean;  // if defined: a running statistic, which every forward changes,
+  double seen = 0;  // by this
+  void Forward() const {
+    if (mean.defined()) at::Tensor(mean).add_(seen);
+  }
 };
 class Checkpointed : public torch::autograd::Function<Checkpointed> {
  public:
@@ -28,12 +34,17 @@ class Checkpointed : public torch::autograd::Function<Checkpointed> {
                             const Held& w) {
     context->save_for_backward({x});
     context->saved_data["w"] = w.tensor;
+    context->saved_data["mean"] = w.mean;
+    context->saved_data["seen"] = w.seen;
+    w.Forward();
     return at::tanh(x * w.tensor.detach());
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const at::Tensor x = context->get_saved_variables()[0].detach().requires_grad_(true);
     const at::Tensor w = context->saved_data["w"].toTensor();
+    Held{w, context->saved_data["mean"].toTensor(), context->saved_data["seen"].toDouble()}
+        .Forward();
     const at::AutoGradMode on(true);
     torch::autograd::backward({at::tanh(x * w)}, {gradients[0]});
     return {x.grad(), at::Tensor()};
@@ -42,7 +53,7 @@ class Checkpointed : public torch::autograd::Function<Checkpointed> {
 
 at::Tensor LossOf(const at::Tensor& x, const at::Tensor& w, const at::Tensor& v, bool checkpoint) {
   const auto layer = [&](const at::Tensor& y) {
-    return checkpoint ? Checkpointed::apply(y, Held{w}) : at::tanh(y * w);
+    return checkpoint ? Checkpointed::apply(y, Held{w, {}}) : at::tanh(y * w);
   };
   return (layer(layer(x)) * v).sum();
 }
@@ -82,6 +93,78 @@ Status ReentrantCheckpointsCountOnce(comm::World& world) {
   reducer->Abandon();
   return Expect(thrown.find("announced micro_batches = 1") != std::string::npos,
                 "one backward too many, got '" + thrown + "'");
+}
+
+// Two segments, each forward of which adds rank + 1 to the mean, two of the four inside backward.
+Status NestedForwardsCompleteTheMean(comm::World& world) {
+  const at::Tensor w = Trainable(Drawn(1, {6})), v = Trainable(Drawn(2, {6}));
+  const at::Tensor mean = at::zeros({2}), x = Drawn(3, {6}).requires_grad_(true);
+  ObservedWorld observed(world);
+  STEMMA_ASSIGN_OR_RETURN(auto reducer,
+                          Reducer::Create(TinyBuckets(), observed, {{"w", {}, w}, {"v", {}, v}},
+                                          {{"mean", mean, true}}));
+  const Held layer{w, mean, world.rank() + 1.};
+  for (int step = 1; step <= 3; ++step) {
+    const int before = observed.calls("all_reduce f32");
+    STEMMA_RETURN_IF_ERROR(reducer->BeginStep({}));
+    (Checkpointed::apply(Checkpointed::apply(x, layer), layer) * v).sum().backward();
+    STEMMA_RETURN_IF_ERROR(Expect(observed.calls("all_reduce f32") == before,
+                                  "the mean is not reduced while backward() changes it"));
+    STEMMA_RETURN_IF_ERROR(reducer->Finish());
+    STEMMA_RETURN_IF_ERROR(reducer->Wait());
+    STEMMA_RETURN_IF_ERROR(Expect(observed.calls("all_reduce f32") == before + 1, "it is reduced"));
+    const double all = step * 4 * (world.ranks() + 1) / 2.;
+    STEMMA_RETURN_IF_ERROR(Expect(at::allclose(mean, at::full({2}, all), 1e-6), "the mean"));
+  }
+  return {};
+}
+
+// Nobody waits for the gradient of a parameter that was frozen when the step began.
+Status TrainableInsideTheStepIsRefused(comm::World& world) {
+  const at::Tensor w = at::ones({3}).requires_grad_(true);
+  at::Tensor v = at::ones({3}).requires_grad_(true);
+  STEMMA_ASSIGN_OR_RETURN(auto reducer,
+                          Reducer::Create(TinyBuckets(), world, {{"w", {}, w}, {"v", {}, v}}));
+  const char* text = "\"v\" was frozen at BeginStep, and a gradient of it arrived";
+  for (int step = 0; step < 2; ++step) {  // the first one learns
+    v.requires_grad_(false);
+    STEMMA_RETURN_IF_ERROR(reducer->BeginStep({}));
+    v.requires_grad_(true);
+    const std::string thrown = ThrownBy((w + v).sum());
+    STEMMA_RETURN_IF_ERROR(Expect(thrown.find(text) != std::string::npos, "got '" + thrown + "'"));
+    STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Finish(), kMistake, text));
+    STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Wait(), kMistake, text));
+    STEMMA_RETURN_IF_ERROR(OneStep(*reducer, 1, (w + v).sum()));
+    const at::Tensor sum = at::full({3}, float(world.ranks()));
+    STEMMA_RETURN_IF_ERROR(ExpectEqual(v.grad(), sum, "v.grad of the next step"));
+  }
+  return {};
+}
+
+// A short last batch: rank r ran forward r + 1 times.
+Status CountersAreBroadcast(comm::World& world) {
+  const at::Tensor w = at::ones({3}).requires_grad_(true), frozen = at::ones({2});
+  const at::Tensor tracked = at::full({}, 10, at::kLong), mean = at::zeros({2});
+  const at::Tensor scale = at::ones({2});  // a buffer of floats that is not averaged
+  STEMMA_ASSIGN_OR_RETURN(
+      auto reducer,
+      Reducer::Create(kDefaults, world, {{"w", {}, w}, {"frozen", {}, frozen}},
+                      {{"tracked", tracked, true}, {"mean", mean, true}, {"scale", scale, false}}));
+  STEMMA_RETURN_IF_ERROR(OneStep(*reducer, 1, w.sum()));
+  tracked.add_(world.rank() + 1);
+  scale.mul_(world.rank() + 3);
+  if (world.ranks() > 1) {
+    STEMMA_RETURN_IF_ERROR(ExpectError(reducer->CompareReplicas(), Code::kIncompatible, "rank"));
+  }
+  STEMMA_RETURN_IF_ERROR(reducer->BroadcastBuffers());
+  STEMMA_RETURN_IF_ERROR(ExpectEqual(tracked, at::full({}, 11, at::kLong), "tracked"));
+  STEMMA_RETURN_IF_ERROR(ExpectEqual(scale, at::full({2}, 3.f), "scale"));
+  STEMMA_RETURN_IF_ERROR(reducer->CompareReplicas());
+  STEMMA_RETURN_IF_ERROR(reducer->BeginStep({}));
+  STEMMA_RETURN_IF_ERROR(ExpectError(reducer->BroadcastBuffers(), kMistake,
+                                     "BroadcastBuffers: the step before has not ended"));
+  reducer->Abandon();
+  return OneStep(*reducer, 1, w.sum());
 }
 
 // A GAN's halves: frozen for a while needs nothing, newly trainable needs Replan.
@@ -150,29 +233,6 @@ Status BadNamesAreRefused(comm::World& world) {
       ExpectError(create({{"w", {}, w}, {"", {}, v}}, {}), kMistake, "parameter 1 has no name"));
   return ExpectError(create({{"w", {}, w}}, {{"w", at::ones({2})}}), kMistake,
                      "buffer \"w\" has the name of another tensor");
-}
-
-// zero_grad() where it would take a gradient away that is being reduced.
-Status ZeroGradAfterBackward(comm::World& world) {
-  const at::Tensor w = at::ones({3}).requires_grad_(true);
-  const at::Tensor sum = at::full({3}, float(world.ranks()));
-  STEMMA_ASSIGN_OR_RETURN(auto reducer, Reducer::Create(kDefaults, world, {{"w", {}, w}}));
-  const char* text = "leave out zero_grad() after it";
-  STEMMA_RETURN_IF_ERROR(reducer->BeginStep({}));
-  w.sum().backward();
-  w.mutable_grad().reset();
-  const Status finish = reducer->Finish();
-  STEMMA_RETURN_IF_ERROR(
-      ExpectError(finish, kMistake, "\"w\": between backward() and Finish() its .grad is not"));
-  STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Wait(), kMistake, text));
-  STEMMA_RETURN_IF_ERROR(reducer->BeginStep({}));
-  w.sum().backward();
-  STEMMA_RETURN_IF_ERROR(reducer->Finish());
-  w.mutable_grad().reset();
-  STEMMA_RETURN_IF_ERROR(ExpectError(reducer->Wait(), kMistake,
-                                     "\"w\": between Finish() and Wait() its .grad is not"));
-  STEMMA_RETURN_IF_ERROR(OneStep(*reducer, 1, w.sum()));
-  return ExpectEqual(w.grad(), sum, "the next step's gradient");
 }
 
 // The last rank's v never comes and it never calls Finish: the others' wait ends, naming the

@@ -33,11 +33,15 @@ Status UnusedKeepsNone(comm::World& world);
 Status UnevenData(comm::World& world);
 Status OtherCollectivesAfterAJoin(comm::World& world);
 Status LostAliasIsCopied(comm::World& world);
+Status ReplacedGradientIsRefused(comm::World& world);
 Status NonFiniteNamesTheRank(comm::World& world);
 Status ClipsByGlobalNorm(comm::World& world);
 
 // Models that change.
 Status ReentrantCheckpointsCountOnce(comm::World& world);
+Status NestedForwardsCompleteTheMean(comm::World& world);
+Status TrainableInsideTheStepIsRefused(comm::World& world);
+Status CountersAreBroadcast(comm::World& world);
 Status ToggledParametersAndReplan(comm::World& world);
 Status OtherDeviceIsRefused(comm::World& world);
 Status BadNamesAreRefused(comm::World& world);
@@ -57,5 +61,11 @@ Status OtherModelOnOneRank(comm::World& world);
 Status BadArgumentOnOneRank(comm::World& world);
 Status FailingRankDoesNotHangOthers(comm::World& world);
 Status MemoryOutlivesTheReducer(comm::World& world);
+
+// Failures of one rank alone.
+Status FailingHookLeavesItsRankStuck(comm::World& world);  // ends the world
+Status FailingPrepareEndsAddHook(comm::World& world);
+Status AbandonWithTheStepsShape(comm::World& world);  // with comm.check=full
+Status AbandonWithoutAnyShape(comm::World& world);    // with comm.check=full; ends the world
 
 }  // namespace stemma::tests

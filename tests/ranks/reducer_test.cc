@@ -155,6 +155,30 @@ TEST_CASE("conformance_79_create_graph_is_an_error_or_a_copy") { OnThreads(LostA
 TEST_CASE("a user's hook makes the bucket's call, and is part of the digest") {
   OnThreads(UserHookReducesBuckets);
 }
+TEST_CASE("running statistics are averaged after forwards that run inside backward") {
+  OnThreads(NestedForwardsCompleteTheMean);
+}
+TEST_CASE("a parameter that becomes trainable inside a step is an error") {
+  OnThreads(TrainableInsideTheStepIsRefused);
+}
+TEST_CASE("counters of ranks that ran forward less often become rank 0's") {
+  OnThreads(CountersAreBroadcast);
+}
+TEST_CASE("another tensor in .grad of a launched bucket is an error, also with lost_alias=copy") {
+  OnThreads(ReplacedGradientIsRefused);
+}
+TEST_CASE("a bucket's call that one rank cannot make leaves it stuck, with the hook's text") {
+  OnThreads(FailingHookLeavesItsRankStuck);
+}
+TEST_CASE("a hook that one rank cannot prepare ends AddHook on all, and Replan repairs it") {
+  OnThreads(FailingPrepareEndsAddHook);
+}
+TEST_CASE("Abandon before the first BeginStep makes the peers' calls") {
+  comm::CommSettings checked;
+  checked.check = "full";
+  OnThreads(AbandonWithTheStepsShape, checked, {1, 3});
+  OnThreads(AbandonWithoutAnyShape, checked, {1, 3});
+}
 TEST_CASE("each gradient lets the backend make progress") { OnThreads(HookMakesProgress); }
 
 }  // namespace
