@@ -290,7 +290,7 @@ void Loop::Acknowledge(const lineage::Durable& durable) {
   durable_step_ = durable.record.step;
   edge_ = lineage::EdgeKind::kTrain;
   last_state_ = StateName(durable.record, durable.id);
-  if (parts_.world.rank() != 0) return;
+  if (parts_.world.rank() != 0) return LogToFile("saved " + last_state_);
   parts_.progress.Event("saved " + last_state_ + ", " + HumanBytes(durable.record.logical_bytes) +
                         ", durable after " + HumanDuration(durable.age_s));
   if (const Status synced = parts_.metrics.Sync(); untold_.ok()) untold_ = synced;
