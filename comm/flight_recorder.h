@@ -116,6 +116,10 @@ class FlightRecorder {
   // `done_ns`: when it ended, 0 for now.
   void Finished(uint64_t call, bool ok, int64_t done_ns = 0);
 
+  // For tests that strike at a chosen moment: called by the thread that enters a phase, once that
+  // is noted. One for the process; null, and nearly free, at first. Any thread.
+  static void SetEnterHook(void (*hook)(Phase phase, int64_t step));
+
   HostRecord host() const { return ReadHost(&layout_); }
   CallRecord pending() const { return OldestPending(&layout_); }
 

@@ -96,7 +96,7 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
              HasCode(Code::kInvalidArgument, "mpirun -n 1"));
   CHECK(*ChooseBackend({}, 1, 1, true) == Backend::kThreads);
   CHECK(*ChooseBackend({}, 2, 1, true) == Backend::kNodeShared);
-  CHECK(*ChooseBackend({}, 2, 2, true) == Backend::kMpi);
+  CHECK(*ChooseBackend({}, 2, 2, true) == Backend::kHierarchical);
   CHECK(*ChooseBackend(mpi, 2, 1, true) == Backend::kMpi);
   CommSettings node;
   node.backend = "node-shared";
