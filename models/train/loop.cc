@@ -77,11 +77,17 @@ Status Loop::OneStep() {
   const Status reduced = mine.ok() ? parts_.reducer.Wait() : mine;
   if (!reduced.ok()) {
     FailAlone(reduced);
-    parts_.reducer.Abandon();  // launches and waits: the others are not left alone
+    // Launches and waits: the others are not left alone.
+    parts_.reducer.Abandon({1, static_cast<double>(StepSamples())});
     STEMMA_RETURN_IF_ERROR(parts_.world.data().Health());  // or there is no boundary to meet at
+    if (parts_.reducer.stuck()) return failure_;           // neither here
   }
   recorder_.Enter(ops::Phase::kControl);
   STEMMA_RETURN_IF_ERROR(ReduceLoss());
+  // After a short last batch, of which not all ranks had as many micro-batches.
+  if (StepSamples() < parts_.settings.train.global_batch) {
+    STEMMA_RETURN_IF_ERROR(parts_.reducer.BroadcastBuffers());
+  }
   times_.wait = Since(waiting);
   const auto updating = Clock::now();
   recorder_.Enter(ops::Phase::kOptimizer);
@@ -95,6 +101,14 @@ Status Loop::OneStep() {
   times_.total = Since(start);
   if (const Status told = Tell(times_); untold_.ok()) untold_ = told;
   return {};
+}
+
+// Of the global batch of the step under way; the same on all ranks.
+int64_t Loop::StepSamples() const {
+  const auto after = [&](int64_t steps) {
+    return SamplesAfter(parts_.settings.train, parts_.dataset_size, steps);
+  };
+  return after(step_ + 1) - after(step_);
 }
 
 // Everything of a step that needs no other rank, but the buckets that backward launches.

@@ -71,6 +71,7 @@ class Loop {
   };
 
   Status OneStep();
+  int64_t StepSamples() const;
   Status Gradients();  // may fail on this rank alone
   Status MicroStep(const Batch& batch);
   Status ReduceLoss();

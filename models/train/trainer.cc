@@ -286,6 +286,10 @@ Status Training::Run() {
                              start_.step);
   const Status status = loop_->Run();
   progress_->Finish();
+  if (!status.ok() && !IsLost(status) && reducer_->stuck()) {
+    WriteError(status);
+    world_.Abort(status, kExitFailed);  // the others wait in a bucket that does not come
+  }
   if (IsLost(status)) return status;  // asking lost peers would cost a deadline and hide the cause
   if (!status.ok() || session_.writer == nullptr) return Agree(world_.cohort(), status);
   return Agree(world_.cohort(), session_.writer->Close());
