@@ -11,7 +11,6 @@
 #include <string>
 
 namespace stemma::comm {
-
 namespace {
 
 // A look that failed for want of a descriptor or memory here says nothing about the process there.
