@@ -38,6 +38,8 @@ class SharedText {
   std::array<std::atomic<uint64_t>, kBytes / 8> words_;
 };
 
+std::atomic<void (*)(Phase, int64_t)> enter_hook{nullptr};
+
 }  // namespace
 
 // A ring's entry is whole while `sequence` is the same before and after reading it; 0 means that it
@@ -139,7 +141,10 @@ void FlightRecorder::Enter(Phase phase) {
   layout_.since_ns.store(now, kRelaxed);
   layout_.last_phase.store(sequence, kRelease);
   Pulse();
+  if (auto* const hook = enter_hook.load(kRelaxed)) hook(phase, layout_.steps.load(kRelaxed) + 1);
 }
+
+void FlightRecorder::SetEnterHook(void (*hook)(Phase, int64_t)) { enter_hook = hook; }
 
 void FlightRecorder::FinishedStep(int64_t step) {
   layout_.steps.store(step, kRelaxed);

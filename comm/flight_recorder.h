@@ -122,6 +122,10 @@ class FlightRecorder {
   void BeginGroupCall(std::string_view what);
   void EndGroupCall();
 
+  // For tests that strike at a chosen moment: called by the thread that enters a phase, once that
+  // is noted. One for the process; null, and nearly free, at first. Any thread.
+  static void SetEnterHook(void (*hook)(Phase phase, int64_t step));
+
   HostRecord host() const { return ReadHost(&layout_); }
   CallRecord pending() const { return OldestPending(&layout_); }
 

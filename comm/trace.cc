@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -15,9 +16,9 @@ constexpr char kClose[] = "\n]\n";
 
 template <typename... Values>
 std::string Format(const char* format, Values... values) {
-  char text[512];
-  const int size = std::snprintf(text, sizeof text, format, values...);
-  return {text, static_cast<size_t>(size)};
+  char text[1024];  // a name of kWhatMax control characters is six times as long in JSON
+  const auto size = static_cast<size_t>(std::snprintf(text, sizeof text, format, values...));
+  return {text, std::min(size, sizeof text - 1)};
 }
 
 }  // namespace
@@ -30,6 +31,11 @@ void Trace::Start(const std::string& path) {
   if (on()) return;
   fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (begun_ ? 0 : O_TRUNC), 0644);
   if (fd_ < 0) return;
+  // Without what a write that failed has left there.
+  constexpr ssize_t kCloseBytes = sizeof kClose - 1;
+  const bool whole = !begun_ || (ftruncate(fd_, end_) == 0 &&
+                                 pwrite(fd_, kClose, kCloseBytes, end_) == kCloseBytes);
+  if (!whole) return Close();
   host_ = FlightRecorder::ReadHost(memory_);
   last_call_ = host_.last_call;
   const auto phases = FlightRecorder::ReadPhases(memory_);
@@ -61,7 +67,10 @@ void Trace::Pump() {
 void Trace::Stop() {
   if (!on()) return;
   Pump();
-  if (!on()) return;
+  if (on()) Close();
+}
+
+void Trace::Close() {
   close(fd_);
   fd_ = -1;
 }
@@ -138,8 +147,7 @@ void Trace::Write() {
     end_ += size;
     return;
   }
-  close(fd_);
-  fd_ = -1;
+  Close();  // a full disk: the trace is not worth a training
 }
 
 }  // namespace stemma::comm

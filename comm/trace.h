@@ -42,6 +42,7 @@ class Trace {
   void AddCalls();
   void AddLost(uint64_t lost, const char* what);
   void Write();
+  void Close();
   double Microseconds(int64_t nanoseconds) const;
 
   const void* const memory_;

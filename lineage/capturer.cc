@@ -46,9 +46,8 @@ class CapturerImpl final : public Capturer {
     for (Slot& slot : slots_) {
       slot.memory = AllocateAligned(slot_bytes_);
       if (slot.memory || slot_bytes_ == 0) continue;
-      return {Code::kIo,
-              "no memory for a staged copy of " + std::to_string(slot_bytes_) +
-                  " bytes of this rank's part of the state: fewer ranks per host, or more memory"};
+      return {Code::kIo, "no memory for a copy of this rank's part of the state, " +
+                             std::to_string(slot_bytes_) + " bytes: fewer ranks per host"};
     }
     return {};
   }

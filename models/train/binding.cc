@@ -7,36 +7,10 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "ops/guard.h"
+#include "ops/tensor_bytes.h"
 
 namespace stemma::models {
 namespace {
-
-DType DTypeOf(const at::Tensor& tensor) {
-  switch (tensor.scalar_type()) {
-    case at::kByte:
-      return DType::kU8;
-    case at::kChar:
-      return DType::kI8;
-    case at::kInt:
-      return DType::kI32;
-    case at::kLong:
-      return DType::kI64;
-    case at::kHalf:
-      return DType::kF16;
-    case at::kBFloat16:
-      return DType::kBF16;
-    case at::kFloat:
-      return DType::kF32;
-    case at::kDouble:
-      return DType::kF64;
-    case at::kBool:
-      return DType::kBool;
-    default:
-      break;
-  }
-  STEMMA_CHECK(false, std::string("a state tensor of type ") + c10::toString(tensor.scalar_type()));
-  return DType::kU8;
-}
 
 lineage::Span Named(const std::string& name, const std::string& section, bool eager) {
   lineage::Span span;
@@ -78,6 +52,21 @@ Result<SmallState> DecodeSmall(std::string_view bytes) {
   return small;
 }
 
+Status CheckBinding(const std::vector<ops::Parameter>& parameters,
+                    const std::vector<ops::Buffer>& buffers) {
+  const auto check = [](const std::string& name, const at::Tensor& tensor) -> Status {
+    STEMMA_RETURN_IF_ERROR(Status(ops::DTypeOf(tensor).status()).Within(name));
+    if (tensor.is_contiguous()) return {};
+    return {Code::kInvalidArgument,
+            name +
+                " is not contiguous, so its bytes have no order that a state could keep: give "
+                "the trainer tensor.contiguous(), and change the layout of activations instead"};
+  };
+  for (const auto& p : parameters) STEMMA_RETURN_IF_ERROR(check(p.name, p.tensor));
+  for (const auto& b : buffers) STEMMA_RETURN_IF_ERROR(check(b.name, b.tensor));
+  return {};
+}
+
 Binding::Binding(const std::vector<ops::Parameter>& parameters,
                  const std::vector<ops::Buffer>& buffers,
                  const std::vector<optim::NamedState>& slots) {
@@ -105,7 +94,9 @@ void Binding::AddSlot(const optim::NamedState& slot) {
 
 void Binding::Add(lineage::Span span, const at::Tensor& tensor) {
   STEMMA_CHECK(tensor.is_contiguous(), span.name + " is not contiguous: its bytes have no C order");
-  span.dtype = DTypeOf(tensor);
+  const Result<DType> dtype = ops::DTypeOf(tensor);
+  STEMMA_CHECK(dtype.ok(), span.name + ": " + dtype.status().message());
+  span.dtype = *dtype;
   span.shape = tensor.sizes().vec();
   spans_.push_back(std::move(span));
   tensors_.push_back(tensor);

@@ -6,7 +6,9 @@
 //   params     Replicated, copied in the background until the fence
 //   optim/...  Replicated, likewise; Sharded when the optimizer is: each rank has its part of it.
 //              The names and shapes are the same, so states go from one to the other
-//   buffers    Replicated (averaged over ranks in every step), copied at once: forward changes them
+//   buffers    Replicated (averaged over ranks, or the same on all), copied at once: forward
+//   changes
+//              them
 //   small      Replicated, copied at once
 //
 // Restore copies into existing memory, so aliases into buckets stay. Owner: the Trainer; the
@@ -36,8 +38,13 @@ constexpr size_t kSmallBytes = 4096;  // the span's fixed size; the content carr
 std::string EncodeSmall(const SmallState& small);        // exactly kSmallBytes
 Result<SmallState> DecodeSmall(std::string_view bytes);  // kCorruption when it is none
 
+// kInvalidArgument for tensors that no state can hold: other dtypes, other orders of elements.
+Status CheckBinding(const std::vector<ops::Parameter>& parameters,
+                    const std::vector<ops::Buffer>& buffers);
+
 class Binding final : public lineage::Source, public lineage::Sink {
  public:
+  // REQUIRES: CheckBinding is OK
   Binding(const std::vector<ops::Parameter>& parameters, const std::vector<ops::Buffer>& buffers,
           const std::vector<optim::NamedState>& slots);
 

@@ -41,7 +41,8 @@ Loop::Loop(LoopParts parts, int64_t first_step)
     : parts_(std::move(parts)),
       recorder_(parts_.world.recorder()),
       cursor_(parts_.loader.consumed()),
-      step_(first_step) {
+      step_(first_step),
+      trace_wished_(parts_.settings.comm.diagnose.trace == "on") {
   const auto& from = parts_.session.from;
   if (!from) return;
   parent_ = from->id;
@@ -92,7 +93,7 @@ Status Loop::OneStep() {
   STEMMA_RETURN_IF_ERROR(EndStep());
   times_.capture = capture_stall_s() - stall_before;
   times_.total = Since(start);
-  if (const Status told = Tell(times_); !told.ok()) FailAlone(told);
+  if (const Status told = Tell(times_); untold_.ok()) untold_ = told;
   return {};
 }
 
@@ -101,6 +102,7 @@ Status Loop::Gradients() {
   const auto& train = parts_.settings.train;
   const auto start = Clock::now();
   recorder_.Enter(ops::Phase::kData);
+  if (!untold_.ok()) FailAlone(untold_);
   STEMMA_RETURN_IF_ERROR(failure_);  // waits for the boundary and contributes nothing
   STEMMA_ASSIGN_OR_RETURN(const Batch batch, parts_.loader.Next());
   times_.data = Since(start);
@@ -185,7 +187,7 @@ Status Loop::EndStep() {
     mine.any |= ops::kAnyFailed;
     mine.code = failure_.code();
   }
-  if (const Status looked = Wishes(&mine); !looked.ok()) FailAlone(looked);
+  Wishes(&mine);
   lineage::CaptureBits bits;
   if (parts_.capturer != nullptr) bits = parts_.capturer->Poll();
   if (bits.written) mine.all |= ops::kAllCaptureWritten;
@@ -201,15 +203,15 @@ Status Loop::EndStep() {
 
 // Signals on any rank; the files STOP, SAVE and TRACE are looked for by rank 0, now and then. With
 // a peer dead a signal is the launcher's cleaning up, and no state can be saved any more.
-Status Loop::Wishes(ops::Mine* mine) {
+void Loop::Wishes(ops::Mine* mine) {
   const SignalWishes wishes = TakeSignalWishes();
   if (wishes.stop && !parts_.world.PeerGone()) {
     mine->any |= ops::kAnyStop;
     wish_name_ = wishes.name;
   }
   if (wishes.capture) mine->any |= ops::kAnyCapture;
-  if (parts_.world.rank() != 0) return {};
-  if (Since(last_look_) < parts_.settings.train.stop_check_s) return {};
+  if (parts_.world.rank() != 0) return;
+  if (last_look_ && Since(*last_look_) < parts_.settings.train.stop_check_s) return;
   last_look_ = Clock::now();
   if (parts_.folder.StopAsked()) {
     mine->any |= ops::kAnyStop;
@@ -217,7 +219,6 @@ Status Loop::Wishes(ops::Mine* mine) {
   }
   if (parts_.folder.TakeSave()) mine->any |= ops::kAnyCapture;
   trace_wished_ = parts_.folder.TraceAsked(parts_.settings.comm.diagnose.trace == "on");
-  return {};
 }
 
 // Words that were posted before the last commit speak about the capture that is no longer in
@@ -289,10 +290,10 @@ void Loop::Acknowledge(const lineage::Durable& durable) {
   durable_step_ = durable.record.step;
   edge_ = lineage::EdgeKind::kTrain;
   last_state_ = StateName(durable.record, durable.id);
-  if (parts_.world.rank() != 0) return;
+  if (parts_.world.rank() != 0) return LogToFile("saved " + last_state_);
   parts_.progress.Event("saved " + last_state_ + ", " + HumanBytes(durable.record.logical_bytes) +
                         ", durable after " + HumanDuration(durable.age_s));
-  if (const Status synced = parts_.metrics.Sync(); !synced.ok()) FailAlone(synced);
+  if (const Status synced = parts_.metrics.Sync(); untold_.ok()) untold_ = synced;
 }
 
 void Loop::FailAlone(const Status& status) {
@@ -308,10 +309,11 @@ Status Loop::Finish() {
     if (!word) break;
   }
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
-  if (parts_.capturer == nullptr) return {};
+  if (parts_.capturer == nullptr) return Agree(parts_.world.cohort(), untold_);
   const ops::Section section(recorder_, "writing of the last state", kLastStateSeconds);
   STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Finish(parts_.world.cohort()));
   for (const auto& one : durable) Acknowledge(one);
+  STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), untold_));
   if (captured_step_ != step_ || durable_step_ == step_) return {};
   return Status(parts_.capturer->last_failure()).Within("the last state was not saved");
 }

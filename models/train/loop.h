@@ -80,7 +80,7 @@ class Loop {
   Status NameNonFinite(const Status& refused);
   Status Tell(const StepTimes& times);
   Status EndStep();
-  Status Wishes(ops::Mine* mine);
+  void Wishes(ops::Mine* mine);
   Status Advance(const ops::Verdict& verdict);
   Status MaybeCapture(const ops::Verdict& verdict);
   Status Capture(lineage::Reason reason);
@@ -95,9 +95,10 @@ class Loop {
   int64_t ignore_verdicts_to_ = -1;  // they were posted before a capture was committed
   bool in_flight_ = false;
   bool stopping_ = false;
-  bool trace_wished_ = false;
+  bool trace_wished_;
   int64_t captured_step_ = -1, durable_step_ = -1;
   Status failure_;  // of this rank alone, not yet agreed on
+  Status untold_;   // what could not be written for people; ends the run, but loses no state
   std::string stopped_by_, wish_name_, last_state_;
   lineage::StateId parent_;
   lineage::EdgeKind edge_ = lineage::EdgeKind::kTrain;
@@ -107,7 +108,7 @@ class Loop {
   int64_t samples_ = 0;  // of this step's global batch
   StepTimes times_;
   double run_s_ = 0;
-  std::chrono::steady_clock::time_point last_look_{};
+  std::optional<std::chrono::steady_clock::time_point> last_look_;  // for STOP, SAVE, TRACE
 };
 
 }  // namespace stemma::models

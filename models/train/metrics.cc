@@ -95,10 +95,11 @@ Result<std::map<int64_t, std::map<std::string, double>>> ReadMetrics(const std::
   while (std::getline(in, line)) {
     const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!object.is_object()) continue;
-    if (object.value("event", "") == "continue") {
+    const auto event = object.value("event", nlohmann::json());
+    if (event == "continue" || event == "fork") {
       steps.erase(steps.upper_bound(object.value("from_step", int64_t{0})), steps.end());
     }
-    if (object.contains("event") || !object.contains("step")) continue;
+    if (!event.is_null() || !object.contains("step")) continue;
     auto& row = steps[object.value("step", int64_t{0})];
     for (const auto& [key, value] : object.items()) {
       if (value.is_number()) row[key] = value.get<double>();

@@ -3,9 +3,9 @@
 // last line, which readers ignore. Numbers are printed so that reading gives the same bits; what is
 // not finite becomes null and its key is listed under "nonfinite".
 //
-// A run that continues first writes {"event":"continue","inc":2,"from_step":1000}: readers drop
-// records of earlier incarnations beyond it (ReadMetrics does). A fork's file starts with
-// {"event":"fork","parent":"<state id>","from_step":12000}.
+// A run that continues first writes {"event":"continue","inc":2,"from_step":1000}, a fork that has
+// no state of its own yet {"event":"fork","parent":"<state id>","from_step":12000}: readers drop
+// records of earlier incarnations beyond that step (ReadMetrics does).
 //
 // Thread: the loop's. Failure: kIo with path and errno text.
 #pragma once

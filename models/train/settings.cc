@@ -33,8 +33,9 @@ void VisitTrain(TrainSection& s, V&& field) {
              Kind::kLocal});
   field("train.prefetch", s.prefetch,
         Help{"batches prepared ahead on each rank", "[1, 1024]", Kind::kLocal});
-  field("train.stop_check_s", s.stop_check_s,
-        Help{"seconds between looks for the files STOP and SAVE", "[0, 3600]", Kind::kLocal});
+  field(
+      "train.stop_check_s", s.stop_check_s,
+      Help{"seconds between looks for the files STOP, SAVE and TRACE", "[0, 3600]", Kind::kLocal});
 }
 
 template <typename V>
@@ -236,6 +237,7 @@ Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {
     return bad("'" + name + "' is no unit");
   }
   if (steps < 1 || steps != std::floor(steps)) return bad("that is no whole number of steps");
+  if (steps > 1e15) return bad("that is more steps than can be counted");
   return static_cast<int64_t>(steps);
 }
 

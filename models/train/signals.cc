@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 
 #include "core/exit_code.h"
@@ -14,7 +15,7 @@ namespace {
 
 std::atomic<int> stop_signal{0};
 std::atomic<int> capture_wished{0};
-std::atomic<long> first_interrupt_s{-1};
+std::atomic<long> last_interrupt_s{-1};
 std::atomic<void (*)()> on_quit{nullptr}, before_exit{nullptr};
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<long>::is_always_lock_free);
 
@@ -25,9 +26,8 @@ long NowSeconds() {
 }
 
 void OnInterrupt() {
-  long none = -1;
-  const long now = NowSeconds();
-  if (first_interrupt_s.compare_exchange_strong(none, now) || now - none > 10) return;
+  const long now = NowSeconds(), before = last_interrupt_s.exchange(now);
+  if (before < 0 || now - before > 10) return;
   static const char kText[] = "\nsecond interrupt: leaving now, not saved\n";
   const ssize_t ignored = write(STDERR_FILENO, kText, sizeof kText - 1);
   static_cast<void>(ignored);
@@ -41,7 +41,9 @@ void Handle(int signal_number) {
     return;
   }
   if (signal_number == SIGQUIT) {
+    const int before = errno;  // of whatever was interrupted
     if (auto* const hook = on_quit.load()) hook();
+    errno = before;
     return;
   }
   int none = 0;
@@ -88,7 +90,7 @@ SignalWishes TakeSignalWishes() {
 void ResetSignals() {
   stop_signal = 0;
   capture_wished = 0;
-  first_interrupt_s = -1;
+  last_interrupt_s = -1;
 }
 
 }  // namespace stemma::models

@@ -95,6 +95,7 @@ class Training {
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<Loop> loop_;
   bool stopped_before_start_ = false;
+  bool entered_ = false;  // this incarnation's folder is this process's to write to
 };
 
 Status Training::Prepare(const WorkloadFactory& make) {
@@ -122,6 +123,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   if (complete()) return {};
   STEMMA_RETURN_IF_ERROR(
       Agree(world_.cohort(), root() ? folder_.EnterIncarnation(session_.incarnation) : Status()));
+  entered_ = true;
   world_.ReportInto(IncarnationFolder(Dir(), session_.incarnation));
   STEMMA_RETURN_IF_ERROR(Build());
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), root() ? BeginFiles() : Status()));
@@ -166,6 +168,8 @@ Status Training::Build() {
   STEMMA_ASSIGN_OR_RETURN(
       reducer_,
       ops::Reducer::Create(settings_.ops, world_, workload_->Parameters(), workload_->Buffers()));
+  STEMMA_RETURN_IF_ERROR(
+      Agree(world_.cohort(), CheckBinding(reducer_->parameters(), workload_->Buffers())));
   auto optimizer = optim::Make(settings_.optim, total_steps_, *reducer_);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), optimizer.status()));
   optimizer_ = *std::move(optimizer);
@@ -288,6 +292,7 @@ Status Training::Run() {
 }
 
 void Training::WriteError(const Status& status) {
+  if (!entered_) return;
   const auto host = world_.recorder().host();
   ErrorReport report;
   report.code = CodeName(status.code());
@@ -307,6 +312,7 @@ Outcome Training::Report(const Status& status, double wall_s) {
   outcome.wall_s = wall_s;
   outcome.exit_code = ExitCodeFor(status);
   outcome.cause = status.ok() ? "done" : status.message();
+  outcome.step = start_.step;
   if (loop_ != nullptr) {
     outcome.step = loop_->step();
     outcome.last_state = loop_->last_state();
@@ -332,7 +338,7 @@ Outcome Training::Report(const Status& status, double wall_s) {
   }
   LogToFile("ends", {{"exit_code", outcome.exit_code}, {"cause", outcome.cause}});
   FlushLog();
-  if (loop_ != nullptr && root()) {
+  if (entered_ && root()) {
     const Status written = folder_.WriteOutcome(outcome);
     if (!written.ok()) std::fprintf(stderr, "%s\n", written.message().c_str());
   }

@@ -174,7 +174,7 @@ def conformance_73_tracing_changes_no_result(box):
     box.train(path, "--set", "run.name=traced", "--set", "diagnose.trace=on").expect(0)
     assert box.losses("traced") == box.losses("r")
     box.say("diff", "r@20", "traced@20").expect(0, "identical")
-    assert not (folder(box) / "logs").exists()
+    assert not list((folder(box) / "logs").glob("trace*"))
     for rank in (0, 1):
         events = trace_of(box, rank, "traced")
         assert {"data", "forward", "backward", "wait", "optimizer", "control",
@@ -204,10 +204,10 @@ def conformance_73_switched_on_at_run_time_and_whole_after_a_kill(box):
 
 
 def test_the_slowest_rank_is_in_the_metrics(box):
-    box.train(box.recipe(steps=3)).expect(0)
+    box.train(box.recipe(steps=6)).expect(0)
     rows = [json.loads(line) for line in box.metrics_path().read_text().splitlines()]
     steps = [row for row in rows if "step_s" in row]
-    assert len(steps) == 3
+    assert len(steps) == 6
     for row in steps:
         assert row["slowest_rank"] in (0, 1) and 0 <= row["slowest_late_s"] <= row["step_s"], row
 

@@ -5,8 +5,7 @@
 //     WHAT   kill (SIGKILL), stop (SIGSTOP), loop (its training thread never returns), throw
 //     PHASE  a name of comm/flight_recorder.h, or "launch": before MPI
 //
-// A thread watches the rank's own flight recorder and strikes when the step and phase have come.
-#include <pthread.h>
+// It strikes in the training's own thread, as it enters that phase of that step.
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +14,6 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "core/exit_code.h"
@@ -33,26 +31,20 @@ struct Plan {
   int64_t step = 0;
 };
 
-void LoopForEver(int) {
-  for (;;) pause();
-}
+Plan the_plan;  // of this rank, while it has one
 
-void Strike(const Plan& plan, pthread_t training) {
+void Strike(const Plan& plan) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   std::fprintf(stderr, "strikes at %.3f\n",
                static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9);
   if (plan.what == "kill") raise(SIGKILL);
-  if (plan.what == "stop") kill(getpid(), SIGSTOP);
-  if (plan.what == "loop") pthread_kill(training, SIGRTMIN);
+  if (plan.what == "stop") raise(SIGSTOP);
+  while (plan.what == "loop") pause();
 }
 
-void Watch(const Plan& plan, const ops::FlightRecorder& recorder, pthread_t training) {
-  for (;; std::this_thread::yield()) {
-    const auto host = recorder.host();
-    if (ops::NameOf(host.phase) != plan.phase || host.finished_step + 1 < plan.step) continue;
-    return Strike(plan, training);
-  }
+void StrikeInTime(ops::Phase phase, int64_t step) {
+  if (ops::NameOf(phase) == the_plan.phase && step >= the_plan.step) Strike(the_plan);
 }
 
 // Throws from Loss at the planned step.
@@ -94,15 +86,14 @@ int Run(const Plan& plan, const std::vector<std::string>& arguments) {
   const char* said = std::getenv("OMPI_COMM_WORLD_RANK");
   const bool mine = std::atoi(said == nullptr ? "0" : said) == plan.rank;
   if (mine && plan.phase == "launch") {
-    Strike(plan, pthread_self());
-    if (plan.what == "loop") LoopForEver(0);
+    Strike(plan);
   }
   auto opened = ops::World::Open(settings.comm, {{"build", "stuck"}});
   if (!opened.ok()) return Fail(opened.status());
   ops::World& world = **opened;
-  signal(SIGRTMIN, &LoopForEver);
   if (mine && plan.what != "throw") {
-    std::thread(Watch, plan, std::ref(world.recorder()), pthread_self()).detach();
+    the_plan = plan;
+    ops::FlightRecorder::SetEnterHook(&StrikeInTime);
   }
   const auto make = [&](const models::RunSettings& s) {
     Result<std::unique_ptr<models::Workload>> made = models::MakeWorkload(s);

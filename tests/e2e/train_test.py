@@ -1,10 +1,16 @@
 """Training as people do it: start, kill, continue, fork, stop, another number of ranks. Everything
 that must be bit-identical is compared as printed with 17 digits, and as bytes of the weights."""
 
+import fcntl
 import json
 import os
+import pty
+import re
 import signal
+import struct
+import subprocess
 import sys
+import termios
 import time
 
 import harness
@@ -144,6 +150,48 @@ def test_sigterm_twice_still_saves(box):
         box.kill_rank(process, 0, signal.SIGTERM)
         box.kill_rank(process, 0, signal.SIGTERM)
     stops(box, ask, 75, "stopped by SIGTERM", "saved r@")
+
+
+def on_terminal(box, command):
+    """Runs it below a terminal of 100 columns; what that got."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    env = box.environment({"TERM": "xterm"})
+    for name in ("CI", "NO_COLOR"):
+        env.pop(name, None)
+    process = subprocess.Popen(command, cwd=box.dir, env=env, stdin=slave, stdout=slave,
+                               stderr=slave, close_fds=True)
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            part = b""
+        if not part:
+            break
+        text += part
+    os.close(master)
+    assert process.wait(60) == 0, text.decode()
+    return text.decode()
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(box):
+    path = box.recipe(steps=30)
+    for ranks in (1, 2):  # with one, no launcher stands between; the rest with two
+        command = (box.mpirun(2) if ranks == 2 else []) + [box.stemma, "train", path, "--fresh"]
+        text = on_terminal(box, command)
+        assert "\r" in text and "\x1b[K" in text and "30/30" in text, text
+        bars = [bar for bar in re.split(r"[\r\n]+", text) if " loss " in bar]
+        assert bars and all(len(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", b)) <= 100 for b in bars), bars
+        box.clear()
+    piped = box.run(command).expect(0, "step 30/30")
+    box.clear()
+    log = box.dir / "job.log"
+    with log.open("w") as file:
+        subprocess.run(command, cwd=box.dir, env=box.environment(), stdout=file, check=True)
+    for plain in (piped.text, log.read_text()):
+        assert "\r" not in plain and "\x1b" not in plain and "step 30/30" in plain, plain
 
 
 def test_every_rank_keeps_a_log_of_each_incarnation(box):

@@ -152,7 +152,9 @@ Status OtherModelOnOneRank(comm::World& world) {
   const Net net(1, at::kFloat, other ? 6 : 5);
   const auto reducer = Reducer::Create(kDefaults, world, net.Parameters());
   if (world.ranks() == 1) return reducer.status();
-  const std::string many = world.ranks() == 2 ? "rank {0}" : "ranks {0,1}";
+  std::string many = world.ranks() == 2 ? "rank {0" : "ranks {0";
+  for (int rank = 1; rank < world.ranks() - 1; ++rank) many += "," + std::to_string(rank);
+  many += "}";
   const std::string last = "rank {" + std::to_string(world.ranks() - 1) + "}";
   STEMMA_RETURN_IF_ERROR(
       ExpectError(reducer.status(), Code::kIncompatible,

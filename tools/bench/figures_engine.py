@@ -127,6 +127,13 @@ def gradient_memory():
     return values, gradients / 1e6
 
 
+def recorder_share():
+    """On the model whose step is the shortest."""
+    runs = [peer_runs.train_ours("tiny") for _ in range(3)]
+    return ([row["recorder"]["percent"] for row in runs],
+            statistics.median(row["engine"]["step_ms"] for row in runs))
+
+
 def kill_to_exit():
     """The longest of fifty tries; one whose cause was not printed once counts as a minute."""
     import kill_to_exit as kills  # its name is this figure's
@@ -172,6 +179,8 @@ FIGURES = [
            "step with the engine over a bare LibTorch loop, ResNet-50, one rank", one_rank_tax),
     Figure("gradient_memory", "x", 1.01, True,
            "memory of gradients and buckets over the gradients' own, mlp", gradient_memory),
+    Figure("recorder_share", "%", 0.5, True,
+           "what the flight recorder adds to a step of 1000 tensors of 4 kB", recorder_share),
     Figure("kill_to_exit", "s", 10, True,
            "from killing a rank to the end of all, cause printed once: the longest of 50 tries",
            kill_to_exit),

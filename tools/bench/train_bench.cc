@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <memory>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -24,6 +25,15 @@ namespace stemma::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Nanoseconds that one call of `body` takes.
+template <typename Body>
+double NanosecondsOf(Body body) {
+  constexpr int kTimes = 20000;
+  const auto begin = Clock::now();
+  for (int k = 0; k < kTimes; ++k) body();
+  return std::chrono::duration<double, std::nano>(Clock::now() - begin).count() / kTimes;
+}
 
 double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -56,6 +66,7 @@ class TrainBench {
   void PrintLoop(const Loop& loop);
   void PrintDifference(const char* what, const char* with, const char* without);
   void PrintMemory();
+  void PrintRecorder();
   std::vector<double> Iterations(const Loop& loop) const;  // mean step of each, slowest ranks
   const Loop* Find(const std::string& name) const;
   bool speaks() const { return world_.rank() == 0; }
@@ -67,6 +78,7 @@ class TrainBench {
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<double> rates_;  // samples/s of rank 0, first loop, per iteration
   double peak_bytes_ = 0, share_bytes_ = 0;
+  uint64_t recorded_calls_ = 0;  // of the first loop's iterations
   nlohmann::ordered_json json_;
 };
 
@@ -130,9 +142,11 @@ Status TrainBench::RunIteration(int64_t k) {
     Loop& loop = *loops_[k % 2 == 0 ? i : n - 1 - i];
     STEMMA_ASSIGN_OR_RETURN(comm::Work meet, world_.data().Barrier({}));
     STEMMA_RETURN_IF_ERROR(meet.Wait());
+    const uint64_t before = world_.recorder().host().last_call;
     const auto begin = Clock::now();
     STEMMA_RETURN_IF_ERROR(Steps(loop, flags_.batches_per_iter));
     if (&loop != loops_[0].get()) continue;
+    recorded_calls_ += world_.recorder().host().last_call - before;
     const auto samples = static_cast<double>(flags_.batch_size * flags_.batches_per_iter);
     rates_.push_back(samples / SecondsSince(begin));
   }
@@ -245,6 +259,31 @@ void TrainBench::PrintMemory() {
   json_["share_bytes"] = share_bytes_;
 }
 
+// What the flight recorder costs a training: its calls, and the phases that the trainer enters in a
+// step, on a recorder beside the world's.
+void TrainBench::PrintRecorder() {
+  constexpr double kPhases = 9;
+  std::vector<char> memory(static_cast<size_t>(comm::FlightRecorder::kBytes) + 64, '\0');
+  void* aligned = memory.data();
+  size_t room = memory.size();
+  std::align(64, static_cast<size_t>(comm::FlightRecorder::kBytes), aligned, room);
+  comm::FlightRecorder recorder(aligned);
+  const double call_ns = NanosecondsOf([&] {
+    recorder.Finished(recorder.Enqueued(comm::CallKind::kAllReduce, 1, "bucket 0 (a .. b)"), true);
+  });
+  const double phase_ns = NanosecondsOf([&] { recorder.Enter(comm::Phase::kForward); });
+  const auto steps = static_cast<double>(flags_.iters * flags_.batches_per_iter);
+  const double calls = static_cast<double>(recorded_calls_) / steps;
+  const double ns = calls * call_ns + kPhases * phase_ns;
+  const double percent = 100 * ns / (1e9 * Median(loops_[0]->step_s));
+  std::printf("Flight recorder: %.1f calls of %.0f ns, %.0f phases of %.0f ns: %.4f %% of a step\n",
+              calls, call_ns, kPhases, phase_ns, percent);
+  json_["recorder"] = {{"calls_per_step", calls},
+                       {"call_ns", call_ns},
+                       {"phase_ns", phase_ns},
+                       {"percent", percent}};
+}
+
 void TrainBench::PrintAdded() {
   std::printf("\n%s; %s; %d LibTorch threads per rank; %s\n", world_.description().c_str(),
               loops_[0]->model().Describe().c_str(), at::get_num_threads(),
@@ -260,6 +299,7 @@ void TrainBench::PrintAdded() {
   PrintDifference("Exposed communication", "engine", "no-comm");
   PrintDifference("Engine over bare LibTorch", "engine", "bare");
   PrintMemory();
+  PrintRecorder();
   if (flags_.efficiency_baseline > 0) {
     const double share = Mean(rates_) / flags_.efficiency_baseline;
     std::printf("Efficiency: %.1f %% of %d x %.1f samples/s\n", 100 * share, world_.ranks(),

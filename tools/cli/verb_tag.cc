@@ -99,8 +99,13 @@ Result<int> RunUntag(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
 
   STEMMA_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const auto was, lineage::Resolve(opened.graph, "tag:" + name));
-  std::optional<lineage::StateId> expected;
+  // Not by Resolve: a tag may name a state that is gone, and such a tag most of all is to go.
+  const auto tag = opened.graph.tags.find(name);
+  if (tag == opened.graph.tags.end()) {
+    STEMMA_RETURN_IF_ERROR(lineage::Resolve(opened.graph, "tag:" + name).status());
+  }
+  const lineage::StateId was = tag->second.target;
+  lineage::StateId expected = was;
   if (!expect.empty()) {
     STEMMA_ASSIGN_OR_RETURN(expected, lineage::Resolve(opened.graph, expect));
   }

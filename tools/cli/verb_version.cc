@@ -1,7 +1,6 @@
 #include "core/version.h"
 #include "tools/cli/flags.h"
 #include "tools/cli/machine.h"
-#include "tools/cli/stamp.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
@@ -16,14 +15,11 @@ Result<int> RunVersion(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
   const std::string engine = FindEngine();
   if (json) {
-    Print(JsonLine({{"stemma", kProgramVersion},
-                    {"commit", BuildCommit()},
-                    {"compiler", CompilerText()},
-                    {"engine", engine}}));
+    Print(
+        JsonLine({{"stemma", kProgramVersion}, {"compiler", CompilerText()}, {"engine", engine}}));
     return 0;
   }
-  Print(std::string("stemma ") + kProgramVersion + "\ncommit   " + BuildCommit() + "\ncompiler " +
-        CompilerText() + "\nengine   " +
+  Print(std::string("stemma ") + kProgramVersion + "\ncompiler " + CompilerText() + "\nengine   " +
         (engine.empty() ? "not found beside this program" : engine) + "\n");
   return 0;
 }

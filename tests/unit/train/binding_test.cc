@@ -34,6 +34,18 @@ TEST_CASE("the small record survives a round trip and refuses garbage", "[bindin
   CHECK_THAT(DecodeSmall(bytes.substr(0, 20)).status(), HasCode(Code::kCorruption));
 }
 
+TEST_CASE("tensors that no state can hold are refused by name", "[binding]") {
+  const at::Tensor images = at::zeros({2, 3, 4, 4}).contiguous(at::MemoryFormat::ChannelsLast);
+  const auto refused = [](const at::Tensor& tensor, const std::string& why) {
+    const Status parameter = CheckBinding({{"w", ops::ParameterRole::kWeight, tensor}}, {});
+    CHECK_THAT(parameter, HasCode(Code::kInvalidArgument, why));
+    CHECK_THAT(CheckBinding({}, {{"w", tensor, false}}), HasCode(Code::kInvalidArgument, why));
+  };
+  refused(images, "w is not contiguous");
+  refused(at::zeros({3}, at::kComplexFloat), "w: element type ComplexFloat");
+  CHECK_THAT(CheckBinding({{"w", ops::ParameterRole::kWeight, images.contiguous()}}, {}), IsOk());
+}
+
 TEST_CASE("every tensor of the state is a span, and restoring one changes that one alone",
           "[binding]") {
   const at::Tensor weight = at::arange(6, at::kFloat).reshape({2, 3});

@@ -68,6 +68,9 @@ TEST_CASE("steps of an incarnation that was left behind are not read twice", "[m
   CHECK(steps->size() == 4);
   CHECK(steps->at(3).at("loss") == 30);
   CHECK(steps->at(4).at("loss") == -4);
+  CHECK_THAT(second.Event("fork", {{"parent", "p"}}, {{"from_step", 2}}), IsOk());  // died early
+  { std::ofstream(path, std::ios::app) << "{\"event\":7}\n"; }
+  CHECK(ReadMetrics(path)->size() == 2);
   CHECK_THAT(ReadMetrics(dir + "/absent").status(), HasCode(Code::kNotFound, "absent"));
 }
 
