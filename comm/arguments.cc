@@ -86,7 +86,12 @@ Status CheckGather(const ConstSpan& mine, const Span& all, const std::vector<int
   STEMMA_RETURN_IF_ERROR(CheckSpan(mine, "all_gather, mine"));
   STEMMA_RETURN_IF_ERROR(CheckCounts("all_gather", all, "all", counts, ranks));
   STEMMA_RETURN_IF_ERROR(CheckDTypes("all_gather", "mine and all", mine.dtype, all.dtype));
-  return CheckOwn("all_gather", mine.count, counts, rank);
+  STEMMA_RETURN_IF_ERROR(CheckOwn("all_gather", mine.count, counts, rank));
+  const auto skipped = static_cast<size_t>(BeginOf(counts, rank)) * SizeOf(all.dtype);
+  if (Overlap(mine, all) && static_cast<const char*>(all.data) + skipped != mine.data) {
+    return Refuse("all_gather: mine overlaps all, and is not its own part of it");
+  }
+  return {};
 }
 
 Status CheckReduceScatter(const ConstSpan& in, const Span& mine, const std::vector<int64_t>& counts,

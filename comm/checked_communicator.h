@@ -18,6 +18,9 @@
 // overlaps any more. For finding mistakes and for tests; off in production, where nothing wraps the
 // communicator and nothing is paid.
 //
+// Abort does not reach a rank that stands in the comparison: that one waits for the peers' texts
+// until the deadline of the cohort, or until the job ends.
+//
 // Thread: as the communicator inside; a Work may be waited for by any. Owner of what it wraps.
 #pragma once
 

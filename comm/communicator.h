@@ -12,7 +12,8 @@
 //  * Floating-point sums on CPU backends are ((g0 + g1) + g2) + ... in rank order, f16 and bf16
 //    accumulated in f32, then multiplied once by the scale: bits depend on the number of ranks and
 //    on nothing else. All ranks receive the same bits on every backend.
-//  * Average of integers is refused. Min and Max propagate NaN.
+//  * Average of integers is refused. Min and Max propagate NaN on CPU backends; NCCL
+//    drops it where another rank has a number.
 //  * ReduceScatter followed by AllGather has the bits of AllReduce (CPU backends).
 #pragma once
 
@@ -99,13 +100,15 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int ranks() const = 0;
-  virtual std::string_view name() const = 0;     // "mpi", "threads", "nccl"
+  // "node-shared", "hierarchical", "mpi", "threads", "nccl"
+  virtual std::string_view name() const = 0;
   virtual bool on_gpu() const { return false; }  // where spans and Segments lie
 
   // In place over `inout`.
   virtual Result<Work> AllReduce(Span inout, const CallOptions& options) = 0;
   // `all` receives counts[0] + counts[1] + ... elements in rank order; counts may be 0 and are the
-  // same vector on all ranks. `mine.count` is counts[rank()].
+  // same vector on all ranks. `mine.count` is counts[rank()]; it may be its own place
+  // within `all`, and no other part of it.
   virtual Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
                                  const CallOptions& options) = 0;
   // Reduces `in`, which holds counts[0] + counts[1] + ... elements, and leaves the part of rank r,

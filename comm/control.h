@@ -71,7 +71,7 @@ class Control {
 };
 
 // What carries the words: all ranks post, and later collect their bitwise OR, in the same order.
-// comm/words.h has one over MPI and one over threads.
+// comm/words.h has one over MPI and one over threads, comm/node_cohort.h one in memory of the node.
 class WordExchange {
  public:
   using Words = std::array<uint64_t, 8>;

@@ -66,8 +66,9 @@ struct FlightRecorder::Layout {
   std::atomic<int32_t> rank, pid;
   std::atomic<int64_t> process_start, since_ns, steps;  // steps: finished ones
   std::atomic<uint64_t> last_call, finished_calls, last_phase, pulse, pid_space;
-  std::atomic<int64_t> section_until_ns, clock_offset_ns;
+  std::atomic<int64_t> section_until_ns, clock_offset_ns, group_since_ns;
   SharedText<64> host, section;
+  SharedText<2 * kWhatMax> group_call;
   alignas(64) std::array<Call, kCalls> calls;
   std::array<Entered, kPhases> phases;
 };
@@ -98,7 +99,10 @@ int64_t SteadyNanoseconds() {
   return int64_t{1000000000} * now.tv_sec + now.tv_nsec;
 }
 
-FlightRecorder::FlightRecorder(void* memory) : layout_(*static_cast<Layout*>(memory)) {}
+FlightRecorder::FlightRecorder(void* memory) : layout_(*static_cast<Layout*>(memory)) {
+  static_assert(sizeof(Layout) - sizeof(Layout::calls) - sizeof(Layout::phases) <= 4096,
+                "NodeBoard reserves so much of every rank");
+}
 
 // One writer at a time per kind, but two kinds may meet here.
 void FlightRecorder::Pulse() { layout_.pulse.fetch_add(1, kRelaxed); }
@@ -178,9 +182,22 @@ uint64_t FlightRecorder::Enqueued(CallKind kind, uint64_t bytes, std::string_vie
 
 void FlightRecorder::Finished(uint64_t call, bool ok, int64_t done_ns) {
   Layout::Call& entry = layout_.calls[call % kCalls];
-  if (!ok) entry.failed.store(1, kRelaxed);
-  entry.done_ns.store(done_ns != 0 ? done_ns : SteadyNanoseconds(), kRelease);
+  if (entry.sequence.load(kRelaxed) == call) {  // otherwise the ring has gone round since
+    if (!ok) entry.failed.store(1, kRelaxed);
+    entry.done_ns.store(done_ns != 0 ? done_ns : SteadyNanoseconds(), kRelease);
+  }
   layout_.finished_calls.fetch_add(1, kRelaxed);
+  Pulse();
+}
+
+void FlightRecorder::BeginGroupCall(std::string_view what) {
+  layout_.group_call.Set(what);
+  layout_.group_since_ns.store(SteadyNanoseconds(), kRelease);
+  Pulse();
+}
+
+void FlightRecorder::EndGroupCall() {
+  layout_.group_since_ns.store(0, kRelease);
   Pulse();
 }
 
@@ -202,6 +219,8 @@ HostRecord FlightRecorder::ReadHost(const void* memory) {
   host.section_until_ns = from.section_until_ns.load(kAcquire);
   if (host.section_until_ns != 0) host.section = from.section.Get();
   host.clock_offset_ns = from.clock_offset_ns.load(kRelaxed);
+  host.group_since_ns = from.group_since_ns.load(kAcquire);
+  if (host.group_since_ns != 0) host.group_call = from.group_call.Get();
   return host;
 }
 

@@ -3,8 +3,8 @@
 // hang" after the fact, also for a rank that is stuck or dead, because the entries lie in memory
 // that the ranks of a node share (comm/node_board.h). A trace is the same entries, read in time.
 //
-//   recorder.Enter(Phase::kBackward);                       // a few stores, no lock, no system
-//   call const uint64_t call = recorder.Enqueued(CallKind::kAllReduce, span.bytes(), "bucket 4");
+//   recorder.Enter(Phase::kBackward);  // a few stores, no lock, no system call
+//   const uint64_t call = recorder.Enqueued(CallKind::kAllReduce, span.bytes(), "bucket 4");
 //   ... recorder.Finished(call, status.ok());
 //   recorder.FinishedStep(1200);
 //
@@ -92,6 +92,8 @@ struct HostRecord {
   std::string section;          // a declared long section: may take until
   int64_t section_until_ns = 0;
   int64_t clock_offset_ns = 0;  // rank 0's steady clock minus this node's
+  std::string group_call;       // which call of a group the host is in now, and
+  int64_t group_since_ns = 0;   // since when; 0: in none
 };
 
 class FlightRecorder {
@@ -115,6 +117,10 @@ class FlightRecorder {
   uint64_t Enqueued(CallKind kind, uint64_t bytes, std::string_view what);
   // `done_ns`: when it ended, 0 for now.
   void Finished(uint64_t call, bool ok, int64_t done_ns = 0);
+  // The host makes a call of a group, or waits for one, until EndGroupCall. Not numbered: ranks
+  // make other such calls than their peers. With two threads in such calls the last one is told.
+  void BeginGroupCall(std::string_view what);
+  void EndGroupCall();
 
   // For tests that strike at a chosen moment: called by the thread that enters a phase, once that
   // is noted. One for the process; null, and nearly free, at first. Any thread.

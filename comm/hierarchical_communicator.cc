@@ -30,6 +30,7 @@ HierarchicalCommunicator::HierarchicalCommunicator(std::unique_ptr<MpiGroup> wor
     : world_(std::move(world)),
       node_(std::move(node)),
       options_(options),
+      layout_(layout),
       owners_(layout.SmallestNode()),
       verbs_(*world_),
       result_(std::make_unique<std::vector<char>>()),
@@ -73,9 +74,16 @@ Result<Work> HierarchicalCommunicator::AllReduce(Span inout, const CallOptions& 
       });
 }
 
+int64_t HierarchicalCommunicator::ElementsPerWalk(const Layout& layout, size_t element_bytes) {
+  // An owner holds its share of the elements once for each rank of its node.
+  const int64_t owners = layout.SmallestNode();
+  const int64_t copies = (layout.LargestNode() + owners - 1) / owners;
+  return std::max<int64_t>(1, kSegmentBytesMax / static_cast<int64_t>(element_bytes) / copies);
+}
+
 Status HierarchicalCommunicator::Chain(const Span& span, const CallOptions& options,
                                        const Waiting& waiting) {
-  const int64_t most = kSegmentBytesMax / static_cast<int64_t>(SizeOf(span.dtype));
+  const int64_t most = ElementsPerWalk(layout_, SizeOf(span.dtype));
   for (int64_t at = 0; at < span.count; at += most) {
     STEMMA_RETURN_IF_ERROR(
         ChainSegment(Part(span, at, std::min(most, span.count - at)), options, waiting));

@@ -32,8 +32,11 @@ namespace stemma::comm {
 
 class HierarchicalCommunicator final : public Communicator {
  public:
-  // What one walk along the chain carries, which bounds the memory for a node's contributions.
+  // The most memory that an owner has for the contributions of its node's ranks.
   static constexpr int64_t kSegmentBytesMax = 64 << 20;
+  // How many elements one walk along the chain carries so that no owner needs more: the same on all
+  // ranks, since nodes may differ in size.
+  static int64_t ElementsPerWalk(const Layout& layout, size_t element_bytes);
 
   struct Options {
     std::chrono::milliseconds deadline{150000};
@@ -74,6 +77,7 @@ class HierarchicalCommunicator final : public Communicator {
   const std::unique_ptr<MpiGroup> world_;
   const std::unique_ptr<Communicator> node_;  // used by the thread alone
   const Options options_;
+  const Layout layout_;
   const int owners_;  // of slices, on every node
   MpiVerbs verbs_;
   std::unique_ptr<SumChain> chain_;  // of the owners

@@ -60,6 +60,12 @@ int Layout::SmallestNode() const {
   return static_cast<int>(fewest);
 }
 
+int Layout::LargestNode() const {
+  size_t most = 0;
+  for (const auto& node : nodes) most = std::max(most, node.size());
+  return static_cast<int>(most);
+}
+
 std::string Layout::Text() const {
   std::string text;
   for (const auto& node : nodes) {

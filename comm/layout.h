@@ -22,6 +22,7 @@ struct Layout {
   int PlaceOf(int rank) const;  // on its node: 0, 1, ...
   bool InRankOrder() const;
   int SmallestNode() const;  // the fewest ranks of a node
+  int LargestNode() const;   // the most
   std::string Text() const;  // "0,1|2,3"
 };
 

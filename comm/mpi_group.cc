@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr int kExchangeTag = 1;  // this duplicate has no other messages between two ranks
+constexpr int kExchangeTag = 1;  // lanes have tags of their own
 
 // Ranks and threads often outnumber the cores: after a moment whoever waits leaves its core to
 // those who compute. Bytes on the move are looked after more closely than a peer who is still at
@@ -43,6 +43,8 @@ struct MpiGroup::Comm {
 };
 struct MpiGroup::Request {
   MPI_Request handle = MPI_REQUEST_NULL;
+  MPI_Status status{};  // of a message, once it has ended
+  int expected = -1;    // bytes to receive
 };
 struct MpiGroup::Posted {
   Words mine{};
@@ -142,12 +144,28 @@ Status MpiGroup::Until(Test test, const Waiting& waiting) {
 }
 
 Status MpiGroup::Finish(Request& request, const Waiting& waiting) {
-  const auto test = [&]() -> Result<bool> {
-    int done = 0;
-    STEMMA_RETURN_IF_ERROR(Call(MPI_Test(&request.handle, &done, MPI_STATUS_IGNORE), "MPI_Test"));
-    return done != 0;
-  };
-  return Until(test, waiting);
+  return Until([&] { return HasEnded(request); }, waiting);
+}
+
+Result<bool> MpiGroup::HasEnded(Request& request) {
+  int done = 0;
+  if (request.handle == MPI_REQUEST_NULL) return true;  // its status stays what it was
+  STEMMA_RETURN_IF_ERROR(Call(MPI_Test(&request.handle, &done, &request.status), "MPI_Test"));
+  return done != 0;
+}
+
+Status MpiGroup::CheckReceived(const Request& request, const Waiting& waiting) {
+  const auto& [unused, status, expected] = request;
+  (void)unused;
+  if (expected < 0) return {};
+  int bytes = 0;
+  MPI_Get_count(&status, MPI_BYTE, &bytes);
+  if (bytes == expected) return {};
+  Fail({Code::kIncompatible, waiting.what + ": rank " + std::to_string(status.MPI_SOURCE) +
+                                 " sent " + std::to_string(bytes) + " bytes to rank " +
+                                 std::to_string(rank_) + ", which expected " +
+                                 std::to_string(expected)});
+  return Health();
 }
 
 Status MpiGroup::Barrier(const Waiting& waiting) {
@@ -279,15 +297,12 @@ Status MpiGroup::Exchange(const std::vector<Block>& send, const std::vector<Bloc
   };
   STEMMA_RETURN_IF_ERROR(Until(test, waiting));
   for (size_t k = 0; k < statuses.size(); ++k) {
-    int bytes = 0;
-    if (expected[k] >= 0) MPI_Get_count(&statuses[k], MPI_BYTE, &bytes);
-    if (expected[k] < 0 || bytes == expected[k]) continue;
-    Fail({Code::kIncompatible, waiting.what + ": rank " + std::to_string(statuses[k].MPI_SOURCE) +
-                                   " sent " + std::to_string(bytes) + " bytes to rank " +
-                                   std::to_string(rank_) + ", which expected " +
-                                   std::to_string(expected[k])});
+    Request ended;
+    ended.status = statuses[k];
+    ended.expected = expected[k];
+    STEMMA_RETURN_IF_ERROR(CheckReceived(ended, waiting));
   }
-  return Health();
+  return {};
 }
 
 Result<int64_t> MpiGroup::Send(const void* data, int64_t bytes, int to, Lane lane) {
@@ -302,21 +317,18 @@ Result<int64_t> MpiGroup::Send(const void* data, int64_t bytes, int to, Lane lan
 Result<int64_t> MpiGroup::Receive(void* data, int64_t bytes, int from, Lane lane) {
   STEMMA_RETURN_IF_ERROR(Health());
   Request& request = *(messages_[next_message_] = std::make_unique<Request>());
+  request.expected = static_cast<int>(bytes);
   STEMMA_RETURN_IF_ERROR(Call(MPI_Irecv(data, static_cast<int>(bytes), MPI_BYTE, from, lane,
                                         comm_->handle, &request.handle),
                               "MPI_Irecv"));
   return next_message_++;
 }
 
-Result<bool> MpiGroup::Ended(int64_t message) {
-  int done = 0;
-  MPI_Request& handle = messages_[message]->handle;  // null once it has ended
-  STEMMA_RETURN_IF_ERROR(Call(MPI_Test(&handle, &done, MPI_STATUS_IGNORE), "MPI_Test"));
-  return done != 0;
-}
+Result<bool> MpiGroup::Ended(int64_t message) { return HasEnded(*messages_[message]); }
 
 Status MpiGroup::Await(int64_t message, const Waiting& waiting) {
   STEMMA_RETURN_IF_ERROR(Finish(*messages_[message], waiting));
+  STEMMA_RETURN_IF_ERROR(CheckReceived(*messages_[message], waiting));
   messages_.erase(message);
   return {};
 }

@@ -1,6 +1,7 @@
 // The MPI calls that Stemma makes once it runs, each with a deadline. One MpiGroup is one duplicate
-// of MPI_COMM_WORLD whose errors are returned instead of ending the process; data, agreement and
-// control word each have their own, so that they never meet. MPI's types stay in the .cc file.
+// of MPI_COMM_WORLD, or of a part of it, whose errors are returned instead of ending the process;
+// data, agreement and control word each have their own, so that they never meet. MPI's types stay
+// in the .cc file.
 //
 //   STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
 //   STEMMA_RETURN_IF_ERROR(group->Barrier({deadline, "start of the run"}));
@@ -82,6 +83,7 @@ class MpiGroup {
 
   // Messages one by one, for who overlaps them. What rank a sends to rank b on a lane is received
   // in that order. Each posted message has a number; await it once. At most kPieceBytesMax long.
+  // Await is kIncompatible when the peer sent less than was to be received.
   enum Lane { kForth = 2, kBack = 3 };
   Result<int64_t> Send(const void* data, int64_t bytes, int to, Lane lane);
   Result<int64_t> Receive(void* data, int64_t bytes, int from, Lane lane);
@@ -92,7 +94,6 @@ class MpiGroup {
   // they end in the order in which they were posted.
   Status PostOr(const Words& words);
   Result<Words> WaitOr(const Waiting& waiting);
-  size_t posted() const { return or_requests_.size(); }
 
   // From now on every call returns `cause`, unless an earlier failure is there.
   void Fail(const Status& cause);
@@ -102,7 +103,7 @@ class MpiGroup {
 
  private:
   struct Comm;     // MPI_Comm
-  struct Request;  // MPI_Request
+  struct Request;  // MPI_Request, and what it should bring
   struct Posted;
   struct Buffers;  // what MPI reads and writes until an operation has ended
 
@@ -110,6 +111,8 @@ class MpiGroup {
   static Result<std::unique_ptr<MpiGroup>> Own(std::unique_ptr<Comm> comm,
                                                int64_t piece_bytes_max = kPieceBytesMax);
   Status Finish(Request& request, const Waiting& waiting);
+  Result<bool> HasEnded(Request& request);
+  Status CheckReceived(const Request& ended, const Waiting& waiting);
   template <typename Test>  // Result<bool>: whether the operation has ended
   Status Until(Test test, const Waiting& waiting);
   Status Call(int rc, const char* call);

@@ -160,8 +160,6 @@ Status MpiRuntime::FindNode() {
   MPI_Comm node = MPI_COMM_NULL;
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(
       MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node)));
-  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_rank(node, &node_rank_)));
-  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_size(node, &node_ranks_)));
   node_leader_ = rank_;
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Bcast(&node_leader_, 1, MPI_INT, 0, node)));
   return STEMMA_MPI(MPI_Comm_free(&node));
@@ -177,7 +175,8 @@ Status MpiRuntime::Finish() {
 
 void MpiRuntime::EndJob(int exit_code) {
   if (Running()) {
-    const TimeLimit limit(std::chrono::seconds(10), "MPI_Abort did not return within 10 s");
+    const TimeLimit limit(std::chrono::seconds(10), "MPI_Abort did not return within 10 s",
+                          exit_code);
     MPI_Abort(MPI_COMM_WORLD, exit_code);
   }
   std::_Exit(exit_code);

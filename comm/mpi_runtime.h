@@ -32,9 +32,7 @@ class MpiRuntime {
 
   int rank() const { return rank_; }
   int ranks() const { return ranks_; }
-  int node_rank() const { return node_rank_; }
-  int node_ranks() const { return node_ranks_; }
-  // The rank of the world that is node rank 0 here: the same for those who share a host's memory.
+  // The lowest rank of the world that shares this host's memory: the same for all who share it.
   int node_leader() const { return node_leader_; }
   const std::string& library_text() const { return library_; }  // "Open MPI v4.1.4"
 
@@ -56,7 +54,7 @@ class MpiRuntime {
   const std::chrono::milliseconds init_timeout_;
   const std::function<std::string()> arrivals_;
   bool own_ = false;
-  int rank_ = 0, ranks_ = 1, node_rank_ = 0, node_ranks_ = 1, node_leader_ = 0;
+  int rank_ = 0, ranks_ = 1, node_leader_ = 0;
   std::string library_;
 };
 

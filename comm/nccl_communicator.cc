@@ -317,6 +317,7 @@ Result<std::unique_ptr<Segment>> NcclCommunicator::Allocate(int64_t bytes, std::
   STEMMA_RETURN_IF_ERROR(FromNccl(ncclMemAlloc(&data, size), call));
   auto segment = std::make_unique<NcclSegment>(data, bytes);
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMemset(data, 0, size)));
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaStreamSynchronize(nullptr)));  // other streams do not wait
   return std::unique_ptr<Segment>(std::move(segment));
 }
 

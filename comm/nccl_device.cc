@@ -32,6 +32,7 @@ Status NcclDevice::Prepare() {
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)));
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMalloc(&token, sizeof(float))));
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMemset(token, 0, sizeof(float))));
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaStreamSynchronize(nullptr)));  // `stream` does not wait
   int gpu = 0;
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaGetDevice(&gpu)));
   watch_ =

@@ -22,6 +22,7 @@ namespace {
 
 constexpr char kFolder[] = "/dev/shm";
 constexpr int64_t kHeaderBytes = 4096;
+constexpr int64_t kHostBytes = 4096;  // of a slot, before its rings
 constexpr int kRoom = 128;  // ranks of a host when the launcher does not say how many there are
 
 int NumberOf(const Environment& environment, std::initializer_list<const char*> names, int other) {
@@ -62,7 +63,8 @@ struct NodeBoard::Header {
 NodePlace PlaceOf(const Environment& environment) {
   NodePlace place;
   place.rank = NumberOf(environment, {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}, 0);
-  place.ranks = NumberOf(environment, {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"}, 1);
+  place.ranks =
+      NumberOf(environment, {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}, 1);
   place.slot = NumberOf(environment, {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"}, -1);
   place.slots = NumberOf(environment, {"OMPI_COMM_WORLD_LOCAL_SIZE"}, 0);
   place.exact = place.slots > 0;
@@ -71,7 +73,7 @@ NodePlace PlaceOf(const Environment& environment) {
   std::string job;
   for (const char* name :
        {"PMIX_NAMESPACE", "PMIX_SERVER_URI3", "PMIX_SERVER_URI2", "OMPI_MCA_orte_hnp_uri",
-        "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID"}) {
+        "PMIX_SERVER_TMPDIR", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"}) {
     if (const auto text = environment(name)) job += *text + "|";
   }
   if (!job.empty() && place.slot >= 0 && place.slot < place.slots) place.job = job;
@@ -93,7 +95,12 @@ std::unique_ptr<NodeBoard> NodeBoard::Private(int slots, const std::string& note
 }
 
 std::unique_ptr<NodeBoard> NodeBoard::Join(const NodePlace& place) {
-  if (place.job.empty()) return Private(1);
+  const auto alone = [&](const std::string& note) {
+    std::unique_ptr<NodeBoard> board = Private(1, note);
+    board->ranks_ = place.ranks;  // there are others, who cannot be seen
+    return board;
+  };
+  if (place.job.empty()) return alone("the launcher gives the job no name");
   RemoveStale();
   std::unique_ptr<NodeBoard> board(new NodeBoard);
   board->slots_ = place.slots;
@@ -103,11 +110,14 @@ std::unique_ptr<NodeBoard> NodeBoard::Join(const NodePlace& place) {
   board->bytes_ = kHeaderBytes + place.slots * FlightRecorder::kBytes;
   board->path_ = std::string(kFolder) + "/" + Prefix() + Hex(Sha256(place.job)).substr(0, 24);
   const int fd = open(board->path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return Private(1, Failed("open " + board->path_, errno));
-  // The file is as long as all slots; what is written is reserved, so that a full /dev/shm is an
-  // error here and no SIGBUS later.
+  if (fd < 0) return alone(Failed("open " + board->path_, errno));
+  // The file is as long as all slots. Reserved is what this rank writes, and what it reads of a
+  // rank that has not come, so that a full /dev/shm is an error here and no SIGBUS later.
   int error = ftruncate(fd, board->bytes_) == 0 ? 0 : errno;
   if (error == 0) error = posix_fallocate(fd, 0, kHeaderBytes);
+  for (int slot = 0; slot < place.slots && error == 0; ++slot) {
+    error = posix_fallocate(fd, kHeaderBytes + slot * FlightRecorder::kBytes, kHostBytes);
+  }
   const int64_t offset = kHeaderBytes + place.slot * FlightRecorder::kBytes;
   if (error == 0) error = posix_fallocate(fd, offset, FlightRecorder::kBytes);
   void* memory = MAP_FAILED;
@@ -117,7 +127,7 @@ std::unique_ptr<NodeBoard> NodeBoard::Join(const NodePlace& place) {
     if (memory == MAP_FAILED) error = errno;
   }
   close(fd);
-  if (error != 0) return Private(1, Failed("reserve " + board->path_, error));
+  if (error != 0) return alone(Failed("reserve " + board->path_, error));
   board->memory_ = memory;
   board->pid_space_ = OwnPidSpace();
   return board;

@@ -11,8 +11,8 @@
 // the last rank ends, and nothing is left behind. A job that dies earlier leaves the file, which
 // the next job of the same user removes.
 //
-// Where /dev/shm cannot be used the board is private: a rank then knows only of itself, `note()`
-// says why, and peers are missed by the launcher and by deadlines alone.
+// Where /dev/shm cannot be used the board is private: a rank then knows only of itself,
+// Arrivals() says why, and peers are missed by the launcher and by deadlines alone.
 //
 // Join: once per process. Reading and claiming: any thread.
 #pragma once
@@ -46,14 +46,14 @@ class NodeBoard {
   NodeBoard(const NodeBoard&) = delete;
 
   int slots() const { return slots_; }
-  int own() const { return own_; }  // this rank's slot
+  int own() const { return own_; }      // this rank's slot
+  int ranks() const { return ranks_; }  // of the job, as far as the launcher says
   // With one host: a slot's number is a rank, so that those who have not come have a name.
   bool slots_are_ranks() const { return exact_ && slots_ == ranks_; }
   uint64_t pid_space() const { return pid_space_; }
   void* mine() const { return slot(own_); }
   void* slot(int index) const;
   bool shared() const { return !path_.empty(); }
-  const std::string& note() const { return note_; }
 
   // No later rank will need the file. Idempotent.
   void Unlink();

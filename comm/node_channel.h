@@ -64,7 +64,6 @@ static_assert(sizeof(NodePost) == 128);
 inline uint64_t NodePosition(uint64_t call, int64_t pieces) {
   return call << 24 | static_cast<uint64_t>(pieces);
 }
-constexpr int64_t kNodePiecesMax = (int64_t{1} << 24) - 1;
 
 class NodeChannel {
  public:

@@ -6,9 +6,9 @@
 namespace stemma::comm {
 
 struct ProcessLife {
-  bool alive = false;    // neither gone nor a zombie
+  bool alive = false;    // neither gone nor a zombie, as far as could be seen
   bool stopped = false;  // by SIGSTOP or a debugger
-  int64_t start = 0;     // clock ticks since boot; another number is another process
+  int64_t start = 0;     // clock ticks since boot; another number is another process; 0: not seen
 };
 
 ProcessLife LookAt(int pid);

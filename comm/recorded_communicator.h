@@ -6,6 +6,9 @@
 // A call ends in the record when its Wait has returned, with the time that the backend gives for it
 // (Work::Impl::EndedAt). A call that is refused at once is noted as failed. Interface and contract:
 // comm/communicator.h. The recorder outlives it and its Works.
+//
+// Calls of a group (World::Subset) have no place in the sequence that all ranks share: of them the
+// record says only that something moves, and in which one the host is now.
 #pragma once
 
 #include <memory>
@@ -19,8 +22,10 @@ namespace stemma::comm {
 
 class RecordedCommunicator final : public Communicator {
  public:
-  RecordedCommunicator(std::unique_ptr<Communicator> inner, FlightRecorder& recorder)
-      : inner_(std::move(inner)), recorder_(recorder) {}
+  enum class Ranks { kAll, kGroup };
+  RecordedCommunicator(std::unique_ptr<Communicator> inner, FlightRecorder& recorder,
+                       Ranks ranks = Ranks::kAll)
+      : inner_(std::move(inner)), recorder_(recorder), ranks_(ranks) {}
 
   int rank() const override { return inner_->rank(); }
   int ranks() const override { return inner_->ranks(); }
@@ -51,6 +56,7 @@ class RecordedCommunicator final : public Communicator {
 
   const std::unique_ptr<Communicator> inner_;
   FlightRecorder& recorder_;
+  const Ranks ranks_;
 };
 
 }  // namespace stemma::comm

@@ -9,8 +9,8 @@ namespace stemma::comm {
 
 // [diagnose]: when a job that does not move is spoken about, and ended (comm/watchdog.h).
 struct DiagnoseSettings {
-  double warn_s = 30;    // without progress of any rank: one warning with the verdict; 0: never
-  double abort_s = 120;  // verdict, dumps, exit 75 on all ranks; 0: never
+  double warn_s = 30;         // no rank of this node moves: one warning with the verdict; 0: never
+  double abort_s = 120;       // verdict, dumps, exit 75 on all ranks; 0: never
   std::string trace = "off";  // on | off: what a training does without a file TRACE
 };
 

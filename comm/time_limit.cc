@@ -6,7 +6,6 @@
 #include <thread>
 #include <utility>
 
-#include "core/exit_code.h"
 #include "core/mutex.h"
 
 namespace stemma::comm {
@@ -18,9 +17,10 @@ struct TimeLimit::State {
   std::thread thread;
 };
 
-TimeLimit::TimeLimit(std::chrono::milliseconds limit, std::function<std::string()> what)
+TimeLimit::TimeLimit(std::chrono::milliseconds limit, std::function<std::string()> what,
+                     int exit_code)
     : state_(std::make_unique<State>()) {
-  state_->thread = std::thread([state = state_.get(), limit, what = std::move(what)] {
+  state_->thread = std::thread([state = state_.get(), limit, what = std::move(what), exit_code] {
     const auto until = std::chrono::steady_clock::now() + limit;
     MutexLock lock(state->mutex);
     while (!state->over) {
@@ -29,7 +29,7 @@ TimeLimit::TimeLimit(std::chrono::milliseconds limit, std::function<std::string(
       const std::string text = what();
       if (!text.empty()) std::fprintf(stderr, "stemma: %s\n", text.c_str());
       std::fflush(stderr);
-      std::_Exit(kExitTryAgain);
+      std::_Exit(exit_code);
     }
   });
 }

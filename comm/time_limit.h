@@ -1,5 +1,5 @@
 // For calls that cannot be given a deadline, such as MPI_Init: ends the process with kExitTryAgain,
-// and says what did not return, unless it is destroyed in time.
+// or the given code, and says what did not return, unless it is destroyed in time.
 //
 //   const TimeLimit limit(init_timeout, "MPI_Finalize did not return");
 //
@@ -11,14 +11,18 @@
 #include <memory>
 #include <string>
 
+#include "core/exit_code.h"
+
 namespace stemma::comm {
 
 class TimeLimit {
  public:
   // `what` is asked when the time is over; "" says nothing.
-  TimeLimit(std::chrono::milliseconds limit, std::function<std::string()> what);
-  TimeLimit(std::chrono::milliseconds limit, const std::string& what)
-      : TimeLimit(limit, [what] { return what; }) {}
+  TimeLimit(std::chrono::milliseconds limit, std::function<std::string()> what,
+            int exit_code = kExitTryAgain);
+  TimeLimit(std::chrono::milliseconds limit, const std::string& what, int exit_code = kExitTryAgain)
+      : TimeLimit(
+            limit, [what] { return what; }, exit_code) {}
   ~TimeLimit();
   TimeLimit(const TimeLimit&) = delete;
 

@@ -4,8 +4,8 @@
 //
 //   Trace trace(board.mine());
 //   trace.Start("logs/trace.0.json");
-//   trace.Pump();                        // now and then, sooner than the recorder's ring goes
-//   round trace.Stop();
+//   trace.Pump();  // now and then, sooner than the recorder's ring goes round
+//   trace.Stop();
 //
 // The file is one JSON array and whole after every Pump, also when the process is killed: the
 // closing bracket is written with each batch and overwritten by the next. Times are microseconds of

@@ -37,10 +37,11 @@ std::string RanksOf(const Views& views) {
 
 bool IsAlive(const RankView& view) { return view.life == Life::kAlive; }
 
-// Whether the host waits for others: by its phase, or because nothing but a call is under way.
+// Whether the host waits for others: by its phase, in a call of a group, or because nothing but a
+// call is under way.
 bool Waits(const RankView& view) {
   const Phase phase = view.host.phase;
-  if (IsWaiting(phase)) return true;
+  if (IsWaiting(phase) || view.host.group_since_ns != 0) return true;
   const bool works = phase == Phase::kData || phase == Phase::kForward ||
                      phase == Phase::kBackward || phase == Phase::kOptimizer;
   return !works && view.pending.sequence != 0;
@@ -53,6 +54,7 @@ std::string CallText(const CallRecord& call) {
 }
 
 int64_t WaitsSince(const RankView& view) {
+  if (view.host.group_since_ns != 0) return view.read_ns - view.host.group_since_ns;
   const bool in_call = view.pending.sequence != 0 && !IsWaiting(view.host.phase);
   return view.read_ns - (in_call ? view.pending.enqueued_ns : view.host.since_ns);
 }
@@ -125,8 +127,6 @@ std::string LineOf(const RankView& view) {
       return before + ", is stopped (SIGSTOP or a debugger), " + Doing(view) + since;
     case Life::kAbsent:
       return "has not come";
-    case Life::kSilent:
-      return "no answer from its node";
     case Life::kAlive:
       break;
   }
@@ -241,6 +241,10 @@ bool Behind(const Views& alive, Finding* finding) {
   for (const RankView* view : alive) {
     if (view->host.last_call == least) behind.push_back(view);
   }
+  if (Views working = Those(behind, [](const RankView& v) { return !Waits(v); });
+      !working.empty()) {
+    behind = std::move(working);
+  }
   const std::string call =
       "it has not made call " + std::to_string(least + 1) + ", which the others wait for";
   const std::string who =
@@ -271,7 +275,7 @@ bool Mismatched(const Views& alive, Finding* finding) {
   return true;
 }
 
-Finding JudgeAlive(const Views& alive) {
+Finding JudgeAlive(const Views& alive, bool partial) {
   Finding finding;
   if (Behind(alive, &finding) || Mismatched(alive, &finding)) return finding;
   const Views waiting = Those(alive, [](const RankView& v) { return Waits(v); });
@@ -282,13 +286,19 @@ Finding JudgeAlive(const Views& alive) {
     return Blamed(working, BlameText(working) + "; the others wait", longer);
   }
   if (working.empty()) {
-    return Blamed(
-        {}, "the transport: every rank has come and " + Doing(*waiting[0]) + "; no rank is late",
-        std::string("look at the network (stemma doctor); ") + kAgain);
+    finding = Blamed({},
+                     std::string(partial ? "the transport, or a rank of another node: every rank "
+                                           "of this node"
+                                         : "the transport: every rank") +
+                         " has come and " + Doing(*waiting[0]) + "; no rank is late",
+                     std::string("look at the network (stemma doctor); ") + kAgain);
+    finding.all_wait = true;
+    return finding;
   }
   return Blamed(alive.size() == 1 ? alive : Views{},
-                Subject(working) + " " + Doing(*working[0]) +
-                    ": no rank waits for another, a long step or a loop without end",
+                Subject(working) + " " + Doing(*working[0]) + ": no rank" +
+                    (partial ? " of this node" : "") +
+                    " waits for another, a long step or a loop without end",
                 longer);
 }
 
@@ -296,26 +306,19 @@ Finding JudgeAlive(const Views& alive) {
 
 std::string Doing(const RankView& view) {
   if (!Waits(view)) return PhaseText(view.host.phase);
+  if (view.host.group_since_ns != 0) return "waits in " + view.host.group_call;
   if (view.pending.sequence != 0) return "waits in " + CallText(view.pending);
   return "waits for the control word or the loss of the others";
 }
 
-Finding Judge(std::vector<RankView> views, const std::string& headline) {
+Finding Judge(std::vector<RankView> views, const std::string& headline, bool partial) {
   std::sort(views.begin(), views.end(),
             [](const RankView& a, const RankView& b) { return a.host.rank < b.host.rank; });
   Views all;
   for (const RankView& view : views) all.push_back(&view);
   const Views alive = Those(all, [](const RankView& v) { return IsAlive(v); });
-  const Views silent = Those(all, [](const RankView& v) { return v.life == Life::kSilent; });
   Finding finding;
-  if (!Missing(all, &finding)) {
-    if (!silent.empty()) {
-      finding = Blamed(silent, Subject(silent) + ": no answer from their node, or no way to it",
-                       std::string("look at that host and the network; ") + kAgain);
-    } else if (!alive.empty()) {
-      finding = JudgeAlive(alive);
-    }
-  }
+  if (!Missing(all, &finding) && !alive.empty()) finding = JudgeAlive(alive, partial);
   int64_t step = 0;
   for (const RankView* view : all) step = std::max(step, view->host.finished_step + 1);
   finding.text = headline + " at step " + std::to_string(step) + "\n" + Screen(all) +

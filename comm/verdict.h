@@ -12,7 +12,8 @@
 // Rules that pick the cause, in this order: a rank is gone, stopped or absent; sequence numbers of
 // calls differ, then the lowest; the same call with other contents, a mismatch; some ranks work by
 // themselves while others wait, then what they are at; all wait in the same call, the transport;
-// nobody waits, a step that takes longer than the limit.
+// nobody waits, a step that takes longer than the limit. Of ranks that are late together, those
+// that work are to blame before those that wait themselves.
 #pragma once
 
 #include <string>
@@ -28,7 +29,6 @@ enum class Life : uint8_t {
   kGone,     // ended without a word
   kLeft,     // ended by itself
   kAbsent,   // has not come yet
-  kSilent,   // on another node, from which no answer came
 };
 
 struct RankView {
@@ -39,14 +39,16 @@ struct RankView {
 };
 
 struct Finding {
-  int culprit = -1;    // the rank, or the lowest of them; -1: nobody in particular
-  std::string cause;   // one line
-  std::string remedy;  // what to do now
-  std::string text;    // the screen, each line ended
+  int culprit = -1;       // the rank, or the lowest of them; -1: nobody in particular
+  bool all_wait = false;  // every rank that was seen waits for others, and none is late
+  std::string cause;      // one line
+  std::string remedy;     // what to do now
+  std::string text;       // the screen, each line ended
 };
 
-// `headline`: "no progress for 120 s"; the step is added. `views` in any order.
-Finding Judge(std::vector<RankView> views, const std::string& headline);
+// `headline`: "no progress for 120 s"; the step is added. `views` in any order; `partial`: the job
+// has ranks that are not among them.
+Finding Judge(std::vector<RankView> views, const std::string& headline, bool partial = false);
 
 // "in data.Next()", "waits in bucket 4, 9.1 MB": what a living rank is at.
 std::string Doing(const RankView& view);

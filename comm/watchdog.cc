@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
 #include "comm/process_life.h"
+#include "comm/time_limit.h"
 #include "core/error_report.h"
 #include "core/exit_code.h"
 
@@ -17,7 +19,7 @@ namespace stemma::comm {
 namespace {
 
 constexpr int64_t kSecond = 1000000000;
-constexpr int kTracingMilliseconds = 100;  // the ring must not go round in between
+constexpr std::chrono::milliseconds kTracePause{100};  // the ring must not go round in between
 
 std::atomic<uint64_t> verdicts_asked{0};
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "a signal handler counts it");
@@ -36,7 +38,19 @@ void Say(const std::string& text) {
 // Whether something of this rank is under way, so that its standing still means something.
 bool IsActive(const HostRecord& host) {
   return host.presence == Presence::kHere &&
-         (host.phase != Phase::kIdle || host.last_call > host.finished_calls);
+         (host.phase != Phase::kIdle || host.last_call > host.finished_calls ||
+          host.group_since_ns != 0);
+}
+
+// Whether it still is the process that has arrived, as far as can be seen.
+bool IsSame(const ProcessLife& life, const HostRecord& host) {
+  const bool known = life.start != 0 && host.process_start != 0;
+  return life.alive && (!known || life.start == host.process_start);
+}
+
+bool IsReadable(int descriptor) {
+  pollfd end = {descriptor, POLLIN, 0};
+  return poll(&end, 1, 0) > 0;
 }
 
 }  // namespace
@@ -44,7 +58,7 @@ bool IsActive(const HostRecord& host) {
 struct Watchdog::Peer {
   int slot = 0;
   int end = -1;  // readable when the process has ended; -1: /proc is asked
-  bool gone = false;
+  bool ended = false;
 };
 
 Watchdog::Watchdog(NodeBoard& board, const WatchdogOptions& options)
@@ -65,6 +79,13 @@ Watchdog::~Watchdog() {
   const ssize_t ignored = write(wake_, &one, sizeof one);
   static_cast<void>(ignored);
   thread_.join();
+  std::thread tracing;
+  {
+    const MutexLock lock(trace_mutex_);
+    tracing.swap(trace_thread_);
+  }
+  trace_changed_.notify_all();
+  if (tracing.joinable()) tracing.join();
   for (const Peer& peer : peers_) {
     if (peer.end >= 0) close(peer.end);
   }
@@ -84,11 +105,26 @@ std::string Watchdog::folder() const {
 }
 
 void Watchdog::SetTrace(bool on) {
-  const MutexLock lock(mutex_);
-  if (on == trace_.on()) return;
+  const std::string into = folder();
+  const MutexLock lock(trace_mutex_);
+  if (on == trace_.on() || into.empty()) return;
   if (!on) return trace_.Stop();
-  mkdir((folder_ + "/logs").c_str(), 0755);
-  trace_.Start(folder_ + "/logs/trace." + std::to_string(options_.rank) + ".json");
+  mkdir((into + "/logs").c_str(), 0755);
+  trace_.Start(into + "/logs/trace." + std::to_string(options_.rank) + ".json");
+  if (!trace_thread_.joinable()) trace_thread_ = std::thread([this] { WriteTrace(); });
+  trace_changed_.notify_all();
+}
+
+void Watchdog::WriteTrace() {
+  const MutexLock lock(trace_mutex_);
+  while (!ending_) {
+    trace_.Pump();
+    if (trace_.on()) {
+      trace_changed_.wait_for(trace_mutex_, kTracePause);
+    } else {
+      trace_changed_.wait(trace_mutex_);
+    }
+  }
 }
 
 // A quarter of the shortest limit, at most a second: short limits are for tests.
@@ -99,13 +135,7 @@ void Watchdog::Run() {
   const int period = std::max(static_cast<int>(period_s * 1000), 20);
   while (!ending_) {
     FindPeers();
-    bool tracing = false;
-    {
-      const MutexLock lock(mutex_);
-      trace_.Pump();
-      tracing = trace_.on();
-    }
-    Sleep(tracing ? std::min(period, kTracingMilliseconds) : period);
+    Sleep(period);
     if (ending_) return;
     if (LookForGone()) return EndJob("a rank is gone", "peer lost");
     if (const uint64_t asked = verdicts_asked; asked != answered_) {
@@ -120,7 +150,7 @@ void Watchdog::Run() {
 void Watchdog::Sleep(int milliseconds) {
   std::vector<pollfd> ends = {{wake_, POLLIN, 0}};
   for (const Peer& peer : peers_) {
-    if (peer.end >= 0 && !peer.gone) ends.push_back({peer.end, POLLIN, 0});
+    if (peer.end >= 0 && !peer.ended) ends.push_back({peer.end, POLLIN, 0});
   }
   poll(ends.data(), ends.size(), milliseconds);
 }
@@ -137,19 +167,23 @@ void Watchdog::FindPeers() {
     Peer peer;
     peer.slot = slot;
     peer.end = OpenEndOf(host.pid);
+    if (peer.end >= 0 && !IsSame(LookAt(host.pid), host)) {  // ended, and its number taken again
+      close(peer.end);
+      peer.end = -1;
+    }
     peers_.push_back(peer);
   }
 }
 
 bool Watchdog::LookForGone() {
   for (Peer& peer : peers_) {
+    if (peer.ended) continue;
     const HostRecord before = FlightRecorder::ReadHost(board_.slot(peer.slot));
-    const ProcessLife life = LookAt(before.pid);
-    if (life.alive && life.start == before.process_start) continue;
+    peer.ended = peer.end >= 0 ? IsReadable(peer.end) : !IsSame(LookAt(before.pid), before);
+    if (!peer.ended) continue;
     // Looked at after its end: it may have left in good order meanwhile.
     const HostRecord host = FlightRecorder::ReadHost(board_.slot(peer.slot));
-    peer.gone = host.presence == Presence::kHere;
-    if (peer.gone) peer_gone_ = true;
+    if (host.presence == Presence::kHere) peer_gone_ = true;
   }
   return peer_gone_;
 }
@@ -184,8 +218,11 @@ void Watchdog::LookAtProgress(int64_t now) {
 }
 
 void Watchdog::EndForStall(int64_t quiet_ns) {
-  const bool late = quiet_ns >= Nanoseconds(options_.abort_s) + 3 * kSecond;
-  if (!IsSpeaker() && !late) return;
+  // The others know more when all here wait for them.
+  const std::vector<RankView> views = Views();
+  const bool elsewhere = IsPartial(views) && Judge(views, "").all_wait;
+  const int64_t begin = Nanoseconds(options_.abort_s) + (elsewhere ? 5 * kSecond : 0);
+  if (quiet_ns < begin || (!IsSpeaker() && quiet_ns < begin + 3 * kSecond)) return;
   EndJob("no progress for " + WholeSeconds(quiet_ns), "hang");
 }
 
@@ -194,8 +231,10 @@ Life Watchdog::LifeOf(int slot) const {
   if (host.presence == Presence::kAbsent) return Life::kAbsent;
   if (host.presence == Presence::kLeft) return Life::kLeft;
   if (slot == own_ || host.pid_space != board_.pid_space()) return Life::kAlive;
+  const bool ended = std::any_of(peers_.begin(), peers_.end(),
+                                 [&](const Peer& peer) { return peer.slot == slot && peer.ended; });
   const ProcessLife life = LookAt(host.pid);
-  if (!life.alive || life.start != host.process_start) return Life::kGone;
+  if (ended || !IsSame(life, host)) return Life::kGone;
   return life.stopped ? Life::kStopped : Life::kAlive;
 }
 
@@ -223,12 +262,21 @@ std::vector<RankView> Watchdog::Views() const {
   return views;
 }
 
-Finding Watchdog::Verdict(const std::string& headline) const { return Judge(Views(), headline); }
+// Whether the job has ranks of which this board knows nothing: those of other nodes.
+bool Watchdog::IsPartial(const std::vector<RankView>& views) const {
+  return static_cast<int>(views.size()) < board_.ranks();
+}
+
+Finding Watchdog::Verdict(const std::string& headline) const {
+  const std::vector<RankView> views = Views();
+  return Judge(views, headline, IsPartial(views));
+}
 
 void Watchdog::EndJob(const std::string& headline, const char* code) {
   const std::string into = folder();
   const Finding finding = Verdict(headline);
   if (board_.ClaimCause()) {
+    const TimeLimit limit(std::chrono::seconds(10), "the reports could not be written within 10 s");
     Say("stemma: " + finding.text +
         (into.empty() ? "" : "dumps: " + into + "/logs/flight.*.json\n") + "the job ends, exit " +
         std::to_string(kExitTryAgain) + ": " + finding.remedy + "\n");
@@ -264,7 +312,7 @@ void Watchdog::WriteReports(const Finding& finding, const char* code) {
     if (host.presence == Presence::kAbsent) continue;
     WriteFlight(logs + "/flight." + std::to_string(host.rank) + ".json", board_.slot(slot));
   }
-  const MutexLock lock(mutex_);
+  const MutexLock lock(trace_mutex_);
   trace_.Stop();
 }
 

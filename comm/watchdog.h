@@ -1,4 +1,4 @@
-// One thread per rank that notices when the job does not move, or when a rank is gone; says why on
+// A thread per rank that notices when the job does not move, or when a rank is gone; says why on
 // one screen (comm/verdict.h), once for all ranks; and ends the job. Asleep nearly always.
 //
 //   Watchdog watchdog(board, {.warn_s = 30, .abort_s = 120, ...});   // before MPI_Init
@@ -14,16 +14,20 @@
 //
 // It reads the node's board and /proc, makes no collective call and never touches the training; a
 // rank of another node is seen by the watchdogs there. The lowest living rank of a node speaks;
-// should it be stuck too, another does so three seconds later. What it writes into the folder:
+// should it be stuck too, another does so three seconds later. A node whose ranks all wait for
+// ranks of other nodes gives those five seconds to name the one that is late. What it writes into
+// the folder, for which it has ten seconds:
 //
 //   error.json               the first failure: rank, host, pid, step, phase, call, cause, remedy
 //   logs/flight.<rank>.json  what each rank of this node did last, also of a dead or stopped one
-//   logs/trace.<rank>.json   while tracing (comm/trace.h)
+//   logs/trace.<rank>.json   while tracing (comm/trace.h); by a thread of its own, so that a slow
+//                            disk keeps nobody from being watched
 //
 // Owned by the World. Thread: any, but construction and destruction.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -53,6 +57,7 @@ class Watchdog {
 
   // Where error.json and logs/ go, from now on; the folder exists or is about to.
   void ReportInto(const std::string& folder);
+  // Without a folder to report into there is no trace.
   void SetTrace(bool on);
 
   // A rank of this node has ended without a word: nothing that needs all ranks can succeed.
@@ -70,12 +75,14 @@ class Watchdog {
   void LookAtProgress(int64_t now);
   void EndForStall(int64_t quiet_ns);
   bool IsSpeaker() const;
+  bool IsPartial(const std::vector<RankView>& views) const;
   std::vector<RankView> Views() const;
   Life LifeOf(int slot) const;
   Finding Verdict(const std::string& headline) const;
   void EndJob(const std::string& headline, const char* code);
   void WriteReports(const Finding& finding, const char* code);
   std::string folder() const;
+  void WriteTrace();
 
   NodeBoard& board_;
   const WatchdogOptions options_;
@@ -90,8 +97,12 @@ class Watchdog {
 
   mutable Mutex mutex_;
   std::string folder_ STEMMA_GUARDED_BY(mutex_);
-  Trace trace_ STEMMA_GUARDED_BY(mutex_);
   std::thread thread_;
+
+  Mutex trace_mutex_;  // held over what may take a disk's time
+  std::condition_variable_any trace_changed_;
+  Trace trace_ STEMMA_GUARDED_BY(trace_mutex_);
+  std::thread trace_thread_ STEMMA_GUARDED_BY(trace_mutex_);  // from the first SetTrace on
 };
 
 // Writes what a rank's recorder holds, newest calls last, as one JSON object.

@@ -89,6 +89,23 @@ Identity SharedFacts(const CommSettings& settings, const Identity& identity) {
   return facts;
 }
 
+// A start that fails leaves word that its end is no surprise, or peers that are still on their way
+// would take it for a death; and takes the board from signal handlers before it is unmapped.
+class UnlessOpened {
+ public:
+  explicit UnlessOpened(std::shared_ptr<NodeBoard> board) : board_(std::move(board)) {}
+  ~UnlessOpened() {
+    if (board_ == nullptr) return;
+    SetOpenBoard(nullptr);
+    FlightRecorder(board_->mine()).Leave();
+  }
+  UnlessOpened(const UnlessOpened&) = delete;
+  void Dismiss() { board_ = nullptr; }  // the World does both
+
+ private:
+  std::shared_ptr<NodeBoard> board_;
+};
+
 // Before MPI: from here on somebody watches.
 Diagnostics StartWatching(const CommSettings& settings, const NodePlace& place) {
   Diagnostics watching;
@@ -143,6 +160,7 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
   const NodePlace place = launch.alone() ? NodePlace{} : PlaceOf(&EnvironmentVariable);
   Diagnostics watching = StartWatching(settings, place);
   const std::shared_ptr<NodeBoard> board = watching.board;
+  UnlessOpened failed(board);
   FlightRecorder& recorder = *watching.recorder;
   // Nothing moves in MPI_Init, which has a limit of its own.
   recorder.BeginSection("start of MPI", static_cast<int64_t>(settings.init_timeout_s * 1e9));
@@ -163,6 +181,7 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
       OffsetToRank0(runtime->rank(), runtime->ranks(), Milliseconds(2 * settings.init_timeout_s)));
   recorder.SetClockOffset(offset);
   auto world = std::make_unique<MpiWorld>(std::move(runtime), std::move(watching), settings);
+  failed.Dismiss();
   recorder.Arrive(world->rank());  // as MPI numbers it
   status = Settle(*world, settings, identity);
   if (status.ok()) return std::unique_ptr<World>(std::move(world));

@@ -93,7 +93,7 @@ class World {
   std::vector<int> joined_;
 };
 
-// From signal handlers: the watchdog prints where all ranks are, soon, and goes on.
+// From signal handlers: the watchdog prints where the ranks of this node are, soon, and goes on.
 void AskForVerdict();
 // From signal handlers, before _exit: this rank's end needs no explanation.
 void LeaveNow();

@@ -18,8 +18,12 @@ Result<Communicator*> WorldBase::Subset(const std::vector<int>& ranks) {
   const int place = PlaceIn(members, place_.rank);
   Result<std::unique_ptr<Communicator>> group = MakeGroup(members, place);
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, group.status()));
-  groups_.push_back(place >= 0 ? std::move(*group)
-                               : MakeNonMember(place_.rank, members, data_->name(), on_gpu()));
+  if (place < 0) {
+    groups_.push_back(MakeNonMember(place_.rank, members, data_->name(), on_gpu()));
+  } else {
+    groups_.push_back(std::make_unique<RecordedCommunicator>(std::move(*group), recorder(),
+                                                             RecordedCommunicator::Ranks::kGroup));
+  }
   return groups_.back().get();
 }
 

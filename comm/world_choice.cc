@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 namespace stemma::comm {
 namespace {
@@ -10,6 +11,37 @@ Status Refuse(const std::string& why) { return {Code::kInvalidArgument, why}; }
 
 std::string Counted(int number, const char* noun) {
   return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
+}
+
+// Longer than any job, and short enough for the clocks' 64-bit nanoseconds. NaN fails as well.
+constexpr double kSecondsMax = 1e7;
+
+Status CheckSeconds(const char* name, double seconds, bool zero_is_never) {
+  if (seconds <= kSecondsMax && (zero_is_never ? seconds >= 0 : seconds > 0)) return {};
+  return Refuse(std::string(name) +
+                (zero_is_never ? " must be 0 (never) or above 0" : " must be above 0") +
+                ", at most 10000000 seconds");
+}
+
+Status CheckTimes(const CommSettings& settings) {
+  STEMMA_RETURN_IF_ERROR(CheckSeconds("comm.deadline_s", settings.deadline_s, false));
+  STEMMA_RETURN_IF_ERROR(CheckSeconds("comm.init_timeout_s", settings.init_timeout_s, false));
+  STEMMA_RETURN_IF_ERROR(CheckSeconds("diagnose.warn_s", settings.diagnose.warn_s, true));
+  return CheckSeconds("diagnose.abort_s", settings.diagnose.abort_s, true);
+}
+
+Status CheckNodes(const CommSettings& settings) {
+  if (settings.ranks_per_node < 0 || settings.ranks_per_node > std::numeric_limits<int>::max()) {
+    return Refuse("comm.ranks_per_node must be from 0 to 2147483647");
+  }
+  if (!settings.fake_nodes.empty() && settings.ranks_per_node > 0) {
+    return Refuse("comm.fake_nodes and comm.ranks_per_node both say who shares a node: set one");
+  }
+  const bool cuda = settings.device == "cuda";
+  if (cuda && (!settings.fake_nodes.empty() || settings.ranks_per_node > 0)) {
+    return Refuse("comm.fake_nodes and comm.ranks_per_node are for CPUs: set device.kind=cpu");
+  }
+  return {};
 }
 
 }  // namespace
@@ -49,15 +81,8 @@ Status CheckSettings(const CommSettings& settings) {
   if (settings.chunk_bytes < 1024 || settings.chunk_bytes > 64 << 20) {
     return Refuse("comm.chunk_bytes must be from 1024 to 67108864");
   }
-  if (settings.ranks_per_node < 0) return Refuse("comm.ranks_per_node must not be below 0");
-  if (!settings.fake_nodes.empty() && settings.ranks_per_node > 0) {
-    return Refuse("comm.fake_nodes and comm.ranks_per_node both say who shares a node: set one");
-  }
-  if (cuda && (!settings.fake_nodes.empty() || settings.ranks_per_node > 0)) {
-    return Refuse("comm.fake_nodes and comm.ranks_per_node are for CPUs: set device.kind=cpu");
-  }
-  if (!(settings.deadline_s > 0)) return Refuse("comm.deadline_s must be above 0");
-  if (!(settings.init_timeout_s > 0)) return Refuse("comm.init_timeout_s must be above 0");
+  STEMMA_RETURN_IF_ERROR(CheckNodes(settings));
+  STEMMA_RETURN_IF_ERROR(CheckTimes(settings));
   if (settings.control_lag != 0 && settings.control_lag != 1) {
     return Refuse("comm.control_lag must be 0 or 1");
   }

@@ -10,7 +10,6 @@
 #include "comm/mpi_communicator.h"
 #include "comm/open_world.h"
 #include "comm/thread_communicator.h"
-#include "comm/time_limit.h"
 #include "comm/words.h"
 #include "core/check.h"
 #include "core/exit_code.h"
@@ -51,12 +50,16 @@ MpiWorld::~MpiWorld() {
   SetOpenWorld("");
 }
 
+TimeLimit MpiWorld::LimitStart(const std::string& what) const {
+  const auto longest = Milliseconds(settings_.init_timeout_s);
+  return TimeLimit(longest, "rank " + std::to_string(place_.rank) + ": " + what +
+                                " could not be made within " + std::to_string(longest.count()) +
+                                " ms (comm.init_timeout_s): a rank is missing");
+}
+
 Status MpiWorld::Connect() {
   {
-    const auto longest = Milliseconds(settings_.init_timeout_s);
-    const TimeLimit limit(longest, "rank " + std::to_string(place_.rank) +
-                                       ": communicators could not be made within " +
-                                       std::to_string(longest.count()) + " ms: a rank is missing");
+    const TimeLimit limit = LimitStart("communicators");
     STEMMA_ASSIGN_OR_RETURN(agreement_, MpiGroup::DuplicateWorld());
     STEMMA_ASSIGN_OR_RETURN(words_, MpiGroup::DuplicateWorld());
   }
@@ -122,10 +125,7 @@ Result<std::unique_ptr<Communicator>> MpiWorld::MakeData() {
     auto calls = MakeThreadCalls(std::make_shared<ThreadGroup>(1, deadline_));
     return std::unique_ptr<Communicator>(std::make_unique<ThreadCommunicator>(std::move(calls), 0));
   }
-  // Blocks until all ranks have come, and MPI knows no deadline for it.
-  const TimeLimit limit(Milliseconds(settings_.init_timeout_s),
-                        "rank " + std::to_string(place_.rank) +
-                            ": the data communicator could not be made: a rank is missing");
+  const TimeLimit limit = LimitStart("the data communicator");
   if (backend_ == Backend::kHierarchical) return MakeHierarchy();
   STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
   return std::unique_ptr<Communicator>(
@@ -136,6 +136,7 @@ Status MpiWorld::ConnectData(Backend backend) {
   backend_ = backend;
   STEMMA_ASSIGN_OR_RETURN(auto data, MakeData());
   if (settings_.check != "off") {
+    const TimeLimit limit = LimitStart("the communicator of comm.check");
     STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::DuplicateWorld());
     data = Check(std::move(group), std::move(data));
   }
@@ -153,17 +154,20 @@ std::unique_ptr<Communicator> MpiWorld::Check(std::unique_ptr<MpiGroup> group,
 
 Result<std::unique_ptr<Communicator>> MpiWorld::MakeGroup(const std::vector<int>& members,
                                                           int place) {
-  const TimeLimit limit(Milliseconds(settings_.init_timeout_s),
-                        "rank " + std::to_string(place_.rank) + ": a group of " +
-                            std::to_string(members.size()) +
-                            " ranks could not be made: a rank is missing");
-  const int color = place >= 0 ? 0 : MpiGroup::kNone;
+  const auto split = [&]() -> Result<std::unique_ptr<MpiGroup>> {
+    const TimeLimit limit = LimitStart("a group of " + std::to_string(members.size()) + " ranks");
+    return MpiGroup::SplitWorld(place >= 0 ? 0 : MpiGroup::kNone);
+  };
+  std::unique_ptr<MpiGroup> check;  // first: the rest has deadlines of its own, which are longer
+  if (settings_.check != "off") {
+    STEMMA_ASSIGN_OR_RETURN(check, split());
+  }
   std::unique_ptr<Communicator> data;
   if (backend_ == Backend::kNccl) {
     STEMMA_ASSIGN_OR_RETURN(
         data, SplitGpuCommunicator(*gpu_data_, place, static_cast<int>(members.size())));
   } else {
-    STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(color));
+    STEMMA_ASSIGN_OR_RETURN(auto group, split());
     if (place >= 0 && backend_ == Backend::kNodeShared) {
       MpiCohort cohort(*group, deadline_, "a group");
       STEMMA_ASSIGN_OR_RETURN(data, NodeGroup(cohort, settings_));
@@ -172,9 +176,7 @@ Result<std::unique_ptr<Communicator>> MpiWorld::MakeGroup(const std::vector<int>
       data = std::make_unique<MpiCommunicator>(std::move(group), deadline_);
     }
   }
-  if (settings_.check == "off") return data;
-  STEMMA_ASSIGN_OR_RETURN(auto group, MpiGroup::SplitWorld(color));
-  if (place >= 0) data = Check(std::move(group), std::move(data));
+  if (check != nullptr) data = Check(std::move(check), std::move(data));
   return data;
 }
 
@@ -185,8 +187,13 @@ void MpiWorld::Abort(const Status& cause, int exit_code) {
 }
 
 Status MpiWorld::Close() {
-  if (closed_) return {Code::kInvalidArgument, "the world is closed"};
-  closed_ = true;
+  if (closed_) return *closed_;
+  const Status status = CloseAll();
+  closed_ = status.ok() ? Status(Code::kInvalidArgument, "the world is closed") : status;
+  return status;
+}
+
+Status MpiWorld::CloseAll() {
   // A rank that failed alone must not enter MPI_Finalize, in which the others would wait for it.
   STEMMA_RETURN_IF_ERROR(Agree(*cohort_, Healthy()));
   STEMMA_RETURN_IF_ERROR(CloseData());  // completes what is under way, and only then ends it

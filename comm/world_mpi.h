@@ -3,11 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "comm/layout.h"
 #include "comm/mpi_group.h"
 #include "comm/mpi_runtime.h"
+#include "comm/time_limit.h"
 #include "comm/world_base.h"
 #include "comm/world_choice.h"
 
@@ -34,6 +37,9 @@ class MpiWorld final : public WorldBase {
   const Layout& layout() const { return layout_; }
 
  private:
+  Status CloseAll();
+  // For MPI's calls that block until all ranks have come, and know no deadline for it.
+  TimeLimit LimitStart(const std::string& what) const;
   Result<std::unique_ptr<Communicator>> MakeData();
   Result<std::unique_ptr<Communicator>> MakeHierarchy();
   std::unique_ptr<Communicator> Check(std::unique_ptr<MpiGroup> group,
@@ -47,7 +53,7 @@ class MpiWorld final : public WorldBase {
   Communicator* gpu_data_ = nullptr;  // within data_, when that moves GPU memory
   std::unique_ptr<MpiGroup> agreement_, words_;
   std::vector<std::unique_ptr<MpiGroup>> parts_;  // of nodes and groups, and for comparing calls
-  bool closed_ = false;
+  std::optional<Status> closed_;                  // what a further Close says
 };
 
 }  // namespace stemma::comm

@@ -3,7 +3,9 @@
 //
 //   stuck_loop WHAT PHASE RANK STEP WARN_S ABORT_S [FOLDER]
 //     WHAT   kill, stop, loop, call (another call than the others), none
-//     PHASE  start, data, backward, wait, optimizer, control, end; launch: before the World
+//     PHASE  start, data, backward, wait, optimizer, control, end; launch: before the World;
+//            group: in the forward pass rank 1 waits for rank 2 in a call of their group
+// With STUCK_NODES every rank watches as if it had a node of its own.
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +36,10 @@ class Loop {
 
   Status Run() {
     Enter(Phase::kStart);
+    if (plan_.phase == "group") {
+      const int ranks = world_.ranks();
+      STEMMA_ASSIGN_OR_RETURN(group_, world_.Subset({ranks - 2, ranks - 1}));
+    }
     for (step_ = 1; step_ <= kSteps; ++step_) {
       STEMMA_RETURN_IF_ERROR(Step());
       world_.recorder().FinishedStep(step_);
@@ -56,6 +62,8 @@ class Loop {
   Status Step() {
     Enter(Phase::kData);
     usleep(2000);
+    Enter(Phase::kForward);
+    STEMMA_RETURN_IF_ERROR(CallGroup());
     Enter(Phase::kBackward);
     const bool other = Now("backward") && plan_.what == "call";
     comm::CallOptions options;
@@ -72,6 +80,16 @@ class Loop {
     return world_.control().EndStep(step_ - 1, {}).status();
   }
 
+  // Of the last two ranks: the last one may strike before it comes.
+  Status CallGroup() {
+    if (group_ == nullptr || world_.rank() < world_.ranks() - 2) return {};
+    if (Now("group")) Strike(plan_.what);
+    comm::CallOptions options;
+    options.what = "the split head";
+    STEMMA_ASSIGN_OR_RETURN(comm::Work work, group_->Barrier(options));
+    return work.Wait();
+  }
+
   bool Now(const std::string& phase) const {
     return world_.rank() == plan_.rank && phase == plan_.phase &&
            (step_ == plan_.step || phase == "start" || phase == "end");
@@ -84,6 +102,7 @@ class Loop {
 
   const Plan plan_;
   comm::World& world_;
+  comm::Communicator* group_ = nullptr;
   int64_t step_ = 0;
 };
 
@@ -91,6 +110,11 @@ int Run(const Plan& plan, double warn_s, double abort_s, const char* folder) {
   const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
   const bool mine = std::atoi(rank == nullptr ? "0" : rank) == plan.rank;
   if (mine && plan.phase == "launch") Loop::Strike(plan.what);
+  if (std::getenv("STUCK_NODES") != nullptr) {
+    setenv("OMPI_COMM_WORLD_LOCAL_RANK", "0", 1);
+    setenv("OMPI_COMM_WORLD_LOCAL_SIZE", "1", 1);
+    setenv("SLURM_STEP_ID", rank == nullptr ? "0" : rank, 1);  // a board for each
+  }
   comm::CommSettings settings;
   settings.init_timeout_s = plan.phase == "launch" ? 3 : 60;
   settings.diagnose.warn_s = warn_s;

@@ -19,8 +19,8 @@ def command(box, what, phase, rank, step, warn=1, abort=3, ranks=2):
                                 str(warn), str(abort), str(box.dir / "out")]
 
 
-def run(box, *arguments, **options):
-    done = box.run(command(box, *arguments, **options), limit=60)
+def run(box, *arguments, env=None, **options):
+    done = box.run(command(box, *arguments, **options), env=env, limit=60)
     struck = re.search(r"strikes at ([0-9.]+)", done.text)
     done.after_s = time.monotonic() - float(struck.group(1)) if struck else 0
     return done
@@ -72,6 +72,27 @@ def conformance_70_before_the_first_step(box):
 def conformance_70_all_ranks_busy_says_which_setting_to_raise(box):
     once(run(box, "loop", "data", 0, 4, ranks=1), "a long step or a loop without end",
          "raise diagnose.abort_s (0: never)")
+
+
+def conformance_70_the_node_with_the_late_rank_speaks(box):
+    done = run(box, "loop", "data", 1, 5, env={"STUCK_NODES": "1"})
+    assert "likely cause: rank 1 in data.Next(): no rank of this node waits" in done.text, done.text
+    assert done.text.count("the job ends, exit 75") == 1, done.text
+    assert done.code == 75 and error_of(box)["rank"] == 1, done.text
+
+
+def conformance_70_who_waits_in_a_group_is_not_to_blame(box):
+    done = once(run(box, "loop", "group", 2, 3, ranks=3), "likely cause: rank 2's forward pass",
+                "rank {1}  waits in barrier of a group of 2, the split head")
+    assert done.code == 75 and error_of(box)["rank"] == 2, done.text
+
+
+def test_a_disk_that_does_not_answer_keeps_no_job_alive(box):
+    (box.dir / "out" / "logs").mkdir(parents=True)
+    os.mkfifo(box.dir / "out" / "logs" / "flight.0.json")  # nobody reads: opening it never returns
+    done = run(box, "loop", "data", 0, 4, ranks=1)
+    assert done.code == 75, done.text
+    assert "the reports could not be written within 10 s" in done.text, done.text
 
 
 def conformance_70_0_is_never(box):

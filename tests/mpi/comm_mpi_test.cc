@@ -241,6 +241,29 @@ TEST_CASE("a block shorter than expected is an error where it is missed", "[comm
   CHECK_THAT(meeting->Close(), IsOk());
 }
 
+TEST_CASE("a message shorter than expected is an error where it is missed", "[comm]") {
+  const auto group = Group();
+  const auto meeting = Group();
+  const comm::Waiting waiting{milliseconds(20000), "bucket 4"};
+  if (group->ranks() == 2) {
+    int32_t values[2] = {1, 2};
+    const bool one = group->rank() == 1;
+    const auto message = one ? group->Receive(values, 8, 0, MpiGroup::kForth)
+                             : group->Send(values, 4, 1, MpiGroup::kForth);
+    REQUIRE(message.ok());
+    const std::string why = "bucket 4: rank 0 sent 4 bytes to rank 1, which expected 8";
+    if (one) {
+      while (!*group->Ended(*message)) continue;  // looked at before: the length is not forgotten
+      CHECK_THAT(group->Await(*message, waiting), HasCode(Code::kIncompatible, why));
+      CHECK_THAT(group->Health(), HasCode(Code::kIncompatible, why));
+    } else {
+      CHECK_THAT(group->Await(*message, waiting), IsOk());
+    }
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
+}
+
 TEST_CASE("abort wakes who waits, with the cause", "[comm]") {
   const auto data = Data();
   const auto meeting = Group();
@@ -305,6 +328,19 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK_THAT(world.data().Barrier({}).status(), HasCode(Code::kInvalidArgument, "closed"));
   CHECK_THAT(world.cohort().Min(1).status(), HasCode(Code::kInvalidArgument, "closed"));
   CHECK_THAT(world.control().EndStep(9, {}).status(), HasCode(Code::kInvalidArgument, "closed"));
+}
+
+TEST_CASE("closing a world that failed says why, each time", "[world]") {
+  const auto meeting = Group();
+  {
+    const auto world = World::Open({}, {{"build", "a"}});
+    REQUIRE(world.ok());
+    if ((*world)->rank() == 0) (*world)->data().Abort({Code::kPeerLost, "rank 0 had enough"});
+    CHECK_THAT((*world)->Close(), HasCode(Code::kPeerLost, "rank 0 had enough"));
+    CHECK_THAT((*world)->Close(), HasCode(Code::kPeerLost, "rank 0 had enough"));
+  }
+  CHECK_THAT(meeting->Barrier({milliseconds(20000), "end of the test"}), IsOk());
+  CHECK_THAT(meeting->Close(), IsOk());
 }
 
 TEST_CASE("conformance_07_ranks_built_or_set_differently_do_not_start", "[world]") {

@@ -11,6 +11,12 @@
 #include "core/check.h"
 #include "core/exit_code.h"
 
+// Between the arrival at the node's board and MPI: see START_LATE in world_start_test.sh.
+extern "C" int MPI_Init_thread(int* argc, char*** argv, int wanted, int* given) {
+  if (const char* seconds = std::getenv("START_LATE")) sleep(std::atoi(seconds));
+  return PMPI_Init_thread(argc, argv, wanted, given);
+}
+
 namespace {
 
 using stemma::Code;

@@ -43,5 +43,20 @@ if [[ $code != 2 || $out != *"$text"* ]]; then
   echo "size: expected exit 2 and '$text', got exit $code and: $out"
   failed=1 wrong=1
 fi
+# The same for two ranks of a host, of which one is still in MPI_Init when the other gives up: it
+# must not take that for a death, for which the same command would be run again.
+text="srun started 2 ranks (SLURM_STEP_NUM_TASKS=2), but MPI sees 1"
+task() {
+  SLURM_STEP_ID="world_start_test.$$" SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=$1 SLURM_LOCALID=$1 \
+    START_LATE=$2 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$binary" open 2>&1
+}
+task 0 2 > /dev/null &
+out=$(task 1 5)
+code=$?
+wait
+if [[ $code != 2 || $out != *"$text"* || $out == *"is gone"* ]]; then
+  echo "late: expected exit 2 and '$text', got exit $code and: $out"
+  failed=1 wrong=1
+fi
 row 03 worlds_of_one_in_place_of_many 4 "$wrong"
 exit $failed

@@ -79,7 +79,8 @@ Call Bcast(int root, int64_t count, DType dtype = DType::kF32) {
 Call Gather(int64_t unit, DType dtype = DType::kF32) {
   return [=](Communicator& data, float* values) {
     const std::vector<int64_t> counts(data.ranks(), unit);
-    return data.AllGather({values, unit, dtype}, {values, unit * data.ranks(), dtype}, counts,
+    char* const mine = reinterpret_cast<char*>(values) + data.rank() * unit * SizeOf(dtype);
+    return data.AllGather({mine, unit, dtype}, {values, unit * data.ranks(), dtype}, counts,
                           Named("bucket 4"));
   };
 }

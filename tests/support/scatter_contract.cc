@@ -182,6 +182,8 @@ Status RefusesMistakesOfParts(Communicator& comm) {
       {scatter({in.data(), 2 * n, DType::kBool}, {out.data(), 2, DType::kBool}, equal),
        "bool cannot be reduced"},
       {scatter(whole, {in.data() + 2 * comm.rank() + 1, 2, DType::kI32}, equal), "overlaps"},
+      {comm.AllGather({out.data() + 2 * comm.rank() + 1, 2, DType::kI32}, all, equal, {}).status(),
+       "mine overlaps all"},
       {comm.AllToAll(whole, equal, all, more, {}).status(), "out has " + size + " elements"},
       {comm.AllToAll(whole, few, all, equal, {}).status(), std::to_string(n - 1) + " counts for "},
       {comm.AllToAll(whole, equal, {out.data(), 2 * n, DType::kF32}, equal, {}).status(), "dtypes"},

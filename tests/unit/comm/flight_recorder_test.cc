@@ -1,11 +1,15 @@
 #include "comm/flight_recorder.h"
 
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
+#include <ctime>
+#include <fstream>
 #include <thread>
 
 #include "comm/node_board.h"
@@ -13,6 +17,7 @@
 #include "comm/recorded_communicator.h"
 #include "comm/thread_communicator.h"
 #include "comm/thread_group.h"
+#include "comm/watchdog.h"
 
 #include <catch2/catch.hpp>
 
@@ -114,6 +119,59 @@ TEST_CASE("a communicator's calls are recorded, with the same results", "[flight
   CHECK(recorder.host().finished_calls == 3);  // nothing to wait for
 }
 
+TEST_CASE("calls of a group are no part of the sequence, but something moves", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  RecordedCommunicator group(Alone(), recorder, RecordedCommunicator::Ranks::kGroup);
+  float value = 2;
+  CallOptions options;
+  options.what = "the split head";
+  uint64_t pulse = recorder.host().pulse;
+  auto work = group.AllReduce({&value, 1, DType::kF32}, options);
+  REQUIRE(work.ok());
+  CHECK(recorder.host().pulse > pulse);
+  pulse = recorder.host().pulse;
+  CHECK(work->Wait().ok());
+  CHECK(recorder.host().pulse > pulse);
+  CHECK(recorder.host().last_call == 0);
+  CHECK(recorder.host().group_since_ns == 0);
+}
+
+TEST_CASE("the record says which call of a group the host waits in", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  auto pair = std::make_shared<ThreadGroup>(2, std::chrono::milliseconds(60000));
+  const auto calls = MakeThreadCalls(pair);
+  RecordedCommunicator group(std::make_unique<ThreadCommunicator>(calls, 0), recorder,
+                             RecordedCommunicator::Ranks::kGroup);
+  std::thread waits([&] {
+    CallOptions options;
+    options.what = "the split head";
+    auto work = group.Barrier(options);
+    if (work.ok()) work->Wait().ok();
+  });
+  while (recorder.host().pulse < 3) std::this_thread::yield();  // begun, made, waits
+  CHECK(recorder.host().group_call == "barrier of a group of 2, the split head");
+  CHECK(recorder.host().group_since_ns != 0);
+  ThreadCommunicator other(calls, 1);
+  auto work = other.Barrier({});
+  REQUIRE(work.ok());
+  CHECK(work->Wait().ok());
+  waits.join();
+  CHECK(recorder.host().group_since_ns == 0);
+}
+
+TEST_CASE("the end of a call that the ring has forgotten changes no other", "[flight]") {
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  const uint64_t first = recorder.Enqueued(CallKind::kBarrier, 0, "old");
+  for (int i = 0; i < FlightRecorder::kCalls; ++i) recorder.Enqueued(CallKind::kBarrier, 0, "new");
+  recorder.Finished(first, false);
+  const auto calls = FlightRecorder::ReadCalls(board->mine());
+  CHECK(calls.back().done_ns == 0);
+  CHECK_FALSE(calls.back().failed);
+}
+
 // No limit on the time: machines differ. The figure is printed for people.
 TEST_CASE("what recording costs", "[flight]") {
   const auto board = NodeBoard::Private(1);
@@ -159,6 +217,87 @@ TEST_CASE("a peer's entries outlive it", "[board]") {
   CHECK_FALSE(board->ClaimCause());
 }
 
+TEST_CASE("a look that fails for want of descriptors calls nobody dead", "[board]") {
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit none = {0, 0};
+    const bool limited = setrlimit(RLIMIT_NOFILE, &none) == 0;
+    const ProcessLife life = LookAt(getppid());
+    _exit(limited && life.alive && life.start == 0 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK_FALSE(LookAt(child).alive);  // it has ended, and this can be seen
+}
+
+NodePlace TwoOf(const std::string& job) {
+  NodePlace place;
+  place.job = job + " " + std::to_string(getpid());
+  place.ranks = place.slots = 2;
+  place.exact = true;
+  return place;
+}
+
+// A watchdog that spins takes what the machine gives it; one that sleeps next to nothing.
+TEST_CASE("a peer that left in good order leaves the watchdog asleep", "[board]") {
+  NodePlace place = TwoOf("asleep");
+  int go[2];
+  REQUIRE(pipe(go) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    place.slot = place.rank = 1;
+    const auto board = NodeBoard::Join(place);
+    FlightRecorder recorder(board->mine());
+    recorder.Arrive(1);
+    char byte = 0;
+    const bool told = read(go[0], &byte, 1) == 1;
+    recorder.Leave();
+    _exit(told ? 0 : 1);
+  }
+  const auto board = NodeBoard::Join(place);
+  FlightRecorder(board->mine()).Arrive(0);
+  while (FlightRecorder::ReadHost(board->slot(1)).presence == Presence::kAbsent) {
+    std::this_thread::yield();
+  }
+  WatchdogOptions options;
+  options.warn_s = 0.08;  // it looks every 20 ms
+  options.end_job = [](int) { std::abort(); };
+  const Watchdog watchdog(*board, options);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // it knows the peer
+  REQUIRE(write(go[1], "x", 1) == 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(WEXITSTATUS(status) == 0);
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.1);
+  CHECK_FALSE(watchdog.PeerGone());
+  close(go[0]);
+  close(go[1]);
+}
+
+TEST_CASE("what is read of a rank that has not come is reserved", "[board]") {
+  const auto board = NodeBoard::Join(TwoOf("reserved"));
+  REQUIRE(board->shared());
+  std::ifstream maps("/proc/self/maps");
+  std::string line;
+  while (std::getline(maps, line) && line.find("/dev/shm/stemma-") == std::string::npos) continue;
+  struct stat info {};
+  REQUIRE(stat(line.substr(line.find("/dev/shm/")).c_str(), &info) == 0);
+  CHECK(info.st_blocks * 512 >= 4096 + FlightRecorder::kBytes + 4096);  // header, own, the other's
+}
+
+TEST_CASE("a board of its own still knows that there are others", "[board]") {
+  NodePlace place = TwoOf("");
+  place.job.clear();
+  const auto board = NodeBoard::Join(place);
+  CHECK_FALSE(board->shared());
+  CHECK(board->ranks() == 2);
+  CHECK_FALSE(board->slots_are_ranks());
+}
+
 TEST_CASE("who has not come is named", "[board]") {
   NodePlace place;
   place.job = "arrivals " + std::to_string(getpid());
@@ -181,6 +320,7 @@ TEST_CASE("a world of one needs no file, and a job has one name on all ranks", "
     if (key == "OMPI_COMM_WORLD_LOCAL_RANK") return "1";
     if (key == "OMPI_COMM_WORLD_LOCAL_SIZE") return "4";
     if (key == "PMIX_NAMESPACE") return "77";
+    if (key == "SLURM_RESTART_COUNT") return "2";  // the same job, once more
     return std::nullopt;
   };
   const NodePlace place = PlaceOf(mpirun);
@@ -189,7 +329,7 @@ TEST_CASE("a world of one needs no file, and a job has one name on all ranks", "
   CHECK(place.slot == 1);
   CHECK(place.slots == 4);
   CHECK(place.exact);
-  CHECK(place.job == "77|");
+  CHECK(place.job == "77|2|");
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -89,7 +91,17 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
              HasCode(Code::kInvalidArgument, "comm.node_small_bytes must be from 0 to 65536"));
   CHECK_THAT(with([](auto& s) { s.spin_us = -1; }),
              HasCode(Code::kInvalidArgument, "comm.spin_us must not be below 0"));
-  CHECK_THAT(with([](auto& s) { s.deadline_s = 0; }), HasCode(Code::kInvalidArgument, "deadline"));
+  const auto refused = [&](auto change, const std::string& why) {
+    CHECK_THAT(with(change), HasCode(Code::kInvalidArgument, why));
+  };
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  refused([](auto& s) { s.deadline_s = 0; }, "comm.deadline_s must be above 0, at most 10000000");
+  refused([](auto& s) { s.deadline_s = kNever; }, "comm.deadline_s must be above 0");
+  refused([](auto& s) { s.init_timeout_s = std::nan(""); }, "comm.init_timeout_s must be above 0");
+  refused([](auto& s) { s.diagnose.abort_s = 1e300; }, "diagnose.abort_s must be 0 (never) or");
+  refused([](auto& s) { s.diagnose.warn_s = -1; }, "diagnose.warn_s must be 0 (never) or");
+  refused([](auto& s) { s.ranks_per_node = int64_t{1} << 32; }, "must be from 0 to 2147483647");
+  CHECK_THAT(with([](auto& s) { s.diagnose.abort_s = 0; }), IsOk());
   CommSettings mpi;
   mpi.backend = "mpi";
   CHECK_THAT(ChooseBackend(mpi, 1, 1, false).status(),

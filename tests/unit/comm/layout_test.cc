@@ -1,5 +1,7 @@
 #include "comm/layout.h"
 
+#include "comm/hierarchical_communicator.h"
+
 #include "tests/support/status_matchers.h"
 
 #include <catch2/catch.hpp>
@@ -18,6 +20,17 @@ TEST_CASE("a list of nodes is read, put in order and written", "[layout]") {
   CHECK(layout->SmallestNode() == 2);
   CHECK_FALSE(layout->InRankOrder());
   CHECK(ParseLayout("2|0,1", 3)->InRankOrder());  // nodes are ordered by their lowest ranks
+}
+
+TEST_CASE("nodes of other sizes do not let an owner's memory grow", "[layout]") {
+  const auto walk = [](const std::string& text, int ranks) {
+    return HierarchicalCommunicator::ElementsPerWalk(*ParseLayout(text, ranks), 4);
+  };
+  constexpr int64_t kAll = HierarchicalCommunicator::kSegmentBytesMax / 4;
+  CHECK(walk("0,1|2,3", 4) == kAll);  // two owners, each with two halves
+  CHECK(walk("0,1,2|3,4", 5) == kAll / 2);
+  CHECK(walk("0|1,2,3,4", 5) == kAll / 4);  // one owner with all of four ranks
+  CHECK(ParseLayout("0|1,2,3,4", 5)->LargestNode() == 4);
 }
 
 TEST_CASE("a list that leaves a rank out, or names one twice, is refused", "[layout]") {

@@ -111,10 +111,30 @@ TEST_CASE("nobody waits: a long step, with the setting that allows it", "[verdic
   CHECK(Judge({At(0, Phase::kData, 7)}, "x").culprit == 0);
 }
 
-TEST_CASE("a node that does not answer is named when nothing else explains it", "[verdict]") {
-  std::vector<RankView> views = {InCall(0, 70), InCall(1, 70)};
-  views[1].life = Life::kSilent;
-  CHECK(Judge(views, "x").cause == "rank 1: no answer from their node, or no way to it");
+TEST_CASE("what a node cannot see it does not claim", "[verdict]") {
+  const Finding waits = Judge({InCall(0, 70), InCall(1, 70)}, "x", true);
+  CHECK(waits.all_wait);
+  CHECK(waits.cause ==
+        "the transport, or a rank of another node: every rank of this node has come and waits in "
+        "bucket 4 (a .. b), 9.10 MB; no rank is late");
+  const Finding works = Judge({At(2, Phase::kData, 69), At(3, Phase::kData, 69)}, "x", true);
+  CHECK_FALSE(works.all_wait);
+  CHECK(works.cause ==
+        "ranks {2,3} in data.Next(): no rank of this node waits for another, a long step or a loop "
+        "without end");
+}
+
+TEST_CASE("who waits in a call of a group is not to blame", "[verdict]") {
+  RankView in_group = At(0, Phase::kForward, 69, 110);
+  in_group.host.group_call = "all_gather of a group of 2, the split head";
+  in_group.host.group_since_ns = in_group.read_ns - 90 * kSecond;
+  const Finding found = Judge({in_group, At(1, Phase::kData, 69), InCall(2, 70)}, "x");
+  CHECK(found.cause == "rank 1's input; it has not made call 70, which the others wait for");
+  CHECK(
+      found.text.find("rank {0}  waits in all_gather of a group of 2, the split head since 90 s") !=
+      std::string::npos);
+  in_group.host.last_call = 70;
+  CHECK(Judge({in_group, At(1, Phase::kForward, 70)}, "x").culprit == 1);
 }
 
 TEST_CASE("many ranks fit on one screen", "[verdict]") {
