@@ -31,6 +31,9 @@ VARIANTS = collections.OrderedDict([
                                   "segmented ring", "rabenseifner"], 1)])
 
 
+SINGLE = "single-threaded"
+
+
 def mpirun(mca=None, env=None):
     """OpenMPI with its own defaults, but for `mca`."""
     command = ["mpirun", "-n", RANKS, "--bind-to", "none", "--oversubscribe"]
@@ -142,21 +145,28 @@ def comm_peers(what, sizes, mca=None, rounds=5, round_ms=30):
     return found
 
 
-def compare_openmpi(sizes, variants, **options):
-    """[(variant, {(what, bytes): us})]: ours and OpenMPI's in one process for each of OpenMPI's
-    settings, then OpenMPI alone with MPI_THREAD_SINGLE."""
-    tables = [(v, comm_peers("ours,mpi", sizes, VARIANTS[v], **options)) for v in variants]
-    tables.append(("single-threaded", comm_peers("mpi", sizes, **options)))
+def compare_openmpi(sizes, variants, passes=3, **options):
+    """[(variant, {(what, bytes): us})], for each of OpenMPI's settings once a pass: ours and
+    OpenMPI's in turns in one process. The last one of a pass is OpenMPI alone with
+    MPI_THREAD_SINGLE, under which no engine with a thread of its own can run."""
+    tables = []
+    for _ in range(passes):
+        tables += [(v, comm_peers("ours,mpi", sizes, VARIANTS[v], **options)) for v in variants]
+        tables.append((SINGLE, comm_peers("mpi", sizes, **options)))
     return tables
 
 
 def ratios_to_openmpi(sizes, tables):
-    """{bytes: [OpenMPI's best time / ours, one for each run of ours]}."""
+    """{bytes: [OpenMPI's time / ours, of each pass]}, with the setting whose median is the least.
+    A ratio is of one process: a machine that others share is twice as fast in one minute as in the
+    next, and the least of ten processes would be that of the fastest minute."""
     ratios = {}
     for size in sizes:
-        best = min(table["mpi", size] for _, table in tables)
-        ratios[size] = [best / table["ours", size] for _, table in tables
-                        if ("ours", size) in table]
+        of_variant = collections.defaultdict(list)
+        for variant, table in tables:
+            if variant != SINGLE:
+                of_variant[variant].append(table["mpi", size] / table["ours", size])
+        ratios[size] = min(of_variant.values(), key=statistics.median)
     return ratios
 
 
