@@ -1,7 +1,8 @@
 """What people see when one rank dies, stops, loops or throws: one screen that names it, printed
 once over all ranks, an error.json, and an end within seconds.
 
-The limits are short by settings; nothing here depends on how fast a step is.
+The limits are short by settings, but not so short that the start of a training on a busy machine
+passes them; nothing here depends on how fast a step is.
 """
 
 import json
@@ -15,7 +16,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import harness  # noqa: E402
 
-SHORT = ("--set", "diagnose.warn_s=1", "--set", "diagnose.abort_s=3")
+SHORT = ("--set", "diagnose.warn_s=2", "--set", "diagnose.abort_s=10")
 
 
 def stuck_command(box, what, phase, rank, step, *arguments, ranks=2):
@@ -51,9 +52,10 @@ def check_once(done, code, *words):
 
 def hangs(box, what, phase, rank, cause, doing):
     done = stuck(box, what, phase, rank, 6, *SHORT)
-    check_once(done, 75, "warning: no progress for", "no progress for 3 s at step 6", doing,
+    check_once(done, 75, "warning: no progress for", "no progress for 10 s at step 6", doing,
                "likely cause: " + cause, "last finished step 5")
-    assert done.text.count("warning: no progress") == 1, done.text
+    after = done.text[done.text.index("strikes at"):]  # a slow start may have been warned about
+    assert after.count("warning: no progress") == 1, done.text
     error = error_of(box)
     assert error["code"] == "hang" and error["rank"] == rank and error["step"] == 5, error
     assert error["phase"] == phase and error["cause"].startswith(cause), error
