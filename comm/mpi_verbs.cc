@@ -75,8 +75,8 @@ Status MpiVerbs::ReduceSegment(const Span& span, const CallOptions& options,
 
   std::vector<const void*> in;
   for (int r = 0; r < n; ++r) {
-    const char* theirs = received + slices[rank()] * (r < rank() ? r : r - 1);
-    in.push_back(r == rank() ? static_cast<const char*>(mine.data) : theirs);
+    const int64_t place = r < rank() ? r : r - 1;  // among those received
+    in.push_back(r == rank() ? mine.data : received + slices[rank()] * place);
   }
   Reduce(options.op, span.dtype, in, mine.count, FactorOf(options, n), mine.data);
   return group_.GatherInPlace(span.data, slices, waiting);
