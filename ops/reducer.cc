@@ -1,5 +1,7 @@
 #include "ops/reducer.h"
 
+#include <malloc.h>
+
 #include <utility>
 
 #include "core/cohort.h"
@@ -25,6 +27,13 @@ Status Prepare(const OpsSettings& settings, const comm::World& world,
   });
 }
 
+// glibc keeps up to 64 MB of what was freed.
+void ReturnFreedMemory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 Status Reducer::GatherSums(const at::Tensor&, const std::vector<int64_t>&, const at::Tensor&) {
@@ -47,6 +56,7 @@ Result<std::unique_ptr<FlatModel>> MakeFlatModel(const OpsSettings& settings, co
   auto flat = std::make_unique<FlatModel>(world, std::move(plan), std::move(model));
   STEMMA_RETURN_IF_ERROR(Agree(cohort, flat->Move()));
   STEMMA_RETURN_IF_ERROR(Agree(cohort, flat->Broadcast()));
+  ReturnFreedMemory();  // what the parameters lay in before
   uint64_t digest = 0;
   STEMMA_RETURN_IF_ERROR(Agree(cohort, Guard("digest", [&]() -> Status {
                                  digest = flat->Digest();

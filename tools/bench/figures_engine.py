@@ -119,8 +119,8 @@ def one_rank_tax():
 
 
 def gradient_memory():
-    """Memory of a rank with the engine minus that of a bare loop, which has the gradients once;
-    mlp with batches of one, so that next to nothing else is there."""
+    """Memory that a rank holds after its steps, with the engine minus that of a bare loop, which
+    has the gradients once; mlp with batches of one, so that next to nothing else is there."""
     values = []
     for _ in range(3):
         engine = peer_runs.train_memory([])
@@ -181,7 +181,7 @@ FIGURES = [
     Figure("one_rank_tax", "%", 1, True,
            "step with the engine over a bare LibTorch loop, ResNet-50, one rank", one_rank_tax),
     Figure("gradient_memory", "x", 1.01, True,
-           "memory of gradients and buckets over the gradients' own, mlp", gradient_memory),
+           "memory held for gradients and buckets over the gradients' own, mlp", gradient_memory),
     Figure("recorder_share", "%", 0.5, True,
            "what the flight recorder adds to a step of 1000 tensors of 4 kB", recorder_share),
     Figure("kill_to_exit", "s", 10, True,

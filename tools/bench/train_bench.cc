@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -167,6 +168,7 @@ Status TrainBench::Gather() {
     for (const auto& loop : loops_) {
       STEMMA_RETURN_IF_ERROR(reduced(&loop->step_s, comm::Op::kMax));
     }
+    malloc_trim(0);  // glibc keeps what autograd freed: that is held by nobody
     std::vector<double> peak = {static_cast<double>(ProcBytes("status", "VmHWM"))};
     std::vector<double> share = {static_cast<double>(ProcBytes("smaps_rollup", "Pss"))};
     STEMMA_RETURN_IF_ERROR(reduced(&peak, comm::Op::kMax));
