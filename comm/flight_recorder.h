@@ -115,7 +115,7 @@ class FlightRecorder {
   void BeginSection(std::string_view name, int64_t nanoseconds);
   void EndSection();
   uint64_t Enqueued(CallKind kind, uint64_t bytes, std::string_view what);
-  // `done_ns`: when it ended, 0 for now.
+  // `done_ns`: when it ended; 0: at this moment.
   void Finished(uint64_t call, bool ok, int64_t done_ns = 0);
   // The host makes a call of a group, or waits for one, until EndGroupCall. Not numbered: ranks
   // make other such calls than their peers. With two threads in such calls the last one is told.

@@ -3,7 +3,7 @@
 #   small_shm_test.sh MPIRUN BINARY
 set -uo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-TMPDIR=$(mktemp -d /tmp/mpi.XXXXXX)
+TMPDIR=$(TMPDIR=/tmp mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 failed=0

@@ -10,7 +10,7 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"  # else every rank's pool is as l
 # A folder of its own. OpenMPI names its session and its shared memory after mpirun's process id,
 # which in Bazel's sandboxes, each with ids of its own, is the same number every time. The path is
 # short, or sockets may not bind in it.
-TMPDIR=$(mktemp -d /tmp/mpi.XXXXXX)
+TMPDIR=$(TMPDIR=/tmp mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
