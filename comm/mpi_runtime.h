@@ -34,7 +34,7 @@ class MpiRuntime {
   int ranks() const { return ranks_; }
   // The lowest rank of the world that shares this host's memory: the same for all who share it.
   int node_leader() const { return node_leader_; }
-  const std::string& library_text() const { return library_; }  // "Open MPI v4.1.4"
+  const std::string& version_text() const { return library_; }  // "Open MPI v4.1.4"
 
   // Collective: rank 0 hears from every rank and answers. kTimeout names who is missing.
   Status Hello();

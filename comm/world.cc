@@ -138,7 +138,7 @@ Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Iden
 Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& identity) {
   STEMMA_RETURN_IF_ERROR(world.Connect());
   Identity facts = SharedFacts(settings, identity);
-  facts.emplace_back("MPI library", world.runtime().library_text());
+  facts.emplace_back("MPI library", world.runtime().version_text());
   STEMMA_RETURN_IF_ERROR(AgreeOn(world.cohort(), facts));
 
   STEMMA_RETURN_IF_ERROR(world.FindLayout());
@@ -169,7 +169,7 @@ Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Ident
                             return board->ClaimCause() ? board->Arrivals() : std::string();
                           }));
   // A world of one that should be larger: it is alone, and may end alone.
-  Status status = CheckSize(launch, runtime->ranks(), runtime->library_text());
+  Status status = CheckSize(launch, runtime->ranks(), runtime->version_text());
   if (!status.ok()) {
     runtime->Finish().ok();
     return status;
