@@ -11,8 +11,8 @@
 //                    comm/mpi_communicator.h. Up to as many times the bytes between nodes as a node
 //                    has ranks; rank 0 says so once, and which mapping would do better.
 //
-// Short sums, and all other calls, go over MPI alone. Calls are carried out in their order by a
-// thread of the communicator, as with MPI.
+// Short sums, and all other calls, are those of comm/mpi_communicator.h: over MPI alone. So is the
+// thread that carries out all calls in their order.
 //
 // The interface and its contract: comm/communicator.h.
 #pragma once
@@ -23,14 +23,12 @@
 
 #include "comm/communicator.h"
 #include "comm/layout.h"
-#include "comm/mpi_group.h"
-#include "comm/mpi_verbs.h"
-#include "comm/progress_thread.h"
+#include "comm/mpi_communicator.h"
 #include "comm/sum_chain.h"
 
 namespace stemma::comm {
 
-class HierarchicalCommunicator final : public Communicator {
+class HierarchicalCommunicator final : public MpiCommunicator {
  public:
   // The most memory that an owner has for the contributions of its node's ranks.
   static constexpr int64_t kSegmentBytesMax = 64 << 20;
@@ -48,42 +46,22 @@ class HierarchicalCommunicator final : public Communicator {
                            const Layout& layout, const Options& options);
   ~HierarchicalCommunicator() override;
 
-  int rank() const override { return world_->rank(); }
-  int ranks() const override { return world_->ranks(); }
   std::string_view name() const override { return "hierarchical"; }
-
-  Result<Work> AllReduce(Span inout, const CallOptions& options) override;
-  Result<Work> AllGather(ConstSpan mine, Span all, const std::vector<int64_t>& counts,
-                         const CallOptions& options) override;
-  Result<Work> ReduceScatter(ConstSpan in, Span mine, const std::vector<int64_t>& counts,
-                             const CallOptions& options) override;
-  Result<Work> AllToAll(ConstSpan in, const std::vector<int64_t>& send, Span out,
-                        const std::vector<int64_t>& receive, const CallOptions& options) override;
-  Result<Work> Broadcast(Span inout, int root, const CallOptions& options) override;
-  Result<Work> Barrier(const CallOptions& options) override;
   // Of the node: collective, waits for the calls under way.
   Result<std::unique_ptr<Segment>> Allocate(int64_t bytes, std::string_view what) override;
   void Abort(const Status& cause) override;
-  Status Health() const override;
-  Status Close() override;
 
  private:
-  template <typename Body>
-  Result<Work> Launch(std::string_view call, const ConstSpan& span, const CallOptions& options,
-                      Body body);
-  Status Chain(const Span& span, const CallOptions& options, const Waiting& waiting);
-  Status ChainSegment(const Span& span, const CallOptions& options, const Waiting& waiting);
+  Status Sum(const Span& span, const CallOptions& options, const Waiting& waiting) override;
+  Status CloseParts() override;
+  Status Walk(const Span& span, const CallOptions& options, const Waiting& waiting);
 
-  const std::unique_ptr<MpiGroup> world_;
   const std::unique_ptr<Communicator> node_;  // used by the thread alone
-  const Options options_;
   const Layout layout_;
-  const int owners_;  // of slices, on every node
-  MpiVerbs verbs_;
+  const int owners_;                 // of slices, on every node
   std::unique_ptr<SumChain> chain_;  // of the owners
   std::vector<char> raw_;            // the thread's, as is
   std::unique_ptr<std::vector<char>> result_;
-  std::unique_ptr<ProgressThread> thread_;
 };
 
 }  // namespace stemma::comm

@@ -14,7 +14,7 @@ MpiCommunicator::MpiCommunicator(std::unique_ptr<MpiGroup> group,
       deadline_(deadline),
       thread_(std::make_unique<ProgressThread>()) {}
 
-MpiCommunicator::~MpiCommunicator() { thread_.reset(); }
+MpiCommunicator::~MpiCommunicator() { StopThread(); }
 
 // Carries out `body(waiting)` on the thread, when its turn comes.
 template <typename Body>
@@ -35,7 +35,11 @@ Result<Work> MpiCommunicator::AllReduce(Span inout, const CallOptions& options) 
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
   return Launch("all_reduce", {nullptr, inout.count, inout.dtype}, options,
-                [=](const Waiting& waiting) { return verbs_.AllReduce(inout, options, waiting); });
+                [=](const Waiting& waiting) { return Sum(inout, options, waiting); });
+}
+
+Status MpiCommunicator::Sum(const Span& span, const CallOptions& options, const Waiting& waiting) {
+  return verbs_.AllReduce(span, options, waiting);
 }
 
 Result<Work> MpiCommunicator::AllGather(ConstSpan mine, Span all,
@@ -94,8 +98,8 @@ void MpiCommunicator::Abort(const Status& cause) { thread_->Cancel(cause); }
 Status MpiCommunicator::Health() const { return thread_->Health(); }
 
 Status MpiCommunicator::Close() {
-  const auto nothing = [](const std::atomic<bool>&) { return Status(); };
-  STEMMA_ASSIGN_OR_RETURN(Work last, thread_->Launch(nothing));
+  STEMMA_ASSIGN_OR_RETURN(
+      Work last, thread_->Launch([this](const std::atomic<bool>&) { return CloseParts(); }));
   STEMMA_RETURN_IF_ERROR(last.Wait());  // so that what nobody waited for has ended too
   thread_->Cancel({Code::kInvalidArgument, "the world is closed"});
   return group_->Close();

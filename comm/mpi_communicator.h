@@ -27,7 +27,7 @@
 
 namespace stemma::comm {
 
-class MpiCommunicator final : public Communicator {
+class MpiCommunicator : public Communicator {
  public:
   // `segment_bytes_max`: the same on all ranks and at most the default; tests take small ones.
   MpiCommunicator(std::unique_ptr<MpiGroup> group, std::chrono::milliseconds deadline,
@@ -51,6 +51,17 @@ class MpiCommunicator final : public Communicator {
   void Abort(const Status& cause) override;
   Status Health() const override;
   Status Close() override;
+
+ protected:
+  // For communicators that know a shorter way for some calls. On the thread: an all_reduce of at
+  // least one element; and, when all calls have ended, what is to be closed before the group.
+  virtual Status Sum(const Span& span, const CallOptions& options, const Waiting& waiting);
+  virtual Status CloseParts() { return {}; }
+  // Neither of them is called any more: first in the destructor of who overrides them.
+  void StopThread() { thread_.reset(); }
+
+  MpiGroup& group() { return *group_; }
+  ProgressThread& thread() { return *thread_; }
 
  private:
   template <typename Body>

@@ -11,12 +11,12 @@ namespace {
 
 constexpr int64_t kMeetBytesMin = 64 << 10;  // from here on a barrier costs less than it saves
 
+}  // namespace
+
 Span Part(const Span& span, int64_t first, int64_t count) {
   const auto offset = static_cast<size_t>(first) * SizeOf(span.dtype);
   return {static_cast<char*>(span.data) + offset, count, span.dtype};
 }
-
-}  // namespace
 
 int64_t SliceBegin(int64_t count, int rank, int ranks) {
   return count / ranks * rank + count % ranks * rank / ranks;

@@ -13,6 +13,9 @@
 
 namespace stemma::comm {
 
+// `count` elements of `span` from the `first` on.
+Span Part(const Span& span, int64_t first, int64_t count);
+
 // Rank r's slice of `count` elements begins here; that of rank r + 1 is its end.
 int64_t SliceBegin(int64_t count, int rank, int ranks);
 

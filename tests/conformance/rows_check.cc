@@ -1,7 +1,10 @@
-// Rows in which ranks ask for different things, and rows about groups: the functions that
-// tests/support/check_contract.h has, on every backend.
+// Rows in which ranks ask for different things, rows about groups, and what else comm.check=full
+// promises: the functions that tests/support/check_contract.h has, on every backend.
+#include <vector>
+
 #include "tests/conformance/row.h"
 #include "tests/support/check_contract.h"
+#include "tests/support/communicator_contract.h"
 
 namespace stemma::tests {
 namespace {
@@ -55,6 +58,43 @@ CONFORMANCE_ROW(conformance_50_lists_that_cannot_be_and_non_members) {
 }
 
 CONFORMANCE_ROW_FROM(2, conformance_51_unequal_lists) { return Both(rig, Row51UnequalLists); }
+
+// Not on the checklist.
+
+CONFORMANCE_ROW(the_same_call_for_another_bucket_is_another_call) {
+  return Checked(rig, OrderOfBucketsDiffers);
+}
+
+CONFORMANCE_ROW(blocks_of_other_lengths_are_named) { return Checked(rig, BlocksDiffer); }
+
+CONFORMANCE_ROW(parts_of_other_sizes_are_named) { return Checked(rig, CountsDiffer); }
+
+CONFORMANCE_ROW(a_rank_that_refuses_leaves_nobody_waiting) { return Checked(rig, OneRankRefuses); }
+
+CONFORMANCE_ROW(comparing_keeps_every_promise) {
+  for (const auto promise : {SumsEveryDType, SumsInRankOrder, GathersUnequalCounts,
+                             BroadcastsFromEveryRoot, ExchangesBlocks, KeepsTheOrderOfCalls,
+                             AcceptsNothing, RefusesMistakes, RefusesMistakesOfParts}) {
+    comm::CommSettings settings = Rig::Patient();
+    settings.check = "full";
+    STEMMA_RETURN_IF_ERROR(rig.Reopen(settings));
+    STEMMA_RETURN_IF_ERROR(promise(rig.data()));
+  }
+  return {};
+}
+
+CONFORMANCE_ROW(a_group_keeps_every_promise) {
+  for (const auto promise :
+       {SumsEveryDType, SumsInRankOrder, GathersUnequalCounts, ScatterThenGatherIsAllReduce,
+        ExchangesBlocks, BroadcastsFromEveryRoot, AllocatesAlignedZeros}) {
+    STEMMA_RETURN_IF_ERROR(rig.Reopen(Rig::Patient()));
+    std::vector<int> members;  // all but the first
+    for (int r = rig.ranks() > 1 ? 1 : 0; r < rig.ranks(); ++r) members.push_back(r);
+    STEMMA_ASSIGN_OR_RETURN(comm::Communicator* const group, rig.world().Subset(members));
+    if (group->rank() >= 0) STEMMA_RETURN_IF_ERROR(promise(*group));
+  }
+  return {};
+}
 
 }  // namespace
 }  // namespace stemma::tests

@@ -1,6 +1,6 @@
-// Rows of the conformance checklist that speak of tensors, as functions of one rank: run by ranks
-// that are threads (tests/ranks) and by ranks that are processes (tests/mpi). Each returns the
-// first expectation that was not met. Values are small integers, so results are exact.
+// Rows of the conformance checklist that speak of tensors, as functions of one rank:
+// tests/conformance runs them on every backend. Each returns the first expectation that was not
+// met. Values are small integers, so results are exact.
 #pragma once
 
 #include "comm/communicator.h"

@@ -1,5 +1,5 @@
-// What comm.check=full and World::Subset promise, as functions of one rank of a World: run by ranks
-// that are threads and by ranks that are processes. Each returns the first promise that was broken;
+// What comm.check=full and World::Subset promise, as functions of one rank of a World:
+// tests/conformance runs them on every backend. Each returns the first promise that was broken;
 // error texts are compared word for word.
 #pragma once
 
