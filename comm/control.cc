@@ -31,7 +31,7 @@ struct Saying {
   bool failed = false;
   Code code = Code::kInternal;
   uint64_t agree = 0;
-  std::string text;
+  std::string text, host;
 };
 
 std::string Encode(const Saying& saying) {
@@ -40,6 +40,7 @@ std::string Encode(const Saying& saying) {
   out.U8(static_cast<uint8_t>(saying.code));
   out.U64(saying.agree);
   out.String(saying.text);
+  out.String(saying.host);
   return out.Take();
 }
 
@@ -50,6 +51,7 @@ Saying DecodeSaying(const std::string& bytes) {
   saying.code = static_cast<Code>(in.U8());
   saying.agree = in.U64();
   saying.text = in.String();
+  saying.host = in.String();
   return saying;
 }
 
@@ -60,7 +62,7 @@ Status Failed(const std::string& where, const std::vector<Saying>& by_rank) {
   for (size_t rank = 0; rank < by_rank.size(); ++rank) {
     if (!by_rank[rank].failed) continue;
     if (code == Code::kOk) code = by_rank[rank].code;
-    text += (text.empty() ? "" : "; ") + ("rank " + std::to_string(rank)) +
+    text += (text.empty() ? "" : "; ") + RankName(static_cast<int>(rank), by_rank[rank].host) +
             " failed: " + by_rank[rank].text;
   }
   return {code == Code::kOk ? Code::kInternal : code, where + text};
@@ -135,6 +137,7 @@ class ControlWord final : public Control {
     saying.code = mine.code;
     saying.agree = mine.agree;
     saying.text = mine.text;
+    saying.host = texts_->host();
     STEMMA_ASSIGN_OR_RETURN(const auto texts, texts_->AllGather(Encode(saying)));
     std::vector<Saying> by_rank;
     for (const std::string& text : texts) by_rank.push_back(DecodeSaying(text));

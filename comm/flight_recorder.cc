@@ -1,6 +1,5 @@
 #include "comm/flight_recorder.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -91,12 +90,6 @@ std::string_view NameOf(CallKind kind) {
                                          "all_to_all", "broadcast",  "barrier"};
   const auto index = static_cast<size_t>(kind);
   return index < std::size(kNames) ? kNames[index] : "?";
-}
-
-int64_t SteadyNanoseconds() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{1000000000} * now.tv_sec + now.tv_nsec;
 }
 
 FlightRecorder::FlightRecorder(void* memory) : layout_(*static_cast<Layout*>(memory)) {

@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+#include "comm/steady_clock.h"
+
 namespace stemma::comm {
 
 enum class Phase : uint8_t {
@@ -54,8 +56,6 @@ enum class Presence : uint8_t {
   kHere,
   kLeft,  // ended by itself: it has said why, or everything was done
 };
-
-int64_t SteadyNanoseconds();
 
 // What a reader gets.
 struct CallRecord {

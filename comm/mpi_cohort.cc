@@ -11,10 +11,12 @@ struct MpiCohort::Buffers {
   std::string text;
 };
 
-MpiCohort::MpiCohort(MpiGroup& group, std::chrono::milliseconds deadline, std::string name)
+MpiCohort::MpiCohort(MpiGroup& group, std::chrono::milliseconds deadline, std::string name,
+                     std::string host)
     : group_(group),
       deadline_(deadline),
       name_(std::move(name)),
+      host_(std::move(host)),
       buffers_(std::make_unique<Buffers>()) {}
 
 MpiCohort::~MpiCohort() {

@@ -16,11 +16,13 @@ namespace stemma::comm {
 class MpiCohort final : public Cohort {
  public:
   // `name` begins the error texts: "agreement".
-  MpiCohort(MpiGroup& group, std::chrono::milliseconds deadline, std::string name);
+  MpiCohort(MpiGroup& group, std::chrono::milliseconds deadline, std::string name,
+            std::string host = {});
   ~MpiCohort() override;
 
   int rank() const override { return group_.rank(); }
   int size() const override { return group_.ranks(); }
+  std::string host() const override { return host_; }
   Result<int> Min(int mine) override;
   Result<std::string> Broadcast(std::string mine, int root) override;
   Result<std::vector<std::string>> AllGather(std::string mine) override;
@@ -31,7 +33,7 @@ class MpiCohort final : public Cohort {
 
   MpiGroup& group_;
   const std::chrono::milliseconds deadline_;
-  const std::string name_;
+  const std::string name_, host_;
   std::unique_ptr<Buffers> buffers_;
 };
 

@@ -162,6 +162,9 @@ Status MpiRuntime::FindNode() {
       MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node)));
   node_leader_ = rank_;
   STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Bcast(&node_leader_, 1, MPI_INT, 0, node)));
+  int here = 0;
+  STEMMA_RETURN_IF_ERROR(STEMMA_MPI(MPI_Comm_size(node, &here)));
+  several_hosts_ = here < ranks_;
   return STEMMA_MPI(MPI_Comm_free(&node));
 }
 

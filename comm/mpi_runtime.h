@@ -34,6 +34,7 @@ class MpiRuntime {
   int ranks() const { return ranks_; }
   // The lowest rank of the world that shares this host's memory: the same for all who share it.
   int node_leader() const { return node_leader_; }
+  bool several_hosts() const { return several_hosts_; }
   const std::string& version_text() const { return library_; }  // "Open MPI v4.1.4"
 
   // Collective: rank 0 hears from every rank and answers. kTimeout names who is missing.
@@ -53,7 +54,7 @@ class MpiRuntime {
 
   const std::chrono::milliseconds init_timeout_;
   const std::function<std::string()> arrivals_;
-  bool own_ = false;
+  bool own_ = false, several_hosts_ = false;
   int rank_ = 0, ranks_ = 1, node_leader_ = 0;
   std::string library_;
 };

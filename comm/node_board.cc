@@ -60,8 +60,8 @@ struct NodeBoard::Header {
   std::atomic<uint32_t> cause_claimed;
 };
 
-NodePlace PlaceOf(const Environment& environment) {
-  NodePlace place;
+BoardPlace PlaceOf(const Environment& environment) {
+  BoardPlace place;
   place.rank = NumberOf(environment, {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}, 0);
   place.ranks =
       NumberOf(environment, {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMI_SIZE"}, 1);
@@ -94,7 +94,7 @@ std::unique_ptr<NodeBoard> NodeBoard::Private(int slots, const std::string& note
   return board;
 }
 
-std::unique_ptr<NodeBoard> NodeBoard::Join(const NodePlace& place) {
+std::unique_ptr<NodeBoard> NodeBoard::Join(const BoardPlace& place) {
   const auto alone = [&](const std::string& note) {
     std::unique_ptr<NodeBoard> board = Private(1, note);
     board->ranks_ = place.ranks;  // there are others, who cannot be seen

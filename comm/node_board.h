@@ -8,8 +8,8 @@
 // It is a file in /dev/shm named after the job, which every rank of the node maps; it is there
 // before MPI is, so that a rank that never comes is missed by name, and it can be read after its
 // owner was killed. Once all have come, the first to know unlinks it: what is mapped stays until
-// the last rank ends, and nothing is left behind. A job that dies earlier leaves the file, which
-// the next job of the same user removes.
+// the last rank ends, and nothing is left behind. A job that dies earlier leaves the file, which a
+// job of the same user removes that starts more than an hour later.
 //
 // Where /dev/shm cannot be used the board is private: a rank then knows only of itself,
 // Arrivals() says why, and peers are missed by the launcher and by deadlines alone.
@@ -28,18 +28,18 @@
 namespace stemma::comm {
 
 // Who this process is to its launcher, before MPI says so.
-struct NodePlace {
+struct BoardPlace {
   std::string job;  // the same on all ranks of a job and on no other; "": a world of one
   int rank = 0, ranks = 1;
   int slot = 0;        // 0, 1, ... among the ranks of this host
   int slots = 1;       // how many of them there are, or room enough
   bool exact = false;  // `slots` is their number
 };
-NodePlace PlaceOf(const Environment& environment);
+BoardPlace PlaceOf(const Environment& environment);
 
 class NodeBoard {
  public:
-  static std::unique_ptr<NodeBoard> Join(const NodePlace& place);
+  static std::unique_ptr<NodeBoard> Join(const BoardPlace& place);
   // For ranks that are threads, and where nothing can be shared.
   static std::unique_ptr<NodeBoard> Private(int slots, const std::string& note = "");
   ~NodeBoard();
@@ -62,7 +62,8 @@ class NodeBoard {
   bool ClaimCause();
   bool cause_claimed() const;
 
-  // "ranks {0,2} of this host have arrived, rank {1} has not": for a start that takes too long.
+  // "arrived on this host: ranks {0,2}, 1 of 3 are missing: ranks {1}": for a start that takes too
+  // long.
   std::string Arrivals() const;
 
  private:
@@ -73,7 +74,7 @@ class NodeBoard {
   void* memory_ = nullptr;
   int64_t bytes_ = 0;
   int slots_ = 1, own_ = 0, ranks_ = 1;
-  bool exact_ = false, mapped_ = false, unlinked_ = false;
+  bool exact_ = false, unlinked_ = false;
   uint64_t pid_space_ = 0;
   std::string path_, note_;
 };

@@ -115,7 +115,7 @@ bool NodeCalls::RetireNext() {
   }
   if (retire_.piece == call.pieces) retire_.NextCall();
   channel_->SetRetired(NodePosition(retire_.call, retire_.piece));
-  channel_->Warm(posted_);
+  channel_->Warm(posted_, call.place == NodePlace::kInline ? call.count * call.element() : 0);
   // Who is as far ahead as the ring is long needs no news of every call.
   if (call.any_staged || retire_.call % (NodeChannel::kRing / 4) == 0) peers_->Ring();
   return true;

@@ -11,9 +11,13 @@ constexpr int64_t kPage = 4096;
 
 int64_t RoundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-int64_t SlotBytes(const NodeChannel::Sizes& sizes, int ranks) {
+int64_t PayloadAt(int ranks) {
   const auto counts = static_cast<int64_t>(2 * sizeof(int64_t)) * ranks;
-  return RoundUp(static_cast<int64_t>(sizeof(NodePost)) + counts + sizes.inline_bytes, 64);
+  return RoundUp(static_cast<int64_t>(sizeof(NodePost)) + counts, 64);
+}
+
+int64_t SlotBytes(const NodeChannel::Sizes& sizes, int ranks) {
+  return RoundUp(PayloadAt(ranks) + sizes.inline_bytes, 64);
 }
 
 int64_t RingBytes(const NodeChannel::Sizes& sizes, int ranks) {
@@ -36,6 +40,7 @@ NodeChannel::NodeChannel(std::unique_ptr<NodeMemory> memory, const Sizes& sizes)
       rank_(memory_->rank()),
       ranks_(memory_->ranks()),
       sizes_(sizes),
+      payload_at_(PayloadAt(memory_->ranks())),
       slot_bytes_(SlotBytes(sizes, memory_->ranks())) {
   for (int r = 0; r < ranks(); ++r) {
     char* const part = memory_->part(r);

@@ -20,6 +20,7 @@
 // Thread: the caller sees to it that one thread at a time writes for a rank; ended() from any.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -87,13 +88,14 @@ class NodeChannel {
   NodePost& slot(int rank, uint64_t call) const {
     return *reinterpret_cast<NodePost*>(rings_[rank] + call % kRing * slot_bytes_);
   }
-  // Asks for the cache line of a slot before it is written: its readers have copies of it.
-  void Warm(uint64_t call) const {
-#if defined(__x86_64__)
-    asm volatile("prefetchw %0" ::"m"(slot(rank(), call)));
-#else
-    __builtin_prefetch(&slot(rank(), call), 1);
-#endif
+  // Asks for the cache lines of a slot before they are written: its readers have copies of them.
+  // `bytes`: of the payload that is expected.
+  void Warm(uint64_t call, int64_t bytes) const {
+    NodePost& post = slot(rank(), call);
+    WarmLine(&post);
+    if (bytes <= static_cast<int64_t>(sizeof post.close)) return;
+    bytes = std::min(bytes, sizes_.inline_bytes);
+    for (int64_t at = 0; at < bytes; at += kLine) WarmLine(payload(post, bytes) + at);
   }
   void Post(uint64_t call) { slot(rank(), call).number.store(call + 1, std::memory_order_release); }
   bool Posted(int rank, uint64_t call) const {
@@ -102,7 +104,7 @@ class NodeChannel {
   char* payload(NodePost& post, int64_t bytes) const {
     return bytes <= static_cast<int64_t>(sizeof post.close)
                ? post.close
-               : reinterpret_cast<char*>(post.counts() + 2 * ranks());
+               : reinterpret_cast<char*>(&post) + payload_at_;
   }
 
   void SetStaged(uint64_t position) { Set(states_[rank()]->staged, position); }
@@ -133,6 +135,7 @@ class NodeChannel {
 
  private:
   static constexpr int kCauseBytes = 1024;
+  static constexpr int64_t kLine = 64;
   // One rank's counters and last words.
   struct State {
     alignas(64) std::atomic<uint64_t> staged;
@@ -145,6 +148,13 @@ class NodeChannel {
   };
 
   NodeChannel(std::unique_ptr<NodeMemory> memory, const Sizes& sizes);
+  static void WarmLine(const void* line) {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" ::"m"(*static_cast<const char*>(line)));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+  }
   static void Set(std::atomic<uint64_t>& counter, uint64_t position) {
     counter.store(position, std::memory_order_release);
   }
@@ -155,6 +165,7 @@ class NodeChannel {
   const std::unique_ptr<NodeMemory> memory_;
   const int rank_, ranks_;
   const Sizes sizes_;
+  const int64_t payload_at_;  // in a slot; on a cache line of its own
   const int64_t slot_bytes_;
   std::vector<State*> states_;
   std::vector<char*> rings_, stages_;

@@ -4,7 +4,6 @@
 #include <linux/membarrier.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,11 +12,11 @@
 #endif
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
-#include <fstream>
-#include <sstream>
+#include <string>
 #include <utility>
+
+#include "comm/process_life.h"
 
 namespace stemma::comm {
 namespace {
@@ -34,18 +33,6 @@ void RelaxCore() {
 // Not private: the word lies in memory of several processes.
 int64_t Futex(std::atomic<uint32_t>* word, int operation, uint32_t value, const timespec* limit) {
   return syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), operation, value, limit, nullptr, 0);
-}
-
-// Field 22 of /proc/<pid>/stat; what precedes it is a name that may hold anything but ends with the
-// last ')'.
-std::string StartTime(int64_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  std::getline(in, line);
-  std::istringstream rest(line.substr(std::min(line.size(), line.rfind(')') + 1)));
-  std::string field;
-  for (int number = 3; number <= 22; ++number) rest >> field;
-  return field;
 }
 
 std::string HostName() {
@@ -87,13 +74,11 @@ Status NodePeers::Meet(Cohort& node) {
   STEMMA_ASSIGN_OR_RETURN(const auto pids, node.AllGather(std::to_string(getpid())));
   for (const std::string& pid : pids) {
     Life life;
-    life.pid = std::stoll(pid);
+    life.pid = std::stoi(pid);
     life.own = life.pid == getpid();
-#if defined(SYS_pidfd_open)
-    if (!life.own) life.pidfd = static_cast<int>(syscall(SYS_pidfd_open, life.pid, 0));
-#endif
-    if (!life.own && life.pidfd < 0) life.started = StartTime(life.pid);
-    lives_.push_back(std::move(life));
+    if (!life.own) life.pidfd = OpenEndOf(life.pid);
+    if (!life.own && life.pidfd < 0) life.start = LookAt(life.pid).start;
+    lives_.push_back(life);
   }
   return {};
 }
@@ -129,8 +114,8 @@ bool NodePeers::Lives(const Life& life) const {
     pollfd ended{life.pidfd, POLLIN, 0};
     return poll(&ended, 1, 0) <= 0;
   }
-  const bool there = kill(static_cast<pid_t>(life.pid), 0) == 0 || errno == EPERM;
-  return there && StartTime(life.pid) == life.started;
+  const ProcessLife now = LookAt(life.pid);
+  return now.alive && now.BeganAt(life.start);
 }
 
 Status NodePeers::FindLost() const {

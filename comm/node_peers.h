@@ -20,7 +20,7 @@
 // communicators of a rank: whatever arrives wakes it.
 //
 // A process that ended, in whatever way, makes its pidfd readable, also while it is a zombie and
-// also when its number has been given to another process; without pidfd_open, kill(pid, 0) and the
+// also when its number has been given to another process; without pidfd_open, its state and its
 // start time in /proc say the same. Ranks that are threads of this process live as long as it does.
 //
 // Thread: any. Owner: shared by the communicators of a rank, whichever ends last frees it.
@@ -30,7 +30,6 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "comm/node_memory.h"
@@ -66,8 +65,8 @@ class NodePeers {
   friend class NodePatience;
   struct Bell;
   struct Life {
-    int64_t pid = 0;
-    std::string started;  // from /proc, where there is no pidfd
+    int pid = 0;
+    int64_t start = 0;  // see ProcessLife; where there is no pidfd
     int pidfd = -1;
     bool own = false;  // this process
   };

@@ -9,6 +9,8 @@ struct ProcessLife {
   bool alive = false;    // neither gone nor a zombie, as far as could be seen
   bool stopped = false;  // by SIGSTOP or a debugger
   int64_t start = 0;     // clock ticks since boot; another number is another process; 0: not seen
+  // False when `other` is known to be another process's start.
+  bool BeganAt(int64_t other) const { return start == 0 || other == 0 || start == other; }
 };
 
 ProcessLife LookAt(int pid);

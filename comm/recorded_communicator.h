@@ -1,5 +1,6 @@
 // Any communicator, with every call noted in the flight recorder: when it was made, what it was,
-// when it ended. A few dozen nanoseconds per call, no allocation, the same results.
+// when it ended. The same results; a few dozen nanoseconds per call and no allocation, except for
+// a group's calls, which take a text and a Work of their own.
 //
 //   auto data = std::make_unique<RecordedCommunicator>(std::move(inner), recorder);
 //

@@ -27,7 +27,15 @@ double Trace::Microseconds(int64_t nanoseconds) const {
   return static_cast<double>(nanoseconds + host_.clock_offset_ns) / 1000;
 }
 
-void Trace::Start(const std::string& path) {
+Trace::Begin Trace::Now(const void* memory) {
+  const auto phases = FlightRecorder::ReadPhases(memory);
+  Begin begin{FlightRecorder::ReadHost(memory).last_call,
+              phases.empty() ? PhaseRecord{} : phases.back()};
+  begin.phase.since_ns = SteadyNanoseconds();
+  return begin;
+}
+
+void Trace::Start(const std::string& path, const Begin& from) {
   if (on()) return;
   fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (begun_ ? 0 : O_TRUNC), 0644);
   if (fd_ < 0) return;
@@ -37,11 +45,9 @@ void Trace::Start(const std::string& path) {
                                  pwrite(fd_, kClose, kCloseBytes, end_) == kCloseBytes);
   if (!whole) return Close();
   host_ = FlightRecorder::ReadHost(memory_);
-  last_call_ = host_.last_call;
-  const auto phases = FlightRecorder::ReadPhases(memory_);
-  phase_ = phases.empty() ? PhaseRecord{} : phases.back();
+  last_call_ = from.call;
+  phase_ = from.phase;
   last_phase_ = phase_.sequence;
-  phase_.since_ns = SteadyNanoseconds();
   pending_.clear();
   if (!begun_) {
     Add(Format("{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%d,\"args\":{\"name\":%s}}",
@@ -51,9 +57,9 @@ void Trace::Start(const std::string& path) {
         Format("{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":%d,\"tid\":1,\"args\":{\"name\":"
                "\"training\"}}",
                host_.rank));
-    begun_ = true;
   }
   Write();
+  begun_ = begun_ || on();
 }
 
 void Trace::Pump() {

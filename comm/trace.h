@@ -3,7 +3,7 @@
 // the same with and without it, and it can begin and end at any step.
 //
 //   Trace trace(board.mine());
-//   trace.Start("logs/trace.0.json");
+//   trace.Start("logs/trace.0.json", Trace::Now(board.mine()));
 //   trace.Pump();  // now and then, sooner than the recorder's ring goes round
 //   trace.Stop();
 //
@@ -30,9 +30,16 @@ class Trace {
   ~Trace() { Stop(); }
   Trace(const Trace&) = delete;
 
+  // Where the recorder was at some moment: what came before is not traced.
+  struct Begin {
+    uint64_t call = 0;
+    PhaseRecord phase;  // cut off at that moment
+  };
+  static Begin Now(const void* memory);
+
   bool on() const { return fd_ >= 0; }
-  // From now on. A second time it goes on in the same file.
-  void Start(const std::string& path);
+  // A second time it goes on in the same file.
+  void Start(const std::string& path, const Begin& from);
   void Pump();
   void Stop();
 

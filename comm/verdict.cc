@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "core/cohort.h"
 #include "core/text.h"
 
 namespace stemma::comm {
@@ -20,19 +21,10 @@ std::string Seconds(int64_t nanoseconds) {
   return std::to_string(std::max<int64_t>(nanoseconds, 0) / 1000000000) + " s";
 }
 
-// "rank {3}", "ranks {0,1,2}"; neighbours from four on as "0-7".
 std::string RanksOf(const Views& views) {
-  std::string text;
-  for (size_t i = 0; i < views.size();) {
-    size_t end = i + 1;
-    const auto rank_at = [&](size_t at) { return views[at]->host.rank; };
-    while (end < views.size() && rank_at(end) == rank_at(end - 1) + 1) ++end;
-    if (end - i < 4) end = i + 1;
-    text += (text.empty() ? "" : ",") + std::to_string(rank_at(i));
-    if (end - i > 1) text += "-" + std::to_string(rank_at(end - 1));
-    i = end;
-  }
-  return (views.size() == 1 ? "rank {" : "ranks {") + text + "}";
+  std::vector<int> ranks;
+  for (const RankView* view : views) ranks.push_back(view->host.rank);
+  return RanksText(ranks);
 }
 
 bool IsAlive(const RankView& view) { return view.life == Life::kAlive; }

@@ -19,7 +19,6 @@ namespace stemma::comm {
 namespace {
 
 constexpr int64_t kSecond = 1000000000;
-constexpr std::chrono::milliseconds kTracePause{100};  // the ring must not go round in between
 
 std::atomic<uint64_t> verdicts_asked{0};
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "a signal handler counts it");
@@ -79,13 +78,6 @@ Watchdog::~Watchdog() {
   const ssize_t ignored = write(wake_, &one, sizeof one);
   static_cast<void>(ignored);
   thread_.join();
-  std::thread tracing;
-  {
-    const MutexLock lock(trace_mutex_);
-    tracing.swap(trace_thread_);
-  }
-  trace_changed_.notify_all();
-  if (tracing.joinable()) tracing.join();
   for (const Peer& peer : peers_) {
     if (peer.end >= 0) close(peer.end);
   }
@@ -106,25 +98,8 @@ std::string Watchdog::folder() const {
 
 void Watchdog::SetTrace(bool on) {
   const std::string into = folder();
-  const MutexLock lock(trace_mutex_);
-  if (on == trace_.on() || into.empty()) return;
-  if (!on) return trace_.Stop();
-  mkdir((into + "/logs").c_str(), 0755);
-  trace_.Start(into + "/logs/trace." + std::to_string(options_.rank) + ".json");
-  if (!trace_thread_.joinable()) trace_thread_ = std::thread([this] { WriteTrace(); });
-  trace_changed_.notify_all();
-}
-
-void Watchdog::WriteTrace() {
-  const MutexLock lock(trace_mutex_);
-  while (!ending_) {
-    trace_.Pump();
-    if (trace_.on()) {
-      trace_changed_.wait_for(trace_mutex_, kTracePause);
-    } else {
-      trace_changed_.wait(trace_mutex_);
-    }
-  }
+  if (into.empty()) return;
+  trace_.Wish(on, into + "/logs/trace." + std::to_string(options_.rank) + ".json");
 }
 
 // A quarter of the shortest limit, at most a second: short limits are for tests.
@@ -312,8 +287,7 @@ void Watchdog::WriteReports(const Finding& finding, const char* code) {
     if (host.presence == Presence::kAbsent) continue;
     WriteFlight(logs + "/flight." + std::to_string(host.rank) + ".json", board_.slot(slot));
   }
-  const MutexLock lock(trace_mutex_);
-  trace_.Stop();
+  trace_.End();
 }
 
 void WriteFlight(const std::string& path, const void* memory) {

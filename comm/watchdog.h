@@ -20,14 +20,12 @@
 //
 //   error.json               the first failure: rank, host, pid, step, phase, call, cause, remedy
 //   logs/flight.<rank>.json  what each rank of this node did last, also of a dead or stopped one
-//   logs/trace.<rank>.json   while tracing (comm/trace.h); by a thread of its own, so that a slow
-//                            disk keeps nobody from being watched
+//   logs/trace.<rank>.json   while tracing (comm/trace_writer.h)
 //
 // Owned by the World. Thread: any, but construction and destruction.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,7 +33,7 @@
 #include <vector>
 
 #include "comm/node_board.h"
-#include "comm/trace.h"
+#include "comm/trace_writer.h"
 #include "comm/verdict.h"
 #include "core/mutex.h"
 
@@ -57,7 +55,7 @@ class Watchdog {
 
   // Where error.json and logs/ go, from now on; the folder exists or is about to.
   void ReportInto(const std::string& folder);
-  // Without a folder to report into there is no trace.
+  // Without a folder to report into there is no trace. Does not wait for the disk.
   void SetTrace(bool on);
 
   // A rank of this node has ended without a word: nothing that needs all ranks can succeed.
@@ -82,7 +80,6 @@ class Watchdog {
   void EndJob(const std::string& headline, const char* code);
   void WriteReports(const Finding& finding, const char* code);
   std::string folder() const;
-  void WriteTrace();
 
   NodeBoard& board_;
   const WatchdogOptions options_;
@@ -97,12 +94,8 @@ class Watchdog {
 
   mutable Mutex mutex_;
   std::string folder_ STEMMA_GUARDED_BY(mutex_);
+  TraceWriter trace_;
   std::thread thread_;
-
-  Mutex trace_mutex_;  // held over what may take a disk's time
-  std::condition_variable_any trace_changed_;
-  Trace trace_ STEMMA_GUARDED_BY(trace_mutex_);
-  std::thread trace_thread_ STEMMA_GUARDED_BY(trace_mutex_);  // from the first SetTrace on
 };
 
 // Writes what a rank's recorder holds, newest calls last, as one JSON object.

@@ -107,7 +107,7 @@ class UnlessOpened {
 };
 
 // Before MPI: from here on somebody watches.
-Diagnostics StartWatching(const CommSettings& settings, const NodePlace& place) {
+Diagnostics StartWatching(const CommSettings& settings, const BoardPlace& place) {
   Diagnostics watching;
   watching.board = NodeBoard::Join(place);
   SetOpenBoard(watching.board.get());
@@ -123,7 +123,7 @@ Diagnostics StartWatching(const CommSettings& settings, const NodePlace& place) 
 Result<std::unique_ptr<World>> OpenSolo(const CommSettings& settings, const Identity& identity) {
   STEMMA_ASSIGN_OR_RETURN(const Backend backend, ChooseBackend(settings, 1, 1, false));
   auto world = std::make_unique<SoloWorld>(std::make_shared<ThreadJob>(1, settings), 0,
-                                           StartWatching(settings, NodePlace{}));
+                                           StartWatching(settings, BoardPlace{}));
   if (backend == Backend::kNodeShared) STEMMA_RETURN_IF_ERROR(world->MoveToNode());
   if (backend == Backend::kNccl) {
     Identity facts = identity;
@@ -157,7 +157,7 @@ Status Settle(MpiWorld& world, const CommSettings& settings, const Identity& ide
 
 Result<std::unique_ptr<World>> OpenMpi(const CommSettings& settings, const Identity& identity,
                                        const Launch& launch) {
-  const NodePlace place = launch.alone() ? NodePlace{} : PlaceOf(&EnvironmentVariable);
+  const BoardPlace place = launch.alone() ? BoardPlace{} : PlaceOf(&EnvironmentVariable);
   Diagnostics watching = StartWatching(settings, place);
   const std::shared_ptr<NodeBoard> board = watching.board;
   UnlessOpened failed(board);

@@ -64,8 +64,9 @@ Status MpiWorld::Connect() {
     STEMMA_ASSIGN_OR_RETURN(words_, MpiGroup::DuplicateWorld());
   }
   STEMMA_RETURN_IF_ERROR(runtime_->FindNode());
-  cohort_ = std::make_unique<MpiCohort>(*agreement_, deadline_, "agreement");
-  auto texts = std::make_unique<MpiCohort>(*words_, deadline_, "control texts");
+  const std::string host = runtime_->several_hosts() ? place_.host : "";
+  cohort_ = std::make_unique<MpiCohort>(*agreement_, deadline_, "agreement", host);
+  auto texts = std::make_unique<MpiCohort>(*words_, deadline_, "control texts", host);
   control_ = MakeControl(MakeMpiWords(*words_, deadline_), std::move(texts), settings_.control_lag);
   return {};
 }
@@ -188,7 +189,10 @@ void MpiWorld::Abort(const Status& cause, int exit_code) {
 
 Status MpiWorld::Close() {
   if (closed_) return *closed_;
+  recorder().Enter(Phase::kEnd);
   const Status status = CloseAll();
+  // From here on this process may end, or work by itself, and be no riddle to the others.
+  if (status.ok()) recorder().Leave();
   closed_ = status.ok() ? Status(Code::kInvalidArgument, "the world is closed") : status;
   return status;
 }

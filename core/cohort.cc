@@ -70,19 +70,6 @@ Status Differences(const std::vector<Facts>& by_rank) {
   return {Code::kIncompatible, text};
 }
 
-// "0,1,2" or "0-3,7": ascending ranks.
-std::string RankList(const std::vector<int>& ranks) {
-  std::string text;
-  for (size_t first = 0, last; first < ranks.size(); first = last + 1) {
-    last = first;
-    while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) ++last;
-    if (last - first < 3) last = first;  // shorter to read one by one
-    text += (text.empty() ? "" : ",") + std::to_string(ranks[first]);
-    if (last > first) text += "-" + std::to_string(ranks[last]);
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string GroupByValue(const std::vector<std::string>& by_rank) {
@@ -95,11 +82,21 @@ std::string GroupByValue(const std::vector<std::string>& by_rank) {
   }
   std::string text;
   for (const std::string& value : order) {
-    const std::vector<int>& ranks = groups[value];
-    text += (text.empty() ? "rank" : ", rank");
-    text += (ranks.size() > 1 ? "s {" : " {") + RankList(ranks) + "} " + value;
+    text += (text.empty() ? "" : ", ") + RanksText(groups[value]) + " " + value;
   }
   return text;
+}
+
+std::string RanksText(const std::vector<int>& ranks) {
+  std::string text;
+  for (size_t first = 0, last; first < ranks.size(); first = last + 1) {
+    last = first;
+    while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) ++last;
+    if (last - first < 3) last = first;  // shorter to read one by one
+    text += (text.empty() ? "" : ",") + std::to_string(ranks[first]);
+    if (last > first) text += "-" + std::to_string(ranks[last]);
+  }
+  return (ranks.size() == 1 ? "rank {" : "ranks {") + text + "}";
 }
 
 Status AgreeOn(Cohort& cohort, const Facts& facts) {
@@ -117,13 +114,17 @@ Status AgreeOn(Cohort& cohort, const Facts& facts) {
   return Differences(by_rank);
 }
 
+std::string RankName(int rank, const std::string& host) {
+  return "rank " + std::to_string(rank) + (host.empty() ? "" : " on " + host);
+}
+
 Status Agree(Cohort& cohort, const Status& mine) {
   const int all_well = cohort.size();
   STEMMA_ASSIGN_OR_RETURN(const int speaker, cohort.Min(mine.ok() ? all_well : cohort.rank()));
   if (speaker == all_well) return {};
 
   std::string report(1, static_cast<char>(mine.code()));  // one byte of code, then the text
-  report += "rank " + std::to_string(cohort.rank()) + ": " + mine.message();
+  report += RankName(cohort.rank(), cohort.host()) + ": " + mine.message();
   STEMMA_ASSIGN_OR_RETURN(report, cohort.Broadcast(std::move(report), speaker));
   return {static_cast<Code>(report.at(0)), report.substr(1)};
 }

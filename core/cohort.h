@@ -19,6 +19,8 @@ class Cohort {
   virtual ~Cohort() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  // Where this rank runs, for reports; "" while all ranks are on one host.
+  virtual std::string host() const { return {}; }
 
   // Every rank gets the smallest value given by any.
   virtual Result<int> Min(int mine) = 0;
@@ -29,6 +31,9 @@ class Cohort {
   // Every rank gets what every rank holds, in rank order. For texts and small records.
   virtual Result<std::vector<std::string>> AllGather(std::string mine) = 0;
 };
+
+// "rank 3", or "rank 3 on node7".
+std::string RankName(int rank, const std::string& host);
 
 // The verdict of the lowest failing rank, the same on every rank; OK only when every rank is OK.
 // The message names the rank. Fails with the cohort's own status when the ranks cannot be asked.
@@ -49,6 +54,9 @@ Status AgreeOn(Cohort& cohort, const Facts& facts);
 // What each rank said, in rank order, as people read it: "ranks {0,1} 2.11.0, rank {2} 2.10.0".
 // From four neighbours on a range is written: "ranks {0-7} yes, rank {8} no".
 std::string GroupByValue(const std::vector<std::string>& by_rank);
+
+// "rank {3}", "ranks {0,2}", "ranks {0-7,9}": how all texts name ranks, which are ascending here.
+std::string RanksText(const std::vector<int>& ranks);
 
 // A cohort of one: every call answers at once.
 class SoloCohort final : public Cohort {

@@ -25,6 +25,7 @@ enum class Code {
   kTimeout,          // no answer within the deadline: as kPeerLost, but the peer may live
   kIo,               // the disk refused: make room or permissions, then try again
   kInternal,         // our mistake
+  kNotFinite,        // a loss or a gradient: fork the last good state with other settings
 };
 
 // "invalid argument", "not found", ... for messages and error.json.
@@ -48,6 +49,8 @@ inline const char* CodeName(Code code) {
       return "io";
     case Code::kInternal:
       return "internal";
+    case Code::kNotFinite:
+      return "not finite";
   }
   return "unknown";
 }

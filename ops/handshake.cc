@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -36,22 +37,10 @@ Result<Entries> Decode(std::string_view bytes) {
   return entries;
 }
 
-// "ranks {0,2} f32[64], rank {1} f32[32]", groups in order of their lowest rank; "" when all agree.
-std::string Grouped(const std::vector<std::string>& value_of_rank) {
-  std::vector<std::pair<std::string, std::vector<int>>> groups;
-  for (size_t rank = 0; rank < value_of_rank.size(); ++rank) {
-    const std::string& value = value_of_rank[rank];
-    auto group =
-        std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == value; });
-    if (group == groups.end()) group = groups.insert(group, {value, {}});
-    group->second.push_back(static_cast<int>(rank));
-  }
-  if (groups.size() < 2) return "";
-  std::string text;
-  for (const auto& [value, ranks] : groups) {
-    text += (text.empty() ? "" : ", ") + RanksText(ranks) + " " + value;
-  }
-  return text;
+// "ranks {0,2} f32[64], rank {1} f32[32]"; "" when all agree.
+std::string Grouped(const std::vector<std::string>& by_rank) {
+  const auto differs = std::adjacent_find(by_rank.begin(), by_rank.end(), std::not_equal_to<>());
+  return differs == by_rank.end() ? "" : GroupByValue(by_rank);
 }
 
 // Every name of any rank, in the order of the lowest rank that has it.
@@ -101,12 +90,6 @@ std::string Differences(const std::vector<Entries>& all) {
 }
 
 }  // namespace
-
-std::string RanksText(const std::vector<int>& ranks) {
-  std::string text = ranks.size() == 1 ? "rank {" : "ranks {";
-  for (size_t i = 0; i < ranks.size(); ++i) text += (i ? "," : "") + std::to_string(ranks[i]);
-  return text + "}";
-}
 
 Status CompareModels(Cohort& cohort, const ModelDescription& mine) {
   const std::string bytes = Encode(mine.entries);

@@ -32,7 +32,4 @@ Status CompareModels(Cohort& cohort, const ModelDescription& mine);
 // subject of the error: "parameters and buffers after the broadcast".
 Status CompareDigests(Cohort& cohort, uint64_t mine, const std::string& what);
 
-// "rank {3}", "ranks {0,2}".
-std::string RanksText(const std::vector<int>& ranks);
-
 }  // namespace stemma::ops

@@ -115,15 +115,15 @@ Status FlatOptimizer::Measure() {
 Status FlatOptimizer::NonFinite(const std::string& what) {
   const std::string text = "the gradient of " + what + " is not finite (its norm is not)";
   if (settings_.on_nonfinite == "stop") {
-    return {Code::kInvalidArgument,
+    return {Code::kNotFinite,
             text +
                 "; nothing was changed. Lower optim.lr, clip with optim.max_grad_norm, or leave "
                 "such steps out with optim.on_nonfinite = \"skip\""};
   }
   if (skips_ >= kMaxSkips) {
-    return {Code::kInvalidArgument, text + ", after " + std::to_string(skips_) +
-                                        " skipped steps in a row; nothing was changed. Fork the "
-                                        "last good state with a lower optim.lr"};
+    return {Code::kNotFinite, text + ", after " + std::to_string(skips_) +
+                                  " skipped steps in a row; nothing was changed. Fork the "
+                                  "last good state with a lower optim.lr"};
   }
   ++skips_;
   report_.skipped = true;

@@ -64,7 +64,7 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
   // Waits for `fence` before it changes anything, but after the gradient's norm, which only reads.
-  // `step` counts the loop's steps from 0 and only feeds the schedule. kInvalidArgument when the
+  // `step` counts the loop's steps from 0 and only feeds the schedule. kNotFinite when the
   // gradient is not finite and settings.on_nonfinite is "stop": the text names the first non-finite
   // tensor; nothing was changed.
   virtual Status Step(int64_t step, ops::Fence& fence) = 0;

@@ -109,6 +109,12 @@ at::Tensor Binding::DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) co
                                                                     static_cast<int64_t>(bytes));
 }
 
+double Binding::PatienceSeconds() const {
+  uint64_t bytes = 0;
+  for (const lineage::Span& span : spans_) bytes += span.bytes();
+  return 600 + static_cast<double>(bytes) / 1e7;
+}
+
 void Binding::SetSmall(const SmallState& small) {
   const std::string bytes = EncodeSmall(small);
   std::memcpy(small_.data(), bytes.data(), kSmallBytes);

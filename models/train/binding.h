@@ -49,6 +49,9 @@ class Binding final : public lineage::Source, public lineage::Sink {
           const std::vector<optim::NamedState>& slots);
 
   const std::vector<lineage::Span>& spans() const { return spans_; }
+  // How long a disk may take for a state before it counts as a hang: ten minutes, and what a slow
+  // one needs, at 10 MB/s.
+  double PatienceSeconds() const;
   // The small record of the next capture; after a restore, what came back.
   void SetSmall(const SmallState& small);
   Result<SmallState> TakeSmall() const;

@@ -16,7 +16,6 @@ namespace stemma::models {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double kLastStateSeconds = 600;  // a slow disk is no hang
 double Since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -166,7 +165,7 @@ Status Loop::MicroStep(const Batch& batch) {
 Status Loop::Update() {
   CaptureFence fence(parts_.capturer);
   const Status status = parts_.optimizer.Step(step_, fence);
-  if (!status.ok() && status.code() == Code::kInvalidArgument) return NameNonFinite(status);
+  if (!status.ok() && status.code() == Code::kNotFinite) return NameNonFinite(status);
   STEMMA_RETURN_IF_ERROR(status);
   const int64_t every = parts_.settings.ops.digest_every;
   return every > 0 && (step_ + 1) % every == 0 ? parts_.reducer.CompareReplicas() : Status();
@@ -273,6 +272,8 @@ Status Loop::Capture(lineage::Reason reason) {
   if (parts_.capturer == nullptr || captured_step_ == step_) return {};
   recorder_.Enter(ops::Phase::kCapture);
   if (in_flight_) {  // one at a time: the one before becomes durable first
+    const ops::Section section(recorder_, "writing of the state before",
+                               parts_.binding.PatienceSeconds());
     STEMMA_ASSIGN_OR_RETURN(const auto before, parts_.capturer->Finish(parts_.world.cohort()));
     for (const auto& durable : before) Acknowledge(durable);
     in_flight_ = false;
@@ -311,7 +312,9 @@ void Loop::Acknowledge(const lineage::Durable& durable) {
 }
 
 void Loop::FailAlone(const Status& status) {
-  if (failure_.ok()) failure_ = status;
+  if (!failure_.ok()) return;
+  failure_ = status;
+  parts_.on_failure(status);
 }
 
 // The last words are read before the last state is committed: no state of a step that the ranks
@@ -324,7 +327,8 @@ Status Loop::Finish() {
   }
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
   if (parts_.capturer == nullptr) return Agree(parts_.world.cohort(), untold_);
-  const ops::Section section(recorder_, "writing of the last state", kLastStateSeconds);
+  const ops::Section section(recorder_, "writing of the last state",
+                             parts_.binding.PatienceSeconds());
   STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Finish(parts_.world.cohort()));
   for (const auto& one : durable) Acknowledge(one);
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), untold_));

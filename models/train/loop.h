@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ struct LoopParts {
   lineage::Record record;  // what does not change from capture to capture
   int64_t dataset_size;
   int64_t total_steps;
+  std::function<void(const Status&)> on_failure;  // of this rank alone, while it is where it failed
 };
 
 class Loop {

@@ -41,11 +41,11 @@ Status Loop::NonFiniteLoss() {
   for (size_t rank = 0; rank < all.size(); ++rank) {
     if (!all[rank].empty()) ranks += (ranks.empty() ? "" : ",") + std::to_string(rank);
   }
-  return {Code::kInternal, "step " + std::to_string(step_ + 1) +
-                               ": the loss is not finite on ranks {" + ranks +
-                               "}. Nothing of this step is kept; last state: " +
-                               (last_state_.empty() ? "none" : last_state_) +
-                               ". Fork it with a lower optim.lr, or look at the data of that rank"};
+  return {Code::kNotFinite,
+          "step " + std::to_string(step_ + 1) + ": the loss is not finite on ranks {" + ranks +
+              "}. Nothing of this step is kept; last state: " +
+              (last_state_.empty() ? "none" : last_state_) +
+              ". Fork it with a lower optim.lr, or look at the data of that rank"};
 }
 
 // Who kept the others waiting in this step, and by how much more than the median rank.

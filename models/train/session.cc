@@ -39,6 +39,11 @@ std::string ChangeText(const SettingChange& change) {
          (change.to.empty() ? "(absent)" : change.to);
 }
 
+std::string TextAt(const nlohmann::json& object, const char* key) {
+  const bool there = object.is_object() && object.contains(key) && object[key].is_string();
+  return there ? object[key].get<std::string>() : std::string();
+}
+
 Status RefuseChanges(const Record& head, const std::vector<SettingChange>& changes) {
   std::string text = "the settings are not those of run " + head.run_name + ":";
   std::string sets;
@@ -135,10 +140,13 @@ class Decision {
       session_.headline = "continuing " + settings_.run.name + " from " + StateName(head) + " (" +
                           Hex(head.id).substr(0, 8) + "), ";
       const auto before = static_cast<int>(head.world);
-      session_.headline += before == ranks_ ? std::string("exact")
-                                            : "reshaped from " + std::to_string(before) + " to " +
-                                                  std::to_string(ranks_) +
-                                                  " ranks: the same samples, other bits";
+      if (before != ranks_) {
+        session_.headline += "reshaped from " + std::to_string(before) + " to " +
+                             std::to_string(ranks_) + " ranks: the same samples, other bits";
+        return {};
+      }
+      STEMMA_ASSIGN_OR_RETURN(const bool same, IsSameBuild(head));
+      session_.headline += same ? "exact" : "by another build: the same samples, maybe other bits";
       return {};
     }
     const auto parent = graph_.states.find(head.parents.empty() ? "" : head.parents[0].parent);
@@ -155,6 +163,21 @@ class Decision {
     }
     session_.headline += text;
     return {};
+  }
+
+  // Whether the program that left the state computes what this one does. Notes say what differs.
+  Result<bool> IsSameBuild(const Record& head) {
+    STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.environment));
+    const auto then = nlohmann::json::parse(before, nullptr, false);
+    const auto now = nlohmann::json::parse(options_.environment, nullptr, false);
+    bool same = true;
+    for (const char* key : {"program", "build", "LibTorch compiled", "LibTorch loaded"}) {
+      const std::string from = TextAt(then, key), to = TextAt(now, key);
+      if (from == to) continue;
+      same = false;
+      session_.notes.push_back(std::string("another build: ") + ChangeText({key, from, to}));
+    }
+    return same;
   }
 
   Status Claim(Result<std::unique_ptr<lineage::RunWriter>> writer) {

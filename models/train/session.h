@@ -2,7 +2,8 @@
 // decides; all ranks learn the decision and open the store for reading.
 //
 //   start      no state of this run: from nothing, at step 0
-//   continue   the run's newest whole state, bit for bit, as a new incarnation
+//   continue   the run's newest whole state, bit for bit, as a new incarnation. One that another
+//              build of the program left is not called exact, and notes say what differs
 //   fork       the run's only state is a fork record: the first steps of a branch
 //   complete   the newest state is the end of the run: nothing to do
 //
@@ -42,6 +43,8 @@ struct Session {
 struct SessionOptions {
   bool fresh = false;  // refuse to continue
   int64_t total_steps = 0;
+  // A JSON object of texts: what this program was made of and runs on. Also in every record.
+  std::string environment = {};
 };
 
 Result<Session> OpenSession(const RunSettings& settings, const SettingsList& list,

@@ -1,7 +1,6 @@
 #include "models/train/trainer.h"
 
 #include <ATen/Parallel.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -9,6 +8,7 @@
 
 #include "core/bytes.h"
 #include "core/cohort.h"
+#include "core/cores.h"
 #include "core/error_report.h"
 #include "core/exit_code.h"
 #include "core/log.h"
@@ -22,12 +22,6 @@ namespace stemma::models {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-int CoresOfThisProcess() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
-}
 
 // What all ranks must have alike. [lineage] may change from one incarnation to the next, but within
 // one it decides when ranks meet for a capture and which bytes each of them writes.
@@ -62,6 +56,7 @@ class Training {
   void WriteError(const Status& status);
 
  private:
+  Status MakeWorkload(const WorkloadFactory& make);
   Status Threads();
   Status OpenFolder();
   Status Build();
@@ -103,9 +98,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   InstallSignalHandlers({&ops::AskForVerdict, &ops::LeaveNow});
   STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
   STEMMA_RETURN_IF_ERROR(Threads());
-  auto workload = make(settings_);
-  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), workload.status()));
-  workload_ = *std::move(workload);
+  STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   dataset_size_ = workload_->TrainData()->Size();
   STEMMA_ASSIGN_OR_RETURN(total_steps_, TotalSteps(settings_.train, dataset_size_));
   STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(settings_.optim, total_steps_));
@@ -119,7 +112,9 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_RETURN_IF_ERROR(OpenFolder());
   if (stopped_before_start_) return {};
   STEMMA_ASSIGN_OR_RETURN(
-      session_, OpenSession(settings_, list_, {options_.fresh, total_steps_}, world_.cohort()));
+      session_,
+      OpenSession(settings_, list_, {options_.fresh, total_steps_, options_.environment_json},
+                  world_.cohort()));
   if (complete()) return {};
   STEMMA_RETURN_IF_ERROR(
       Agree(world_.cohort(), root() ? folder_.EnterIncarnation(session_.incarnation) : Status()));
@@ -135,11 +130,19 @@ Status Training::Prepare(const WorkloadFactory& make) {
   return {};
 }
 
+// Opening a dataset may take a while on a cold file system.
+Status Training::MakeWorkload(const WorkloadFactory& make) {
+  const ops::Section section(world_.recorder(), "opening of the data", 600);
+  auto workload = make(settings_);
+  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), workload.status()));
+  workload_ = *std::move(workload);
+  return {};
+}
+
 Status Training::Threads() {
   const int cores = CoresOfThisProcess();
-  const int share = cores >= world_.node_ranks() ? cores / world_.node_ranks() : 1;
-  const int wanted =
-      settings_.device.threads > 0 ? static_cast<int>(settings_.device.threads) : share;
+  const int64_t asked = settings_.device.threads;
+  const int wanted = asked > 0 ? static_cast<int>(asked) : CoresPerRank(world_.node_ranks());
   at::set_num_threads(wanted);
   if (wanted > cores) {
     std::fprintf(stderr,
@@ -192,6 +195,7 @@ Status Training::Build() {
 Status Training::RestoreState() {
   const lineage::Record& from = *session_.from;
   const std::string name = from.run_name + "@" + std::to_string(from.step);
+  const ops::Section section(world_.recorder(), "reading of " + name, binding_->PatienceSeconds());
   STEMMA_RETURN_IF_ERROR(
       lineage::Restore(*session_.store, from, binding_->spans(), *binding_, world_.cohort())
           .Within("restore " + name + " (the one before it may be whole: stemma fork " + name +
@@ -279,11 +283,11 @@ void Training::PrintTable() {
 
 Status Training::Run() {
   world_.SetTrace(settings_.comm.diagnose.trace == "on");
-  loop_ =
-      std::make_unique<Loop>(LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_,
-                                       *loader_, *binding_, capturer_.get(), session_, folder_,
-                                       metrics_, *progress_, record_, dataset_size_, total_steps_},
-                             start_.step);
+  loop_ = std::make_unique<Loop>(
+      LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
+                capturer_.get(), session_, folder_, metrics_, *progress_, record_, dataset_size_,
+                total_steps_, [this](const Status& status) { WriteError(status); }},
+      start_.step);
   const Status status = loop_->Run();
   progress_->Finish();
   if (!status.ok() && !IsLost(status) && reducer_->stuck()) {
@@ -349,11 +353,18 @@ Outcome Training::Report(const Status& status, double wall_s) {
   return outcome;
 }
 
+// What the caller does with the world afterwards is not ours to time.
+struct ReturnToIdle {
+  ops::World& world;
+  ~ReturnToIdle() { world.recorder().Enter(ops::Phase::kIdle); }
+};
+
 }  // namespace
 
 Outcome Train(const RunSettings& settings, const SettingsList& list, const TrainOptions& options,
               ops::World& world, const WorkloadFactory& make) {
   const auto start = Clock::now();
+  const ReturnToIdle idle{world};
   Training training(settings, list, options, world);
   Status status;
   try {

@@ -179,7 +179,7 @@ TEST_CASE("an infinite gradient on a GPU is named and changes nothing") {
   run.reducer.gradient(6).view(-1)[9000] = std::numeric_limits<float>::infinity();
   ops::NoFence fence;
   CHECK_THAT(run.optimizer->Step(1, fence),
-             HasCode(Code::kInvalidArgument, "the gradient of \"p6\" is not finite"));
+             HasCode(Code::kNotFinite, "the gradient of \"p6\" is not finite"));
   CHECK(run.reducer.parameter(6).equal(before));
 }
 

@@ -239,7 +239,7 @@ TEST_CASE("conformance_83_a_step_that_is_not_finite_in_one_shard_is_skipped_by_a
     return rank.Steps(0, 1, &ended);
   });
   for (const Status& status : results) {
-    CHECK_THAT(status, HasCode(Code::kInvalidArgument, "\"wide\" is not finite"));
+    CHECK_THAT(status, HasCode(Code::kNotFinite, "\"wide\" is not finite"));
   }
 }
 

@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 
 #include <malloc.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/cores.h"
 #include "core/text.h"
 #include "ops/guard.h"
 #include "ops/tensor_bytes.h"
@@ -38,14 +38,6 @@ double NanosecondsOf(Body body) {
 
 double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-int64_t ThreadsOf(int64_t asked, const comm::World& world) {
-  if (asked > 0) return asked;
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-  return std::max<int64_t>(1, CPU_COUNT(&cores) / world.node_ranks());
 }
 
 class TrainBench {
@@ -312,7 +304,7 @@ void TrainBench::PrintAdded() {
 
 Status TrainBench::Run() {
   const int64_t asked = flags_.threads > 0 ? flags_.threads : settings_.device.threads;
-  at::set_num_threads(static_cast<int>(ThreadsOf(asked, world_)));
+  at::set_num_threads(asked > 0 ? static_cast<int>(asked) : CoresPerRank(world_.node_ranks()));
   STEMMA_RETURN_IF_ERROR(MakeLoops());
   if (speaks()) PrintProtocolHead();
   STEMMA_RETURN_IF_ERROR(Warm());

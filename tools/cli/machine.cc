@@ -1,6 +1,5 @@
 #include "tools/cli/machine.h"
 
-#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/cores.h"
 #include "core/text.h"
 #include "core/version.h"
 
@@ -53,12 +53,6 @@ void AddProgram(std::vector<Fact>* facts) {
                                    : ""});
 }
 
-int AffinityCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-}
-
 void AddProcessors(std::vector<Fact>* facts) {
   utsname name{};
   uname(&name);
@@ -68,7 +62,7 @@ void AddProcessors(std::vector<Fact>* facts) {
   const std::string model = ProcValue("/proc/cpuinfo", "model name");
   facts->push_back({"machine", "cpu", model.empty() ? name.machine : model, Verdict::kFact, ""});
   const long online = sysconf(_SC_NPROCESSORS_ONLN);
-  const int mine = AffinityCores();
+  const int mine = CoresOfThisProcess();
   Fact cores = {"machine", "cores", std::to_string(mine) + " of " + std::to_string(online),
                 Verdict::kOk, ""};
   if (mine < online) {

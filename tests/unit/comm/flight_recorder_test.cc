@@ -188,7 +188,7 @@ TEST_CASE("what recording costs", "[flight]") {
 }
 
 TEST_CASE("a peer's entries outlive it", "[board]") {
-  NodePlace place;
+  BoardPlace place;
   place.job = "flight_recorder_test " + std::to_string(getpid());
   place.ranks = place.slots = 2;
   place.exact = true;
@@ -232,8 +232,8 @@ TEST_CASE("a look that fails for want of descriptors calls nobody dead", "[board
   CHECK_FALSE(LookAt(child).alive);  // it has ended, and this can be seen
 }
 
-NodePlace TwoOf(const std::string& job) {
-  NodePlace place;
+BoardPlace TwoOf(const std::string& job) {
+  BoardPlace place;
   place.job = job + " " + std::to_string(getpid());
   place.ranks = place.slots = 2;
   place.exact = true;
@@ -242,7 +242,7 @@ NodePlace TwoOf(const std::string& job) {
 
 // A watchdog that spins takes what the machine gives it; one that sleeps next to nothing.
 TEST_CASE("a peer that left in good order leaves the watchdog asleep", "[board]") {
-  NodePlace place = TwoOf("asleep");
+  BoardPlace place = TwoOf("asleep");
   int go[2];
   REQUIRE(pipe(go) == 0);
   const pid_t child = fork();
@@ -290,7 +290,7 @@ TEST_CASE("what is read of a rank that has not come is reserved", "[board]") {
 }
 
 TEST_CASE("a board of its own still knows that there are others", "[board]") {
-  NodePlace place = TwoOf("");
+  BoardPlace place = TwoOf("");
   place.job.clear();
   const auto board = NodeBoard::Join(place);
   CHECK_FALSE(board->shared());
@@ -299,7 +299,7 @@ TEST_CASE("a board of its own still knows that there are others", "[board]") {
 }
 
 TEST_CASE("who has not come is named", "[board]") {
-  NodePlace place;
+  BoardPlace place;
   place.job = "arrivals " + std::to_string(getpid());
   place.ranks = place.slots = 3;
   place.exact = true;
@@ -323,13 +323,32 @@ TEST_CASE("a world of one needs no file, and a job has one name on all ranks", "
     if (key == "SLURM_RESTART_COUNT") return "2";  // the same job, once more
     return std::nullopt;
   };
-  const NodePlace place = PlaceOf(mpirun);
+  const BoardPlace place = PlaceOf(mpirun);
   CHECK(place.rank == 5);
   CHECK(place.ranks == 8);
   CHECK(place.slot == 1);
   CHECK(place.slots == 4);
   CHECK(place.exact);
   CHECK(place.job == "77|2|");
+}
+
+// Of the clock that all processes of a host share, whichever way it was found.
+TEST_CASE("time stamps are the steady clock's", "[clock]") {
+  const auto clock = [] {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return int64_t{1000000000} * now.tv_sec + now.tv_nsec;
+  };
+  constexpr int64_t kAsked = 200000000, kNear = 20000;
+  int64_t worst = 0;
+  for (int64_t begin = clock(), before = begin; before < begin + kAsked;) {
+    before = clock();
+    const int64_t stamp = SteadyNanoseconds();
+    const int64_t after = clock();
+    worst = std::max({worst, before - stamp, stamp - after});
+  }
+  INFO("off by " << worst << " ns");
+  CHECK(worst < kNear);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "core/bytes.h"
+#include "core/cohort.h"
 #include "core/digest.h"
+#include "core/exit_code.h"
 #include "core/random.h"
 #include "core/status.h"
 
@@ -74,10 +76,48 @@ TEST_CASE("a random stream depends on its key and purpose alone", "[random]") {
   CHECK(sum / 10000 == Approx(0.5).margin(0.02));
 }
 
+TEST_CASE("only a wrong command returns 2, and only what a restart may cure 75", "[status]") {
+  const auto exit_code = [](Code code) { return ExitCodeFor({code, "what"}); };
+  CHECK(ExitCodeFor({}) == kExitDone);
+  CHECK(exit_code(Code::kInvalidArgument) == kExitUsage);
+  for (const Code code : {Code::kPeerLost, Code::kTimeout}) {
+    CHECK(exit_code(code) == kExitTryAgain);
+  }
+  for (const Code code : {Code::kNotFound, Code::kCorruption, Code::kIncompatible, Code::kIo,
+                          Code::kInternal, Code::kNotFinite}) {
+    INFO(CodeName(code));
+    CHECK(exit_code(code) == kExitFailed);
+  }
+  CHECK(std::string(CodeName(Code::kNotFinite)) == "not finite");
+}
+
 TEST_CASE("context is put before an error and an OK stays as it is", "[status]") {
   CHECK_THAT(Status(Code::kIo, "no space").Within("write pack"),
              HasCode(Code::kIo, "write pack: no space"));
   CHECK_THAT(Status().Within("anything"), IsOk());
+}
+
+// The only rank of a job that believes that it has several hosts.
+class Elsewhere final : public Cohort {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  std::string host() const override { return "node7"; }
+  Result<int> Min(int mine) override { return mine; }
+  Result<std::string> Broadcast(std::string mine, int) override { return mine; }
+  Result<std::vector<std::string>> AllGather(std::string mine) override {
+    return std::vector<std::string>{std::move(mine)};
+  }
+};
+
+TEST_CASE("a failure names its rank, and its host where there are several", "[cohort]") {
+  SoloCohort here;
+  Elsewhere elsewhere;
+  const Status full(Code::kIo, "the disk is full");
+  CHECK(Agree(here, full).message() == "rank 0: the disk is full");
+  CHECK(Agree(elsewhere, full).message() == "rank 0 on node7: the disk is full");
+  CHECK(Agree(elsewhere, full).code() == Code::kIo);
+  CHECK(Agree(elsewhere, {}).ok());
 }
 
 }  // namespace
