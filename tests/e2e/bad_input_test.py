@@ -1,6 +1,7 @@
 """What people and machines get wrong: each must end on all ranks with the documented exit code and
 a message that names what, where and the way out."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -31,7 +32,7 @@ def test_wrong_type_and_range(box):
 
 def test_missing_files(box):
     box.train("absent.toml").expect(2, "absent.toml")
-    box.train("--run", "nobody").expect(box.train("--run", "nobody").code, "stemma-store")
+    box.train("--run", "nobody").expect(1, "stemma-store")
     box.recipe(steps=6)
     box.train("r.toml", "--run", "fine").expect(0)
     box.train("--run", "nobody").expect(1, "nobody")
@@ -47,6 +48,9 @@ def test_folders_that_cannot_be_written(box):
     (box.dir / "file").write_text("x")
     box.train(path, "--dir", "file/run").expect(1, "file/run", "--dir=DIR")
     box.train(path, "--store", "file/store").expect(1, "file/store")
+    # Where not even root may make a folder.
+    box.train(path, "--dir", "/proc/run").expect(1, "/proc/run", "--dir=DIR")
+    box.train(path, "--store", "/proc/store").expect(1, "/proc/store")
 
 
 def test_gpu_that_is_not_there(box):
@@ -88,6 +92,26 @@ def test_loss_that_becomes_nan(box):
     assert "not finite" in done.text and "step" in done.text, done.text
     error = box.dir / "stemma-runs" / "r" / "inc-0001" / "error.json"
     assert "not finite" in error.read_text()
+
+
+def test_loss_that_becomes_nan_on_one_rank(box):
+    """The second batch of 9 samples is one sample. Rank 0 has it; rank 1 adds a finite 0."""
+    refused(box, "step 2: the loss is not finite on ranks {0}.", "last state: none", code=1,
+            extra='train.last_batch = "short"\n',
+            sets=["aigw.train_size=9", "optim.name=sgd", "optim.lr=1e30",
+                  "optim.schedule=constant", "optim.warmup_steps=0"])
+
+
+def test_gradient_that_overflows_under_a_finite_loss(box):
+    """One step at a rate of 30 makes outputs and gradients of millions: nothing in f32, so the loss
+    is finite, but more than fp16 holds (65504). The run has failed (1), the command was right."""
+    done = refused(box, "the gradient of", "is not finite", "nothing was changed", code=1,
+                   sets=["ops.compress=fp16", "optim.name=sgd", "optim.lr=30",
+                         "optim.weight_decay=0", "optim.schedule=constant",
+                         "optim.warmup_steps=0"])
+    assert "the loss is not finite" not in done.text, done.text
+    error = box.dir / "stemma-runs" / "r" / "inc-0001" / "error.json"
+    assert json.loads(error.read_text())["code"] == "not finite", error.read_text()
 
 
 def test_settings_that_changed(box):
@@ -233,11 +257,18 @@ def test_launcher_of_a_size_that_mpi_does_not_see(box):
     done.expect(2, "srun")
 
 
+def test_launcher_that_started_no_rank(box):
+    path = box.recipe(steps=6)
+    for variable in ("OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"):
+        done = box.run([box.stemma, "train", path], env={variable: "0"})
+        done.expect(2, variable + "='0' is no number of ranks", "mpirun or srun")
+
+
 def test_a_rank_that_never_arrives(box):
     path = box.recipe(steps=6)
     train = [box.stemma, "train", path, "--set", "comm.init_timeout_s=3"]
     done = mpmd(box, train, ["sleep", "20"])
-    assert done.code != 0, done.text
+    done.expect(75, "rank 0: MPI_Init did not return within 3 s", "comm.init_timeout_s")
 
 
 if __name__ == "__main__":

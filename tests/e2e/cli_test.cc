@@ -175,6 +175,41 @@ TEST_CASE("a fork shares its parent's bytes and says how to start it", "[cli]") 
   CHECK(forked["bytes"]["logical"].get<int64_t>() > 0);
 }
 
+TEST_CASE("a fork without a name takes the first of RUN-f1, RUN-f2, ... that is free", "[cli]") {
+  Box box("forknames");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  const Done first = box.OnStore("fork r@200 --set optim.lr=0.5");
+  CHECK(first.code == 0);
+  CHECK(first.Says("forked r-f1 from "));
+  CHECK(first.Says("start  stemma train --run r-f1 --store store\n"));
+  CHECK(box.OnStore("show r-f1@ --settings").Says("run.name = \"r-f1\"\n"));
+  CHECK(box.OnStore("fork r@300").Says("forked r-f2 from "));
+  CHECK(box.OnStore("fork r@200 --name r-f4").code == 0);
+  CHECK(box.OnStore("fork r@200").Says("forked r-f3 from "));
+  CHECK(box.OnStore("fork r@200").Says("forked r-f5 from "));
+  CHECK(box.OnStore("fork r-f1@").Says("forked r-f1-f1 from "));
+  // The name is too long only where it is made up, and the way out is to give one.
+  const std::string longest(126, 'l');
+  CHECK(box.OnStore("fork r@200 --name " + longest).code == 0);
+  const Done grown = box.OnStore("fork " + longest + "@");
+  CHECK(grown.code == 2);
+  CHECK(grown.Says("give one with --name=NAME"));
+}
+
+TEST_CASE("forks at the same moment all get names of their own", "[cli]") {
+  Box box("forkrace");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  const Done all = Shell("cd '" + box.dir.string() + "' && for i in 1 2 3 4 5 6 7 8; do '" +
+                         Program() + "' fork r@200 --quiet --store=store & done; wait");
+  CHECK(all.text.size() == 8 * 65);  // ids, and nothing else
+  for (int i = 1; i <= 8; ++i) {
+    INFO(i);
+    CHECK(box.OnStore("show r-f" + std::to_string(i) + "@200").code == 0);
+  }
+  CHECK(box.OnStore("log").Says("11 states, 9 runs;"));
+  CHECK(box.OnStore("fsck").code == 0);
+}
+
 TEST_CASE("a fork that makes no sense is refused before anything is written", "[cli]") {
   Box box("nofork");
   REQUIRE_THAT(box.Fill(), IsOk());
@@ -182,7 +217,6 @@ TEST_CASE("a fork that makes no sense is refused before anything is written", "[
     const char* words;
     const char* message;
   } cases[] = {
-      {"fork r@200", "--name=NAME is missing"},
       {"fork r@200 --name f --set aigw.dt=2", "aigw.dt cannot change at a fork"},
       {"fork r@200 --name f --set train.seed=2", "start a new run for another seed"},
       {"fork r@200 --name f --set optim.name=sgd", "another optimizer"},

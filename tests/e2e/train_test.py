@@ -116,6 +116,48 @@ def test_conformance_17_same_run_gives_same_bits(box):
     identical(box, "r@15", "again@15")
 
 
+def test_saved_settings_train_the_same_again(box):
+    """The run folder's settings.toml is a recipe by itself: whatever --set changed is in it."""
+    path = box.recipe(steps=15)
+    box.train(path, "--set", "optim.lr=0.01", "--set", "train.seed=7").expect(0)
+    saved = box.dir / "stemma-runs" / "r" / "settings.toml"
+    assert "optim.lr = 0.01\n" in saved.read_text(), saved.read_text()
+    box.train(str(saved), "--run", "again").expect(0, "starting again at step 0")
+    assert len(box.losses()) == 15 and box.losses("again") == box.losses()
+    identical(box, "r@15", "again@15")
+    again = (box.dir / "stemma-runs" / "again" / "settings.toml").read_text()
+    assert again == saved.read_text().replace('run.name = "r"', 'run.name = "again"'), again
+
+
+def test_metrics_have_a_row_for_every_step(box):
+    box.train(box.recipe(steps=20)).expect(0)
+    lines = [json.loads(line) for line in box.metrics_path().read_text().splitlines()]
+    rows = [row for row in lines if "event" not in row]
+    assert [row["step"] for row in rows] == list(range(1, 21)), rows
+    for row in rows:
+        before = row["step"] - 1
+        lr = 0.005 * (row["step"] / 5 if before < 5 else 1 - (before - 5) / 15)
+        assert abs(row["lr"] - lr) < 1e-12, row
+        assert row["loss"] > 0 and row["mse_q"] > 0 and row["mse_ap"] > 0, row
+        assert abs(row["mse_q"] + row["mse_ap"] - row["loss"]) < 1e-5 * row["loss"], row
+        assert row["samples"] == 8 * row["step"] and row["epoch"] == row["samples"] / 4096, row
+        assert abs(row["samples_per_s"] * row["step_s"] - 8) < 1e-6, row
+        # The waits are shares of the step, and parts of it that do not overlap.
+        assert row["data_wait"] >= 0 and row["comm_wait"] > 0, row
+        assert row["data_wait"] + row["comm_wait"] < 1, row
+        computing = row["forward_s"] + row["backward_s"] + row["optim_s"]
+        assert 0 < computing < row["step_s"] and row["capture_stall_s"] >= 0, row
+        assert row["grad_norm"] > 0 and row["skipped"] == 0, row
+        assert row["world"] == 2 and row["inc"] == 1, row
+        assert row["slowest_rank"] in (0, 1) and row["slowest_late_s"] >= 0, row
+
+
+def test_environment_says_which_libtorch_is_loaded(box):
+    done = box.run([str(box.programs / "stemma-engine"), "version"]).expect(0)
+    facts = json.loads(done.text)
+    assert facts["LibTorch loaded"].split("+")[0] == facts["LibTorch compiled"], facts
+
+
 def test_accumulation_equals_one_pass_in_data_and_roughly_in_loss(box):
     path, whole = reference(box, steps=6)
     box.train(path, "--set", "run.name=acc", "--set", "train.micro_batches=2").expect(0)

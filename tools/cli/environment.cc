@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -30,6 +31,16 @@ std::string LoadedFrom(const void* symbol) {
   return info.dli_fname;
 }
 
+// Of the LibTorch that is in memory, by its own word; the headers know the compiled one only.
+std::string LoadedVersion() {
+  constexpr std::string_view kKey = "TORCH_VERSION=";
+  const std::string text = at::show_config();
+  const size_t key = text.find(kKey);
+  if (key == std::string::npos) return "xxh3:" + Hex(Xxh128(text)).substr(0, 16);
+  const size_t begin = key + kKey.size();
+  return text.substr(begin, text.find_first_of(", \n", begin) - begin);
+}
+
 }  // namespace
 
 ops::Identity ProgramIdentity() {
@@ -40,7 +51,8 @@ ops::Identity ProgramIdentity() {
 #endif
   return {{"program", ProgramDigest()},
           {"build", std::string(build) + ", " + __VERSION__},
-          {"LibTorch compiled", TORCH_VERSION}};
+          {"LibTorch compiled", TORCH_VERSION},
+          {"LibTorch loaded", LoadedVersion()}};
 }
 
 std::string EnvironmentJson() {

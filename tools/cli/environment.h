@@ -8,8 +8,8 @@
 
 namespace stemma::cli {
 
-// {"program", "xxh3 of the executable"}, {"LibTorch", "2.11.0 loaded from ..."}, ...: facts that
-// must be equal on all ranks.
+// {"program", "xxh3 of the executable"}, {"LibTorch compiled", "2.11.0"}, {"LibTorch loaded",
+// "2.11.0"}, ...: facts that must be equal on all ranks.
 ops::Identity ProgramIdentity();
 
 // The same and the facts that may differ (host, cores, kernel), as one JSON object.

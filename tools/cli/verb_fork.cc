@@ -1,6 +1,8 @@
 #include "core/bytes.h"
 #include "core/settings.h"
 #include "lineage/graph.h"
+#include "lineage/names.h"
+#include "lineage/storage.h"
 #include "models/train/settings.h"
 #include "tools/cli/fork_rules.h"
 #include "tools/cli/open_store.h"
@@ -13,13 +15,19 @@ namespace {
 
 using lineage::Record;
 
+constexpr size_t kLostClaimsMax = 1000;  // names that others may take while one is looked for
+
 constexpr char kNotes[] =
     "Writes one record and no payload: the fork shares its parent's bytes. Everything but run.*,\n"
     "aigw.*, optim.name, train.seed and train.global_batch may change; `stemma train --help` "
     "lists\n"
     "the settings.\n"
     "\n"
+    "Without --name a fork of run r50 is called r50-f1, the next r50-f2: the first such name that\n"
+    "no run has. A fork of r50-f1 is called r50-f1-f1, so that the name tells the way.\n"
+    "\n"
     "Examples\n"
+    "  stemma fork r50@12000 --set optim.lr=3.2\n"
     "  stemma fork r50@12000 --name hot --set optim.lr=3.2\n"
     "  stemma fork tag:best --name long --set train.length=120ep\n"
     "  id=$(stemma fork r50@ --name trial7 --set optim.lr=0.4 --quiet)\n";
@@ -64,6 +72,45 @@ std::string StartLine(const Record& parent, const std::string& name, const std::
   return "mpirun -n " + std::to_string(parent.world) + " " + line;
 }
 
+struct Made {
+  lineage::StateId id;
+  std::string name, changes;
+};
+
+Result<Made> MakeFork(const OpenedStore& opened, const Record& parent, const std::string& name,
+                      const std::vector<std::string>& sets) {
+  STEMMA_ASSIGN_OR_RETURN(const Forked forked, ChangedSettings(*opened.store, parent, name, sets));
+  Record change;
+  STEMMA_ASSIGN_OR_RETURN(change.settings, opened.store->PutBlob(forked.settings));
+  change.attributes["fork.set"] = forked.changes;
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id,
+                          opened.store->Fork(opened.graph, parent.id, name, change));
+  return Made{id, name, forked.changes};
+}
+
+// The store gives a name to one claimant only. A name that the graph does not hold may still be
+// taken, by somebody who forks at this moment: then the next one is tried.
+Result<Made> MakeForkWithOwnName(const OpenedStore& opened, const Record& parent,
+                                 const std::vector<std::string>& sets) {
+  const lineage::Paths paths(opened.store->path());
+  const size_t last = opened.graph.runs.size() + kLostClaimsMax;
+  for (size_t i = 1; i <= last; ++i) {
+    const std::string name = parent.run_name + "-f" + std::to_string(i);
+    if (!lineage::IsName(name)) {
+      return Status(Code::kInvalidArgument,
+                    "the fork's name would be too long, " + name + ": give one with --name=NAME");
+    }
+    if (opened.graph.runs.count(name) > 0) continue;
+    Result<Made> made = MakeFork(opened, parent, name, sets);
+    const bool lost = made.status().code() == Code::kInvalidArgument &&
+                      opened.store->storage().Exists(paths.NameRunFile(name));
+    if (!lost) return made;
+  }
+  return Status(Code::kInvalidArgument, "no name " + parent.run_name + "-f1 to -f" +
+                                            std::to_string(last) +
+                                            " is free: give one with --name=NAME");
+}
+
 }  // namespace
 
 Result<int> RunFork(const Arguments& arguments) {
@@ -72,7 +119,8 @@ Result<int> RunFork(const Arguments& arguments) {
   bool quiet = false, json = false;
   Flags flags("fork", "A new run that begins at an existing state, with some settings changed.");
   flags.Word("STATE", &state, "where to branch off");
-  flags.Text("name", &name, "NAME", "the new run's name");
+  flags.Text("name", &name, "NAME",
+             "the new run's name; without it the parent's with -f1, -f2, ...");
   flags.List("set", &sets, "KEY=VALUE", "a setting to change; repeatable");
   flags.Switch("quiet", &quiet, "print the new state's id and nothing else");
   flags.Switch("json", &json, "print the new state as JSON");
@@ -80,26 +128,20 @@ Result<int> RunFork(const Arguments& arguments) {
   flags.Notes(kNotes);
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
-  if (name.empty())
-    return Status(Code::kInvalidArgument, "--name=NAME is missing: a fork is a run");
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(opened.graph, state));
   const Record& parent = opened.graph.states.at(id);
-  STEMMA_ASSIGN_OR_RETURN(const Forked forked, ChangedSettings(*opened.store, parent, name, sets));
-  Record change;
-  STEMMA_ASSIGN_OR_RETURN(change.settings, opened.store->PutBlob(forked.settings));
-  change.attributes["fork.set"] = forked.changes;
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId made,
-                          opened.store->Fork(opened.graph, id, name, change));
+  STEMMA_ASSIGN_OR_RETURN(const Made made, name.empty() ? MakeForkWithOwnName(opened, parent, sets)
+                                                        : MakeFork(opened, parent, name, sets));
   if (quiet) {
-    Print(Hex(made) + "\n");
+    Print(Hex(made.id) + "\n");
   } else if (json) {
     STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, opened.store->Load());
-    Print(StateLine(graph, graph.states.at(made)));
+    Print(StateLine(graph, graph.states.at(made.id)));
   } else {
-    Print("forked " + name + " from " + Words(opened.graph, id) + ": " + forked.changes +
-          "\nstate  " + Hex(made) + "\nstart  " + StartLine(parent, name, path) + "\n");
+    Print("forked " + made.name + " from " + Words(opened.graph, id) + ": " + made.changes +
+          "\nstate  " + Hex(made.id) + "\nstart  " + StartLine(parent, made.name, path) + "\n");
   }
   return 0;
 }
