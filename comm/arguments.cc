@@ -61,13 +61,6 @@ Status CheckOwn(const std::string& call, int64_t mine, const std::vector<int64_t
                 Text(counts[rank]));
 }
 
-bool Overlap(const ConstSpan& a, const Span& b) {
-  const auto* const a_begin = static_cast<const char*>(a.data);
-  const auto* const b_begin = static_cast<const char*>(b.data);
-  return a.count > 0 && b.count > 0 && a_begin < b_begin + b.bytes() &&
-         b_begin < a_begin + a.bytes();
-}
-
 Status CheckDTypes(const std::string& call, const char* names, DType a, DType b) {
   if (a == b) return {};
   return Refuse(call + ": " + names + " have different dtypes, " + std::string(NameOf(a)) +
@@ -88,7 +81,7 @@ Status CheckGather(const ConstSpan& mine, const Span& all, const std::vector<int
   STEMMA_RETURN_IF_ERROR(CheckDTypes("all_gather", "mine and all", mine.dtype, all.dtype));
   STEMMA_RETURN_IF_ERROR(CheckOwn("all_gather", mine.count, counts, rank));
   const auto skipped = static_cast<size_t>(BeginOf(counts, rank)) * SizeOf(all.dtype);
-  if (Overlap(mine, all) && static_cast<const char*>(all.data) + skipped != mine.data) {
+  if (Overlap(mine, Const(all)) && static_cast<const char*>(all.data) + skipped != mine.data) {
     return Refuse("all_gather: mine overlaps all, and is not its own part of it");
   }
   return {};
@@ -107,7 +100,7 @@ Status CheckReduceScatter(const ConstSpan& in, const Span& mine, const std::vect
                   " is not offered; use sum or average, or all_reduce");
   }
   const auto skipped = static_cast<size_t>(BeginOf(counts, rank)) * SizeOf(in.dtype);
-  if (Overlap(in, mine) && static_cast<const char*>(in.data) + skipped != mine.data) {
+  if (Overlap(in, Const(mine)) && static_cast<const char*>(in.data) + skipped != mine.data) {
     return Refuse(call + ": mine overlaps in, and is not its own part of it");
   }
   return {};
@@ -123,7 +116,7 @@ Status CheckAllToAll(const ConstSpan& in, const std::vector<int64_t>& send, cons
     return Refuse(call + ": rank " + Text(rank) + " sends itself " + Text(send[rank]) +
                   " elements and expects " + Text(receive[rank]));
   }
-  if (Overlap(in, out)) return Refuse(call + ": in and out overlap");
+  if (Overlap(in, Const(out))) return Refuse(call + ": in and out overlap");
   return {};
 }
 
@@ -134,6 +127,15 @@ Status CheckBroadcast(const Span& inout, int root, int ranks) {
                   " ranks");
   }
   return {};
+}
+
+ConstSpan Const(const Span& span) { return {span.data, span.count, span.dtype}; }
+
+bool Overlap(const ConstSpan& a, const ConstSpan& b) {
+  const auto* const a_begin = static_cast<const char*>(a.data);
+  const auto* const b_begin = static_cast<const char*>(b.data);
+  return a.count > 0 && b.count > 0 && a_begin < b_begin + b.bytes() &&
+         b_begin < a_begin + a.bytes();
 }
 
 int64_t BeginOf(const std::vector<int64_t>& counts, int rank) {

@@ -21,6 +21,10 @@ Status CheckAllToAll(const ConstSpan& in, const std::vector<int64_t>& send, cons
                      const std::vector<int64_t>& receive, int rank, int ranks);
 Status CheckBroadcast(const Span& inout, int root, int ranks);
 
+ConstSpan Const(const Span& span);
+// Whether they share memory.
+bool Overlap(const ConstSpan& a, const ConstSpan& b);
+
 // Where rank r's part begins, in elements: counts[0] + ... + counts[r - 1].
 int64_t BeginOf(const std::vector<int64_t>& counts, int rank);
 

@@ -151,13 +151,6 @@ Status Verdict(const std::string& call, const std::vector<Said>& all) {
   return {Code::kIncompatible, call + (same_what ? name : "") + ": " + GroupByValue(texts)};
 }
 
-bool Overlap(const ConstSpan& a, const ConstSpan& b) {
-  const auto* const a_begin = static_cast<const char*>(a.data);
-  const auto* const b_begin = static_cast<const char*>(b.data);
-  return a.count > 0 && b.count > 0 && a_begin < b_begin + b.bytes() &&
-         b_begin < a_begin + a.bytes();
-}
-
 bool AnyOverlap(const std::vector<ConstSpan>& a, const std::vector<ConstSpan>& b) {
   for (const ConstSpan& one : a) {
     for (const ConstSpan& other : b) {
@@ -166,8 +159,6 @@ bool AnyOverlap(const std::vector<ConstSpan>& a, const std::vector<ConstSpan>& b
   }
   return false;
 }
-
-ConstSpan Const(const Span& span) { return {span.data, span.count, span.dtype}; }
 
 // all_reduce f32[4096] sum scaled by 0.5
 std::string Text(const char* kind, const Span& span, CallOptions options) {

@@ -1,6 +1,5 @@
 #include "comm/faulty_communicator.h"
 
-#include <csignal>
 #include <string>
 #include <thread>
 #include <utility>
@@ -82,8 +81,9 @@ class FaultyCommunicator::HeldWork final : public Work::Impl {
 };
 
 FaultyCommunicator::FaultyCommunicator(std::unique_ptr<Communicator> inner,
-                                       std::vector<Fault> faults, const Options& options)
-    : inner_(std::move(inner)), faults_(std::move(faults)), options_(options) {}
+                                       std::vector<Fault> faults,
+                                       std::chrono::milliseconds deadline)
+    : inner_(std::move(inner)), faults_(std::move(faults)), deadline_(deadline) {}
 
 FaultyCommunicator::~FaultyCommunicator() = default;
 
@@ -105,11 +105,10 @@ Result<Work> FaultyCommunicator::Run(Launch launch, Span result, const CallOptio
         return Status(fault.code, text + ": made to fail");
       case Fault::kNever: {
         const auto own = options.deadline;
-        const auto deadline = own.count() > 0 ? own : options_.deadline;
+        const auto deadline = own.count() > 0 ? own : deadline_;
         return Work(std::make_unique<NeverWork>(*inner_, text, deadline));
       }
       case Fault::kDie:
-        if (options_.process) std::raise(SIGKILL);
         dead_ = {Code::kPeerLost, text + ": this rank died"};
         return dead_;
       case Fault::kFlip:
@@ -185,11 +184,10 @@ Status FaultyCommunicator::Close() {
   return inner_->Close();
 }
 
-FaultyCommunicator& InjectFaults(World& world, std::vector<Fault> faults, bool process,
+FaultyCommunicator& InjectFaults(World& world, std::vector<Fault> faults,
                                  std::chrono::milliseconds deadline) {
   auto& data = static_cast<WorldBase&>(world).data_;
-  auto faulty = std::make_unique<FaultyCommunicator>(
-      std::move(data), std::move(faults), FaultyCommunicator::Options{deadline, process});
+  auto faulty = std::make_unique<FaultyCommunicator>(std::move(data), std::move(faults), deadline);
   FaultyCommunicator& injected = *faulty;
   data = std::move(faulty);
   return injected;

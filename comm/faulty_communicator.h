@@ -10,8 +10,8 @@
 //   Fail(k, code)   it is not made and returns `code`, as if the library below had refused
 //   Never(k)        this rank does not come to it; its Work fails with kTimeout at the deadline, or
 //                   with the reason of the communicator as soon as that has failed
-//   Die(k)          this rank ends. A process by SIGKILL; a rank that is a thread goes silent: this
-//                   call and all later ones fail here and are not made
+//   Die(k)          this rank goes silent, as a thread cannot be killed: this call and all later
+//                   ones fail here and are not made
 //   Flip(k, bit)    one bit of what this rank receives is turned over, after the call has ended,
 //                   counted from the lowest of the first byte; beyond the end nothing happens
 //   Swap(k)         calls k and k + 1 are made in the other order; a rank that waits for k before
@@ -54,12 +54,9 @@ inline Fault Swap(int64_t call) { return {Fault::kSwap, call, {}, Code::kInterna
 
 class FaultyCommunicator final : public Communicator {
  public:
-  struct Options {
-    std::chrono::milliseconds deadline{150000};  // of Never, for calls that have none of their own
-    bool process = false;  // Die ends the process; otherwise the rank is a thread of several
-  };
+  // `deadline`: of Never, for calls that have none of their own.
   FaultyCommunicator(std::unique_ptr<Communicator> inner, std::vector<Fault> faults,
-                     const Options& options);
+                     std::chrono::milliseconds deadline);
   ~FaultyCommunicator() override;
 
   int64_t calls() const;  // made so far: how many places there are for a fault
@@ -91,15 +88,14 @@ class FaultyCommunicator final : public Communicator {
 
   const std::unique_ptr<Communicator> inner_;
   const std::vector<Fault> faults_;
-  const Options options_;
+  const std::chrono::milliseconds deadline_;
   int64_t calls_ = 0;
   Status dead_;
   std::shared_ptr<Held> held_;  // shared with its Work
 };
 
-// Puts the faults between this world's data communicator and its users, and returns it. The rank is
-// taken for a thread unless `process`.
-FaultyCommunicator& InjectFaults(World& world, std::vector<Fault> faults, bool process = false,
+// Puts the faults between this world's data communicator and its users, and returns it.
+FaultyCommunicator& InjectFaults(World& world, std::vector<Fault> faults,
                                  std::chrono::milliseconds deadline = std::chrono::seconds(150));
 
 }  // namespace stemma::comm

@@ -16,6 +16,11 @@ Status Finish(Result<Work> work) {
   return work->Wait();
 }
 
+// Buckets of several sizes come by in turn: what was once needed is kept.
+void Widen(size_t bytes, std::vector<char>* room) {
+  if (room->size() < bytes) room->resize(bytes);
+}
+
 }  // namespace
 
 HierarchicalCommunicator::HierarchicalCommunicator(std::unique_ptr<MpiGroup> world,
@@ -69,8 +74,8 @@ Status HierarchicalCommunicator::Walk(const Span& span, const CallOptions& optio
     slices[j] = SliceBegin(span.count, j + 1, owners_) - SliceBegin(span.count, j, owners_);
   }
   const int64_t own = slices[place];
-  raw_.resize(static_cast<size_t>(own * locals) * size);
-  result_->resize(static_cast<size_t>(own) * size);
+  Widen(static_cast<size_t>(own * locals) * size, &raw_);
+  Widen(static_cast<size_t>(own) * size, result_.get());
   const Span raw{raw_.data(), own * locals, span.dtype};
   const ConstSpan mine{result_->data(), own, span.dtype};
   CallOptions inside;

@@ -38,8 +38,6 @@ NodeRequest RequestOf(NodeVerb verb, const ConstSpan& in, void* out, const CallO
   return call;
 }
 
-ConstSpan Read(const Span& span) { return {span.data, span.count, span.dtype}; }
-
 }  // namespace
 
 Result<std::unique_ptr<NodeSharedCommunicator>> NodeSharedCommunicator::Create(
@@ -87,7 +85,7 @@ Result<Work> NodeSharedCommunicator::AllReduce(Span inout, const CallOptions& op
     STEMMA_RETURN_IF_ERROR(Health());
     return Work();
   }
-  NodeRequest call = RequestOf(NodeVerb::kReduce, Read(inout), inout.data, options);
+  NodeRequest call = RequestOf(NodeVerb::kReduce, Const(inout), inout.data, options);
   call.scale = options.scale;
   return Launch(call, options);
 }
@@ -137,7 +135,7 @@ Result<Work> NodeSharedCommunicator::Broadcast(Span inout, int root, const CallO
   STEMMA_RETURN_IF_ERROR(CheckBroadcast(inout, root, ranks_));
   STEMMA_RETURN_IF_ERROR(Health());
   if (inout.count == 0) return Work();
-  NodeRequest call = RequestOf(NodeVerb::kBroadcast, Read(inout), inout.data, options);
+  NodeRequest call = RequestOf(NodeVerb::kBroadcast, Const(inout), inout.data, options);
   call.root = root;
   return Launch(call, options);
 }

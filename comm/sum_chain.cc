@@ -71,7 +71,8 @@ Status SumChain::Reduce(Op op, DType dtype, const std::vector<const void*>& part
           waiting};
   const size_t wide = SizeOf(job.wide), size = SizeOf(dtype);
   job.chunk = std::max<int64_t>(1, chunk_bytes_ / static_cast<int64_t>(wide));
-  running_->resize(static_cast<size_t>(count) * wide);
+  const size_t running = static_cast<size_t>(count) * wide;
+  if (running_->size() < running) running_->resize(running);
   for (int64_t k = 0; k < job.chunks(); ++k) {
     if (previous_ >= 0) {
       STEMMA_ASSIGN_OR_RETURN(job.arriving.emplace_back(),
@@ -139,9 +140,13 @@ void SumChain::Add(const Job& job, int64_t first, int64_t n) {
   if (IsNarrow(job.dtype)) wide_.resize(job.parts.size() * static_cast<size_t>(job.chunk));
   for (size_t r = 0; r < job.parts.size(); ++r) {
     const char* const part = static_cast<const char*>(job.parts[r]) + first * size;
+    if (!IsNarrow(job.dtype)) {
+      in.push_back(part);
+      continue;
+    }
     float* const widened = wide_.data() + r * static_cast<size_t>(job.chunk);
-    if (IsNarrow(job.dtype)) Widen(job.dtype, part, n, widened);
-    in.push_back(IsNarrow(job.dtype) ? static_cast<const void*>(widened) : part);
+    Widen(job.dtype, part, n, widened);
+    in.push_back(widened);
   }
   char* const out = job.out + first * size;
   char* const to = last && !IsNarrow(job.dtype) ? out : running;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 
 namespace stemma::comm {
 namespace {
@@ -31,8 +30,8 @@ Status CheckTimes(const CommSettings& settings) {
 }
 
 Status CheckNodes(const CommSettings& settings) {
-  if (settings.ranks_per_node < 0 || settings.ranks_per_node > std::numeric_limits<int>::max()) {
-    return Refuse("comm.ranks_per_node must be from 0 to 2147483647");
+  if (settings.ranks_per_node < 0 || settings.ranks_per_node > 65536) {
+    return Refuse("comm.ranks_per_node must be from 0 to 65536");
   }
   if (!settings.fake_nodes.empty() && settings.ranks_per_node > 0) {
     return Refuse("comm.fake_nodes and comm.ranks_per_node both say who shares a node: set one");

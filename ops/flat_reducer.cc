@@ -250,7 +250,9 @@ Status FlatReducer::LaunchAll() {
   window_ = Window::kLaunched;
   return Remember(Guard("launch", [&]() -> Status {
     std::vector<uint8_t> used;
-    for (size_t slot = 0; slot < plan().slots.size(); ++slot) used.push_back(arrivals_->Used(slot));
+    for (size_t slot = 0; facts_.tells_use() && slot < plan().slots.size(); ++slot) {
+      used.push_back(arrivals_->Used(slot));
+    }
     facts_.Write(used, contribution_);
     arrivals_->Close();
     return LaunchReady();

@@ -77,7 +77,8 @@ struct Plan {
 
 // `ranks` counts only when the optimizer is sharded. kInvalidArgument: duplicate or empty name, a
 // tensor without elements, a dtype that cannot be reduced, caps that are not positive, an unknown
-// value of `unused` or `shard`, no trainable parameter.
+// value of `unused`, `compress`, `divisor`, `lost_alias`, `check_finite` or `shard`, `shard`
+// together with `compress`, no trainable parameter.
 Result<Plan> MakePlan(const std::vector<ParameterInfo>& parameters, const OpsSettings& settings,
                       int ranks = 1);
 

@@ -38,15 +38,15 @@ at::ScalarType ScalarTypeOf(DType dtype) {
 }
 
 Result<comm::Span> SpanOf(const at::Tensor& tensor, std::string_view name) {
-  const std::string quoted = '"' + std::string(name) + '"';
-  if (!tensor.defined()) return Status(Code::kInvalidArgument, quoted + " is undefined");
+  const auto quoted = [&] { return '"' + std::string(name) + '"'; };
+  if (!tensor.defined()) return Status(Code::kInvalidArgument, quoted() + " is undefined");
   if (tensor.layout() != at::kStrided || !tensor.is_non_overlapping_and_dense()) {
-    return Status(Code::kInvalidArgument, quoted +
+    return Status(Code::kInvalidArgument, quoted() +
                                               " does not fill one piece of memory: pass "
                                               "tensor.contiguous() and copy the result back");
   }
   const Result<DType> dtype = DTypeOf(tensor);
-  if (!dtype.ok()) return Status(dtype.status()).Within(quoted);
+  if (!dtype.ok()) return Status(dtype.status()).Within(quoted());
   return comm::Span{tensor.data_ptr(), tensor.numel(), *dtype};
 }
 

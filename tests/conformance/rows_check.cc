@@ -47,9 +47,11 @@ CONFORMANCE_ROW(conformance_26_a_tensor_given_away_twice) {
 
 CONFORMANCE_ROW(conformance_27_a_name_used_again) { return Both(rig, Row27NameUsedAgain); }
 
-CONFORMANCE_ROW(conformance_38_gathers_differ) { return Checked(rig, Row38GathersDiffer); }
+CONFORMANCE_ROW_FROM(2, conformance_38_gathers_differ) { return Checked(rig, Row38GathersDiffer); }
 
-CONFORMANCE_ROW(conformance_40_broadcasts_differ) { return Checked(rig, Row40BroadcastsDiffer); }
+CONFORMANCE_ROW_FROM(2, conformance_40_broadcasts_differ) {
+  return Checked(rig, Row40BroadcastsDiffer);
+}
 
 CONFORMANCE_ROW(conformance_49_groups) { return Both(rig, Row49Groups); }
 
@@ -61,13 +63,13 @@ CONFORMANCE_ROW_FROM(2, conformance_51_unequal_lists) { return Both(rig, Row51Un
 
 // Not on the checklist.
 
-CONFORMANCE_ROW(the_same_call_for_another_bucket_is_another_call) {
+CONFORMANCE_ROW_FROM(2, the_same_call_for_another_bucket_is_another_call) {
   return Checked(rig, OrderOfBucketsDiffers);
 }
 
-CONFORMANCE_ROW(blocks_of_other_lengths_are_named) { return Checked(rig, BlocksDiffer); }
+CONFORMANCE_ROW_FROM(2, blocks_of_other_lengths_are_named) { return Checked(rig, BlocksDiffer); }
 
-CONFORMANCE_ROW(parts_of_other_sizes_are_named) { return Checked(rig, CountsDiffer); }
+CONFORMANCE_ROW_FROM(2, parts_of_other_sizes_are_named) { return Checked(rig, CountsDiffer); }
 
 CONFORMANCE_ROW(a_rank_that_refuses_leaves_nobody_waiting) { return Checked(rig, OneRankRefuses); }
 

@@ -34,9 +34,9 @@ Result<double> SumOfAll(Rig& rig, double mine) {
   return sum;
 }
 
-// All ranks on one core. Rank by rank works while the others wait for it, in steps of half a
-// second of processor time; then many small calls. On one core, time is the processor time of all:
-// the work alone would be ideal, and 3 times that is the most.
+// All ranks on one core. Rank by rank works while the others wait for it, in steps of a quarter of
+// a second of processor time; then many small calls. On one core, time is the processor time of
+// all: the work alone would be ideal, and 3 times that is the most.
 Status Crowded(Rig& rig) {
   constexpr double kStep = 0.25;
   const int n = rig.ranks();

@@ -90,7 +90,7 @@ Result<Outcome> TrainWith(Rig& rig, int faulty, const std::vector<comm::Fault>& 
   STEMMA_RETURN_IF_ERROR(rig.Reopen(settings));
   const bool mine = rig.rank() == faulty;
   comm::FaultyCommunicator& data =
-      comm::InjectFaults(rig.world(), mine ? faults : std::vector<comm::Fault>(), false,
+      comm::InjectFaults(rig.world(), mine ? faults : std::vector<comm::Fault>(),
                          milliseconds(static_cast<int64_t>(deadline_s * 1000)));
   Outcome outcome;
   const Result<uint64_t> digest = Train(rig.world());

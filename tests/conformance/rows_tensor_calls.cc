@@ -48,7 +48,7 @@ CONFORMANCE_ROW(conformance_44_scatter_and_gather_is_all_reduce) {
   return Row44ScatterGatherIsAllReduce(rig.data());
 }
 
-CONFORMANCE_ROW(conformance_45_equal_split_not_divisible) {
+CONFORMANCE_ROW_FROM(2, conformance_45_equal_split_not_divisible) {
   return Row45EqualSplitNotDivisible(rig.data());
 }
 

@@ -31,10 +31,6 @@ Status Values::Expect(const Form& form, const std::string& what) const {
   return {};
 }
 
-Status Broken(const std::string& what) { return {Code::kInternal, "promise broken: " + what}; }
-
-Status Finish(Result<comm::Work> work) { return work.ok() ? work->Wait() : work.status(); }
-
 Status FailsWith(const Status& found, Code code, const std::string& text) {
   if (found.code() == code && found.message().find(text) != std::string::npos) return {};
   return Broken(std::string("expected ") + CodeName(code) + " with '" + text + "', found " +

@@ -9,6 +9,8 @@
 #include "comm/communicator.h"
 #include "core/status.h"
 
+#include "tests/support/promise.h"
+
 namespace stemma::tests {
 
 inline const DType kReducible[] = {DType::kU8,  DType::kI8,   DType::kI32, DType::kI64,
@@ -33,13 +35,10 @@ class Values {
   std::vector<char> bytes_;
 };
 
-Status Broken(const std::string& what);
 inline Status Promised(bool held, const std::string& what) {
   return held ? Status() : Broken(what);
 }
 
-// The call was made, and waited for.
-Status Finish(Result<comm::Work> work);
 // `found` has this code and its message holds `text`.
 Status FailsWith(const Status& found, Code code, const std::string& text);
 

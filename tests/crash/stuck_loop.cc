@@ -1,8 +1,8 @@
 // A training loop without a training: collective calls, phases and steps, in which one rank dies,
-// stops, loops for ever or makes another call, where it is told to.
+// stops or loops for ever, where it is told to.
 //
 //   stuck_loop WHAT PHASE RANK STEP WARN_S ABORT_S [FOLDER]
-//     WHAT   kill, stop, loop, call (another call than the others), none
+//     WHAT   kill, stop, loop, none
 //     PHASE  start, data, backward, wait, optimizer, control, end; launch: before the World;
 //            group: in the forward pass rank 1 waits for rank 2 in a call of their group
 // With STUCK_NODES every rank watches as if it had a node of its own.
@@ -65,13 +65,12 @@ class Loop {
     Enter(Phase::kForward);
     STEMMA_RETURN_IF_ERROR(CallGroup());
     Enter(Phase::kBackward);
-    const bool other = Now("backward") && plan_.what == "call";
     comm::CallOptions options;
-    options.what = other ? "bucket 7 (x .. y)" : "bucket 0 (a .. b)";
+    options.what = "bucket 0 (a .. b)";
     options.op = comm::Op::kSum;
     float values[64] = {1};
-    STEMMA_ASSIGN_OR_RETURN(
-        comm::Work work, world_.data().AllReduce({values, other ? 32 : 64, DType::kF32}, options));
+    STEMMA_ASSIGN_OR_RETURN(comm::Work work,
+                            world_.data().AllReduce({values, 64, DType::kF32}, options));
     Enter(Phase::kWait);
     STEMMA_RETURN_IF_ERROR(work.Wait());
     Enter(Phase::kOptimizer);

@@ -32,7 +32,7 @@ std::vector<Outcome> Run(const std::vector<Fault>& faults, const std::string& ch
   settings.deadline_s = 0.3;
   settings.check = check;
   const auto worlds = World::Threads(2, settings);
-  InjectFaults(*worlds[1], faults, false, milliseconds(300));
+  InjectFaults(*worlds[1], faults, milliseconds(300));
   std::vector<Outcome> outcomes(2);
   tests::SpawnRanks(2, [&](int rank) {
     Outcome& mine = outcomes[rank];

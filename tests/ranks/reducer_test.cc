@@ -106,10 +106,7 @@ TEST_CASE("tensors survive the reducer") { OnThreads(MemoryOutlivesTheReducer); 
 TEST_CASE("conformance_16_and_33_fused_buckets_have_the_bits_of_unfused_ones") {
   OnThreads(FusedBitsAreUnfusedBits);
 }
-TEST_CASE("conformance_25_a_tensor_on_another_device_on_one_rank_is_refused_on_all") {
-  OnThreads(OtherDeviceIsRefused);
-}
-TEST_CASE("conformance_34_mixed_devices_are_refused_before_anything_is_sent") {
+TEST_CASE("conformance_25_and_34_another_device_is_refused_on_all_before_anything_is_sent") {
   OnThreads(OtherDeviceIsRefused);
 }
 TEST_CASE("conformance_35_a_partly_filled_bucket_waits_and_its_timeout_names_it") {

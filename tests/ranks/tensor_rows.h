@@ -21,6 +21,7 @@ Status Row41BroadcastManyTensors(comm::Communicator& c);
 Status Row42ReduceScatter(comm::Communicator& c);
 Status Row43ReduceScatterErrors(comm::Communicator& c);
 Status Row44ScatterGatherIsAllReduce(comm::Communicator& c);
+// REQUIRES: two ranks or more; one divides everything.
 Status Row45EqualSplitNotDivisible(comm::Communicator& c);
 Status Row46AllToAllSplits(comm::Communicator& c);
 Status Row47AllToAllErrors(comm::Communicator& c);

@@ -9,7 +9,7 @@
 namespace stemma::tests {
 
 // Calls that differ between ranks, in a world opened with comm.check=full. Each leaves the world's
-// data communicator failed, so each needs a world of its own.
+// data communicator failed, so each needs a world of its own. REQUIRES: two ranks or more
 Status Row19ScalesDiffer(comm::World& world);
 Status Row20ShapesDiffer(comm::World& world);
 Status Row21OtherNumberOfDims(comm::World& world);
@@ -30,7 +30,7 @@ Status OneRankRefuses(comm::World& world);
 // With any settings.
 Status Row49Groups(comm::World& world);
 Status Row50BadLists(comm::World& world);
-Status Row51UnequalLists(comm::World& world);
-Status Row05ClosedWorld(comm::World& world);  // closes it
+Status Row51UnequalLists(comm::World& world);  // REQUIRES: two ranks or more
+Status Row05ClosedWorld(comm::World& world);   // closes it
 
 }  // namespace stemma::tests

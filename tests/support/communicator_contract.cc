@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/elements.h"
+#include "tests/support/promise.h"
 
 namespace stemma::tests {
 namespace {
@@ -16,8 +17,6 @@ using comm::ConstSpan;
 using comm::Op;
 using comm::Span;
 using comm::Work;
-using internal::Broken;
-using internal::Finish;
 using internal::Read;
 using internal::Write;
 

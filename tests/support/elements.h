@@ -3,25 +3,13 @@
 #pragma once
 
 #include <cstring>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
 #include "comm/reduce_kernels.h"
 #include "core/dtype.h"
-#include "core/status.h"
 
 namespace stemma::tests::internal {
-
-inline Status Broken(const std::string& what) {
-  return {Code::kInternal, "promise broken: " + what};
-}
-
-inline Status Finish(Result<comm::Work> work) {
-  STEMMA_RETURN_IF_ERROR(work.status());
-  return work->Wait();
-}
 
 constexpr DType kAllDTypes[] = {DType::kU8,  DType::kI8,   DType::kI32, DType::kI64,
                                 DType::kF16, DType::kBF16, DType::kF32, DType::kF64};

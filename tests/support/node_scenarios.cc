@@ -9,6 +9,7 @@
 #include "comm/reduce_kernels.h"
 
 #include "tests/support/communicator_contract.h"
+#include "tests/support/promise.h"
 
 namespace stemma::tests {
 namespace {
@@ -22,13 +23,6 @@ using comm::Op;
 using comm::Span;
 using comm::Work;
 using std::chrono::milliseconds;
-
-Status Broken(const std::string& what) { return {Code::kInternal, "promise broken: " + what}; }
-
-Status Finish(Result<Work> work) {
-  STEMMA_RETURN_IF_ERROR(work.status());
-  return work->Wait();
-}
 
 Status Expect(const Status& found, Code code, const std::string& text) {
   if (found.code() == code && found.message().find(text) != std::string::npos) return {};

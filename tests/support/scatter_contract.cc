@@ -8,6 +8,7 @@
 
 #include "tests/support/communicator_contract.h"
 #include "tests/support/elements.h"
+#include "tests/support/promise.h"
 
 namespace stemma::tests {
 namespace {
@@ -16,9 +17,7 @@ using comm::BeginOf;
 using comm::CallOptions;
 using comm::Communicator;
 using comm::Op;
-using internal::Broken;
 using internal::Elements;
-using internal::Finish;
 
 using Counts = std::vector<int64_t>;
 

@@ -3,14 +3,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/promise.h"
+
 namespace stemma::tests {
 namespace {
 
 using comm::Control;
 using comm::Mine;
 using comm::Verdict;
-
-Status Broken(const std::string& what) { return {Code::kInternal, "promise broken: " + what}; }
 
 Status Expect(const Status& found, Code code, const std::string& text) {
   if (found.code() == code && found.message() == text) return {};

@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+from figure_base import environment, mpirun
+
 LIMIT_S = 10.0
 RECIPE = """
 run.name = "killed"
@@ -71,12 +73,9 @@ def one(stemma, ranks, delay, random_source):
     with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
         recipe = pathlib.Path(folder) / "killed.toml"
         recipe.write_text(RECIPE)
-        env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                   OMP_NUM_THREADS="1")
-        command = ["mpirun", "-n", str(ranks), "--oversubscribe", "--bind-to", "none",
-                   "--mca", "btl_vader_single_copy_mechanism", "none", str(stemma), "train",
-                   str(recipe), "--progress=off"]
-        process = subprocess.Popen(command, cwd=folder, env=env, text=True,
+        command = mpirun(ranks) + [stemma, "train", recipe, "--progress=off"]
+        process = subprocess.Popen([str(c) for c in command], cwd=folder, text=True,
+                                   env=dict(environment(), OMP_NUM_THREADS="1"),
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         until = time.monotonic() + 60
         pids = {}

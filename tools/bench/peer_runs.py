@@ -46,9 +46,9 @@ def mpirun(mca=None, env=None):
 
 # --- Training. ---
 
-def train_ours(model, *loops):
+def train_ours(model, *loops, shape=None):
     """One run of `stemma bench train`: its JSON."""
-    shape = SHAPES[model]
+    shape = shape or SHAPES[model]
     with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
         numbers = pathlib.Path(folder) / "bench.json"
         run(mpirun({"btl_vader_single_copy_mechanism": "none"}) +
@@ -61,13 +61,7 @@ def train_ours(model, *loops):
 
 def train_memory(loops):
     """The JSON of mlp with batches of one: memory, not time."""
-    with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
-        numbers = pathlib.Path(folder) / "bench.json"
-        run(mpirun({"btl_vader_single_copy_mechanism": "none"}) +
-            [stemma(), "bench", "train", "mlp", "--threads=1", "--json", numbers, "--batch-size=1",
-             "--num-iters=1", "--num-batches-per-iter=3", "--num-warmup-batches=2"] + list(loops),
-            env=environment(), timeout=600)
-        return json.loads(numbers.read_text())
+    return train_ours("mlp", *loops, shape=Shape(batch=1, size=0, iters=1, steps=3, warmup=2))
 
 
 def train_peer(peer, model):

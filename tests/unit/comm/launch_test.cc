@@ -100,7 +100,7 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
   refused([](auto& s) { s.init_timeout_s = std::nan(""); }, "comm.init_timeout_s must be above 0");
   refused([](auto& s) { s.diagnose.abort_s = 1e300; }, "diagnose.abort_s must be 0 (never) or");
   refused([](auto& s) { s.diagnose.warn_s = -1; }, "diagnose.warn_s must be 0 (never) or");
-  refused([](auto& s) { s.ranks_per_node = int64_t{1} << 32; }, "must be from 0 to 2147483647");
+  refused([](auto& s) { s.ranks_per_node = int64_t{1} << 32; }, "must be from 0 to 65536");
   CHECK_THAT(with([](auto& s) { s.diagnose.abort_s = 0; }), IsOk());
   CommSettings mpi;
   mpi.backend = "mpi";
