@@ -1,5 +1,8 @@
 #include "models/train/session.h"
 
+#include <map>
+#include <set>
+
 #include <nlohmann/json.hpp>
 
 #include "core/bytes.h"
@@ -39,9 +42,13 @@ std::string ChangeText(const SettingChange& change) {
          (change.to.empty() ? "(absent)" : change.to);
 }
 
-std::string TextAt(const nlohmann::json& object, const char* key) {
-  const bool there = object.is_object() && object.contains(key) && object[key].is_string();
-  return there ? object[key].get<std::string>() : std::string();
+// What the environment of a program says about its build.
+std::map<std::string, std::string> IdentityIn(const std::string& environment) {
+  const auto json = nlohmann::json::parse(environment, nullptr, false);
+  std::map<std::string, std::string> identity;
+  if (!json.is_object() || !json.contains("identity")) return identity;
+  for (const auto& [key, value] : json["identity"].items()) identity[key] = value.dump();
+  return identity;
 }
 
 Status RefuseChanges(const Record& head, const std::vector<SettingChange>& changes) {
@@ -168,14 +175,15 @@ class Decision {
   // Whether the program that left the state computes what this one does. Notes say what differs.
   Result<bool> IsSameBuild(const Record& head) {
     STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.environment));
-    const auto then = nlohmann::json::parse(before, nullptr, false);
-    const auto now = nlohmann::json::parse(options_.environment, nullptr, false);
+    auto then = IdentityIn(before), now = IdentityIn(options_.environment);
+    std::set<std::string> keys;
+    for (const auto& [key, value] : then) keys.insert(key);
+    for (const auto& [key, value] : now) keys.insert(key);
     bool same = true;
-    for (const char* key : {"program", "build", "LibTorch compiled", "LibTorch loaded"}) {
-      const std::string from = TextAt(then, key), to = TextAt(now, key);
-      if (from == to) continue;
+    for (const std::string& key : keys) {
+      if (then[key] == now[key]) continue;
       same = false;
-      session_.notes.push_back(std::string("another build: ") + ChangeText({key, from, to}));
+      session_.notes.push_back("another build: " + ChangeText({key, then[key], now[key]}));
     }
     return same;
   }

@@ -43,7 +43,7 @@ struct Session {
 struct SessionOptions {
   bool fresh = false;  // refuse to continue
   int64_t total_steps = 0;
-  // A JSON object of texts: what this program was made of and runs on. Also in every record.
+  // A JSON object, also in every record; its "identity" says what this program was made of.
   std::string environment = {};
 };
 

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -154,8 +155,29 @@ def test_metrics_have_a_row_for_every_step(box):
 
 def test_environment_says_which_libtorch_is_loaded(box):
     done = box.run([str(box.programs / "stemma-engine"), "version"]).expect(0)
-    facts = json.loads(done.text)
+    facts = json.loads(done.text)["identity"]
     assert facts["LibTorch loaded"].split("+")[0] == facts["LibTorch compiled"], facts
+
+
+def test_state_of_another_build_goes_on_but_is_not_called_exact(box):
+    """The other build is the same program and one byte behind its end."""
+    steady = ["--set", "optim.schedule=constant", "--set", "optim.warmup_steps=0"]
+    path = box.recipe(steps=5)
+    box.train(path, *steady).expect(0)
+    longer = steady + ["--set", "train.length=10step"]
+    other = box.dir / "other"
+    other.mkdir()
+    for name in ("stemma", "stemma-engine"):
+        shutil.copy(str(box.programs / name), str(other / name))
+    (other / "stemma-engine").chmod(0o755)
+    with open(str(other / "stemma-engine"), "ab") as program:
+        program.write(b"\0")
+    mine, box.stemma = box.stemma, str(other / "stemma")
+    done = box.train(path, *longer)
+    done.expect(0, "continuing r from r@5 ", "by another build", 'another build: program "xxh3:')
+    assert ", exact" not in done.text, done.text
+    box.train(path, *steady, "--set", "train.length=15step").expect(0, "r@10 ", ", exact")
+    box.stemma = mine
 
 
 def test_accumulation_equals_one_pass_in_data_and_roughly_in_loss(box):

@@ -57,7 +57,7 @@ ops::Identity ProgramIdentity() {
 
 std::string EnvironmentJson() {
   nlohmann::ordered_json json;
-  for (const auto& [name, value] : ProgramIdentity()) json[name] = value;
+  for (const auto& [name, value] : ProgramIdentity()) json["identity"][name] = value;
   json["LibTorch loaded from"] = LoadedFrom(reinterpret_cast<const void*>(&at::show_config));
   const auto machine = nlohmann::ordered_json::parse(FactsJson(InspectMachine()), nullptr, false);
   if (machine.is_object()) json.update(machine);

@@ -12,7 +12,7 @@ namespace stemma::cli {
 // "2.11.0"}, ...: facts that must be equal on all ranks.
 ops::Identity ProgramIdentity();
 
-// The same and the facts that may differ (host, cores, kernel), as one JSON object.
+// The same, as "identity", and the facts that may differ (host, cores, kernel), as one JSON object.
 std::string EnvironmentJson();
 
 }  // namespace stemma::cli
