@@ -129,7 +129,9 @@ def conformance_71_one_rank_throws(box):
     assert done.code == 1, done.text
     assert done.text.count("rank 1 failed: step 6: the planned failure") == 1, done.text
     assert "is gone" not in done.text, done.text
-    assert "the planned failure" in error_of(box)["cause"], error_of(box)
+    error = error_of(box)
+    assert "the planned failure" in error["cause"], error
+    assert error["rank"] == 1 and error["step"] == 5, error  # written by the rank that failed
 
 
 def conformance_72_sigterm_on_any_rank_stops_all_at_a_common_step(box):
