@@ -1,0 +1,225 @@
+#include "lineage/index.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <queue>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "core/bytes.h"
+#include "core/toml.h"
+#include "lineage/graph.h"
+
+namespace stemma::lineage {
+namespace {
+
+// Parents before children; among those that are free, the older first.
+std::vector<const Record*> InOrder(const Graph& graph) {
+  std::unordered_map<StateId, size_t> waits_for;
+  using Free = std::tuple<int64_t, StateId, const Record*>;
+  std::priority_queue<Free, std::vector<Free>, std::greater<>> free;
+  for (const auto& [id, record] : graph.states) {
+    size_t known = 0;
+    for (const Edge& edge : record.parents) known += graph.states.count(edge.parent);
+    waits_for[id] = known;
+    if (known == 0) free.push({record.wall_ms, id, &record});
+  }
+  std::vector<const Record*> order;
+  for (; !free.empty();) {
+    const Record* record = std::get<2>(free.top());
+    free.pop();
+    order.push_back(record);
+    const auto children = graph.children.find(record->id);
+    if (children == graph.children.end()) continue;
+    for (const StateId& child : children->second) {
+      const auto waiting = waits_for.find(child);
+      if (waiting == waits_for.end() || --waiting->second > 0) continue;
+      const Record& next = graph.states.at(child);
+      free.push({next.wall_ms, child, &next});
+    }
+  }
+  return order;
+}
+
+class TableBuilder {
+ public:
+  explicit TableBuilder(std::vector<std::string>* texts) : texts_(texts) {}
+
+  // REQUIRES: `at` never descends for a key.
+  void Add(uint32_t at, const std::string& key, const AttributeValue& value) {
+    Values& column = columns_[key];
+    column.at.push_back(at);
+    column.values.push_back(ValueOf(value));
+  }
+
+  Table Build() {
+    Table table;
+    for (auto& [key, column] : columns_) {
+      table.keys.push_back(key);
+      table.columns.push_back(std::move(column));
+    }
+    return table;
+  }
+
+ private:
+  Value ValueOf(const AttributeValue& value) {
+    if (const bool* yes = std::get_if<bool>(&value)) return {ValueKind::kBool, *yes ? 1u : 0u};
+    if (const int64_t* number = std::get_if<int64_t>(&value)) {
+      return {ValueKind::kInt, static_cast<uint64_t>(*number)};
+    }
+    if (const double* number = std::get_if<double>(&value)) {
+      Value out{ValueKind::kFloat, 0};
+      std::memcpy(&out.bits, number, sizeof out.bits);
+      return out;
+    }
+    const std::string& text = std::get<std::string>(value);
+    const auto [known, is_new] = known_.emplace(text, texts_->size());
+    if (is_new) texts_->push_back(text);
+    return {ValueKind::kText, known->second};
+  }
+
+  std::map<std::string, Values> columns_;
+  std::unordered_map<std::string, uint64_t> known_;
+  std::vector<std::string>* texts_;
+};
+
+class Builder {
+ public:
+  Builder(const Graph& graph, const Store& store) : graph_(graph), store_(store) {}
+
+  Index Build() {
+    index_.warnings = graph_.warnings;
+    const std::vector<const Record*> order = InOrder(graph_);
+    for (Row row = 0; row < order.size(); ++row) row_of_[order[row]->id] = row;
+    for (const auto& [name, run] : graph_.runs) AddRun(run);
+    for (const Record* record : order) AddState(*record);
+    AddChildren();
+    for (const auto& [name, tag] : graph_.tags) {
+      index_.tags.push_back({name, RowOf(tag.target), tag.version});
+    }
+    index_.by_id.resize(order.size());
+    for (Row row = 0; row < order.size(); ++row) index_.by_id[row] = row;
+    std::sort(index_.by_id.begin(), index_.by_id.end(),
+              [this](Row a, Row b) { return index_.id[a] < index_.id[b]; });
+    index_.metrics = metrics_.Build();
+    index_.attributes = attributes_.Build();
+    index_.hp = hp_.Build();
+    return std::move(index_);
+  }
+
+ private:
+  Row RowOf(const StateId& id) const {
+    const auto found = row_of_.find(id);
+    return found == row_of_.end() ? kNoRow : found->second;
+  }
+
+  void AddRun(const RunEntry& entry) {
+    run_of_[entry.ulid] = static_cast<uint32_t>(index_.runs.size());
+    RunRow run{entry.name, entry.ulid, {}, kNoRow, entry.newest_incarnation};
+    for (const StateId& id : entry.states) run.states.push_back(RowOf(id));
+    if (entry.head) run.head = RowOf(*entry.head);
+    index_.runs.push_back(std::move(run));
+  }
+
+  void AddState(const Record& record) {
+    const Row row = static_cast<Row>(index_.id.size());
+    index_.id.push_back(record.id);
+    index_.run.push_back(run_of_.at(record.run));
+    index_.incarnation.push_back(record.incarnation);
+    index_.capture.push_back(record.capture);
+    index_.step.push_back(record.step);
+    index_.samples.push_back(record.samples);
+    index_.epoch.push_back(record.epoch);
+    index_.world.push_back(record.world);
+    index_.reason.push_back(record.reason);
+    index_.wall_ms.push_back(record.wall_ms);
+    const StateBytes bytes = BytesOf(graph_, record);
+    index_.logical_bytes.push_back(bytes.logical);
+    index_.own_bytes.push_back(bytes.own);
+    index_.shared_bytes.push_back(bytes.shared);
+    index_.flags.push_back(IsSuspect(record) ? kSuspectFlag : 0);
+    index_.settings.push_back(SettingsOf(record));
+    index_.edge.push_back(record.parents.empty() ? EdgeKind::kTrain : record.parents[0].kind);
+    index_.parent_begin.push_back(static_cast<uint32_t>(index_.parents.size()));
+    for (const Edge& edge : record.parents) {
+      if (const Row parent = RowOf(edge.parent); parent != kNoRow) index_.parents.push_back(parent);
+    }
+    for (const auto& [key, value] : record.metrics) metrics_.Add(row, key, value);
+    std::map<std::string, AttributeValue> attributes = record.attributes;
+    if (const auto notes = graph_.notes.find(record.id); notes != graph_.notes.end()) {
+      for (const auto& [key, value] : notes->second) attributes[key] = value;
+    }
+    for (const auto& [key, value] : attributes) attributes_.Add(row, key, value);
+  }
+
+  uint32_t SettingsOf(const Record& record) {
+    const auto [known, is_new] =
+        settings_.emplace(record.settings, static_cast<uint32_t>(settings_.size()));
+    if (!is_new || record.settings.empty()) return known->second;
+    const Result<std::string> text = store_.GetBlob(record.settings);
+    const std::string name = "settings of " + NameOfState(record);
+    const auto entries = text.ok() ? ParseToml(*text, name) : text.status();
+    if (!entries.ok()) {
+      index_.warnings.push_back(name + ": " + entries.status().message());
+      return known->second;
+    }
+    for (const TomlEntry& entry : *entries) hp_.Add(known->second, entry.key, entry.value);
+    return known->second;
+  }
+
+  // Counting sort by parent: children ascend.
+  void AddChildren() {
+    const size_t states = index_.id.size();
+    index_.parent_begin.push_back(static_cast<uint32_t>(index_.parents.size()));
+    index_.child_begin.assign(states + 1, 0);
+    for (const Row parent : index_.parents) ++index_.child_begin[parent + 1];
+    for (size_t i = 0; i < states; ++i) index_.child_begin[i + 1] += index_.child_begin[i];
+    index_.children.resize(index_.parents.size());
+    std::vector<uint32_t> next(index_.child_begin.begin(), index_.child_begin.end() - 1);
+    for (Row row = 0; row < states; ++row) {
+      for (const Row parent : index_.ParentsOf(row)) index_.children[next[parent]++] = row;
+    }
+  }
+
+  const Graph& graph_;
+  const Store& store_;
+  Index index_;
+  std::unordered_map<StateId, Row> row_of_;
+  std::unordered_map<std::string, uint32_t> run_of_;
+  std::unordered_map<ObjectId, uint32_t> settings_;
+  TableBuilder metrics_{&index_.texts}, attributes_{&index_.texts}, hp_{&index_.texts};
+};
+
+}  // namespace
+
+const Value* Values::Find(uint32_t where) const {
+  const auto found = std::lower_bound(at.begin(), at.end(), where);
+  if (found == at.end() || *found != where) return nullptr;
+  return &values[static_cast<size_t>(found - at.begin())];
+}
+
+const Values* Table::Find(std::string_view key) const {
+  const auto found = std::lower_bound(keys.begin(), keys.end(), key);
+  if (found == keys.end() || *found != key) return nullptr;
+  return &columns[static_cast<size_t>(found - keys.begin())];
+}
+
+Row Index::Find(const StateId& state) const {
+  const auto found =
+      std::lower_bound(by_id.begin(), by_id.end(), state,
+                       [this](Row row, const StateId& want) { return id[row] < want; });
+  return found == by_id.end() || id[*found] != state ? kNoRow : *found;
+}
+
+const RunRow* Index::FindRun(std::string_view name) const {
+  const auto found =
+      std::lower_bound(runs.begin(), runs.end(), name,
+                       [](const RunRow& one, std::string_view want) { return one.name < want; });
+  return found == runs.end() || found->name != name ? nullptr : &*found;
+}
+
+Index IndexOf(const Graph& graph, const Store& store) { return Builder(graph, store).Build(); }
+
+}  // namespace stemma::lineage
