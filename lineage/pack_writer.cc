@@ -1,42 +1,32 @@
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "core/check.h"
 #include "core/digest.h"
 #include "lineage/pack.h"
 #include "lineage/planes.h"
+#include "lineage/write_behind.h"
 
 namespace stemma::lineage {
 namespace {
 
 constexpr uint64_t kTileBytes = 1 << 18;  // fetched at once: stays in the cache until it is split
 
-struct FreeDeleter {
-  void operator()(char* bytes) const { std::free(bytes); }
-};
-
-// Gathers the file in one aligned buffer, hashes the data in chunks as it leaves, and appends.
+// Gathers the file in aligned buffers, hashes the data in chunks as it leaves, and appends.
 class Stream {
  public:
   Stream(WritableFile& file, uint64_t buffer_bytes, uint64_t header_bytes)
-      : file_(file),
-        capacity_(buffer_bytes),
-        buffer_(static_cast<char*>(std::aligned_alloc(kPackAlign, buffer_bytes))),
-        unhashed_(header_bytes) {
-    STEMMA_CHECK(buffer_ != nullptr, "no memory for a write buffer");
-  }
+      : out_(file, buffer_bytes), unhashed_(header_bytes) {}
 
   // Room for at most `bytes` more; the caller fills it and calls Filled().
   Result<char*> Room(uint64_t bytes, uint64_t* room) {
-    if (used_ == capacity_) STEMMA_RETURN_IF_ERROR(Flush());
-    *room = std::min(bytes, capacity_ - used_);
-    return buffer_.get() + used_;
+    if (used_ == out_.capacity()) STEMMA_RETURN_IF_ERROR(Flush());
+    *room = std::min(bytes, out_.capacity() - used_);
+    return out_.buffer() + used_;
   }
 
   void Filled(uint64_t bytes) {
-    Hash({buffer_.get() + used_, bytes});
+    Hash({out_.buffer() + used_, bytes});
     used_ += bytes;
     written_ += bytes;
   }
@@ -57,10 +47,10 @@ class Stream {
     return Append(zeros);
   }
 
-  Status Flush() {
-    STEMMA_RETURN_IF_ERROR(file_.Append({buffer_.get(), used_}));
-    used_ = 0;
-    return {};
+  // All of it is in the file.
+  Status Finish() {
+    STEMMA_RETURN_IF_ERROR(Flush());
+    return out_.Finish();
   }
 
   // Ends the last chunk; what follows is not hashed.
@@ -73,6 +63,11 @@ class Stream {
   uint64_t written() const { return written_; }
 
  private:
+  Status Flush() {
+    const uint64_t bytes = used_;
+    used_ = 0;
+    return out_.Append(bytes);
+  }
   void Hash(std::string_view bytes) {
     const uint64_t skip = std::min<uint64_t>(unhashed_, bytes.size());
     unhashed_ -= skip;
@@ -91,11 +86,9 @@ class Stream {
     in_chunk_ = 0;
   }
 
-  WritableFile& file_;
-  const uint64_t capacity_;
-  const std::unique_ptr<char, FreeDeleter> buffer_;
+  WriteBehind out_;
   uint64_t used_ = 0, written_ = 0;
-  uint64_t unhashed_;            // header bytes still to come
+  uint64_t unhashed_;  // header bytes still to come
   uint64_t in_chunk_ = 0;
   bool hashing_ = true;
   Xxh128Stream digest_;
@@ -106,7 +99,7 @@ class Stream {
 Status WritePiece(const PackPiece& piece, uint64_t element, PieceSource& source, Stream* stream,
                   std::string* tile) {
   const uint64_t stored = piece.plane == Plane::kWhole ? element : element / 2;
-  uint64_t done = 0;             // stored bytes
+  uint64_t done = 0;  // stored bytes
   while (done < piece.file_bytes) {
     uint64_t room = 0;
     const uint64_t want = std::min(piece.file_bytes - done, kTileBytes);
@@ -150,7 +143,7 @@ Result<ObjectId> WritePack(const PackPlan& plan, const Layout& layout, PieceSour
   STEMMA_CHECK(table.size() == plan.chunks * kXxh128Bytes, "one digest for each chunk");
   STEMMA_RETURN_IF_ERROR(stream.Append(table));
   STEMMA_RETURN_IF_ERROR(stream.Zeros(plan.file_bytes - stream.written()));
-  STEMMA_RETURN_IF_ERROR(stream.Flush());
+  STEMMA_RETURN_IF_ERROR(stream.Finish());
   Sha256Stream id;
   id.Update(plan.header);
   id.Update(table);

@@ -1,160 +1,178 @@
 #include "lineage/restore.h"
 
 #include <algorithm>
-#include <memory>
+#include <atomic>
+#include <condition_variable>
+#include <system_error>
+#include <thread>
 
-#include "core/bytes.h"
-#include "lineage/coverage.h"
-#include "lineage/graph.h"
-#include "lineage/layout.h"
-#include "lineage/pack.h"
+#include "core/mutex.h"
+#include "lineage/restore_plan.h"
 #include "lineage/shards.h"
 
 namespace stemma::lineage {
 namespace {
 
-constexpr uint64_t kReadBytes = 1 << 20;  // handed to the sink at a time
-constexpr size_t kListedMax = 8;
-constexpr uint32_t kNobody = ~uint32_t{0};
+using internal::NameForErrors;
+using internal::OpenPacks;
+using internal::OpenState;
+using internal::PlanRestore;
+using internal::ReadPart;
+using internal::RestorePart;
+using internal::RestorePlan;
 
-std::string Describe(const Span& span) {
-  std::string text = span.name + " " + std::string(NameOf(span.dtype)) + "[";
-  for (size_t i = 0; i < span.shape.size(); ++i) {
-    text += (i ? "," : "") + std::to_string(span.shape[i]);
-  }
-  return text + "]" + (span.role == Role::kPerRank ? " per rank" : "");
-}
+constexpr size_t kReaders = 4;             // threads: a disk wants several requests at a time
+constexpr uint64_t kTaskBytes = 16 << 20;  // of a task, which one thread reads
 
-bool SameSpan(const Span& a, const Span& b) {
-  return a.dtype == b.dtype && a.shape == b.shape &&
-         (a.role == Role::kPerRank) == (b.role == Role::kPerRank);
-}
-
-std::string Listed(const std::vector<std::string>& items) {
-  std::string text;
-  for (size_t i = 0; i < items.size() && i < kListedMax; ++i) text += (i ? ", " : "") + items[i];
-  if (items.size() > kListedMax)
-    text += ", and " + std::to_string(items.size() - kListedMax) + " more";
-  return text.empty() ? "nothing more" : text;
-}
-
-// A state opened: its layout and a reader per pack, all of it there.
-struct OpenState {
-  Layout layout;
-  std::vector<std::unique_ptr<PackReader>> packs;
+// Parts [first, last) of a plan: neighbours, so that they share chunks.
+struct Task {
+  size_t first = 0, last = 0;
 };
 
-Result<Layout> LayoutOf(const Store& store, const Record& record) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, store.GetLayout(record.layout));
-  return Layout::Decode(bytes);
-}
-
-// In place, since readers keep a reference to the layout.
-Status OpenPacks(const Store& store, const Record& record, OpenState* state) {
-  std::vector<PackPiece> pieces;
-  for (const PackRef& pack : record.packs) {
-    STEMMA_ASSIGN_OR_RETURN(
-        std::unique_ptr<PackReader> reader,
-        PackReader::Open(store.storage(), store.PackPath(pack.pack), pack.pack, state->layout));
-    pieces.insert(pieces.end(), reader->pieces().begin(), reader->pieces().end());
-    state->packs.push_back(std::move(reader));
-  }
-  return CheckCoverage(state->layout, record.world, std::move(pieces));
-}
-
-// Which of `wanted` a span of the state is; the two lists must match as sets.
-Result<std::vector<size_t>> Match(const Layout& layout, const std::vector<Span>& wanted) {
-  std::vector<std::string> only_state, only_wanted;
-  std::vector<size_t> index(layout.spans().size(), wanted.size());
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    const std::optional<uint32_t> found = layout.Find(wanted[i].name);
-    if (found && SameSpan(layout.spans()[*found].span, wanted[i])) {
-      index[*found] = i;
-    } else {
-      only_wanted.push_back(Describe(wanted[i]));
+// Cuts large parts, so that no task is much longer than the others.
+std::vector<RestorePart> Cut(const std::vector<RestorePart>& parts) {
+  std::vector<RestorePart> cut;
+  for (const RestorePart& part : parts) {
+    const uint64_t most = std::max<uint64_t>(1, kTaskBytes / part.element_bytes);
+    for (uint64_t done = 0; done < part.count || done == 0; done += most) {
+      RestorePart piece = part;
+      piece.first += done;
+      piece.count = std::min(most, part.count - done);
+      cut.push_back(piece);
     }
   }
-  for (size_t i = 0; i < index.size(); ++i) {
-    if (index[i] == wanted.size()) only_state.push_back(Describe(layout.spans()[i].span));
-  }
-  if (only_state.empty() && only_wanted.empty()) return index;
-  return Status(Code::kIncompatible, "the state is of another model or optimizer: the state has " +
-                                         Listed(only_state) + "; the program has " +
-                                         Listed(only_wanted));
+  return cut;
 }
 
-// Whose copy of a PerRank span this rank takes; kNobody: keep what the program made.
-Result<uint32_t> TakeFrom(const Span& span, uint32_t world, const Cohort& cohort) {
-  const uint32_t rank = static_cast<uint32_t>(cohort.rank());
-  if (world == static_cast<uint32_t>(cohort.size())) return rank;
-  switch (span.on_reshape) {
-    case OnReshape::kTakeRank0:
-      return 0u;
-    case OnReshape::kReseed:
-      return kNobody;
-    case OnReshape::kRefuse:
-      break;
+class RestoringImpl final : public Restoring {
+ public:
+  // `state` is this thread's to open; the reading threads open readers of their own, for a reader
+  // keeps the chunks that it read last.
+  RestoringImpl(const Store& store, const Record& record, size_t spans, const RestorePlan& plan,
+                std::unique_ptr<OpenState> state, Sink& sink, int rank, int readers)
+      : store_(store),
+        record_(record),
+        sink_(sink),
+        first_state_(std::move(state)),
+        missing_(spans, 0) {
+    Divide(Cut(plan.parts), rank, readers);
+    const size_t wanted = std::min(kReaders, tasks_.size());
+    try {
+      while (threads_.size() < wanted) threads_.emplace_back([this] { ReadTasks(); });
+    } catch (const std::system_error&) {  // the system has no more threads
+      if (threads_.empty()) ReadTasks();
+    }
   }
-  return Status(Code::kIncompatible, "span '" + span.name +
-                                         "' differs per rank and may not be cut "
-                                         "anew: the state has " +
-                                         std::to_string(world) + " ranks, this job " +
-                                         std::to_string(cohort.size()));
-}
 
-Status ReadPiece(PackReader& pack, const PackPiece& piece, uint64_t element, size_t index,
-                 Sink& sink, std::string* buffer) {
-  const uint64_t step = std::max<uint64_t>(1, kReadBytes / element);
-  for (uint64_t done = 0; done < piece.count; done += step) {
-    const uint64_t count = std::min(step, piece.count - done);
-    buffer->resize(count * element);
-    STEMMA_RETURN_IF_ERROR(
-        pack.Read(piece.span, piece.rank, piece.first + done, count, buffer->data()));
-    STEMMA_RETURN_IF_ERROR(sink.Write(index, (piece.first + done) * element, *buffer));
+  ~RestoringImpl() override {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
   }
-  return {};
-}
 
-// What this rank wants of a piece that the state has of `span`: all of it, or what it holds.
-std::vector<PackPiece> Wanted(const Span& span, const PackPiece& piece) {
-  if (span.role != Role::kSharded) return {piece};
-  std::vector<PackPiece> parts;
-  for (const Elements& held : span.held) {
-    PackPiece part = piece;
-    part.first = std::max(piece.first, static_cast<uint64_t>(held.first));
-    const uint64_t end =
-        std::min(piece.first + piece.count, static_cast<uint64_t>(held.first + held.count));
-    if (part.first >= end) continue;
-    part.count = end - part.first;
-    parts.push_back(part);
+  Status WaitFor(size_t span) override {
+    std::unique_lock<Mutex> lock(mutex_);
+    done_.wait(lock, [&] { return !status_.ok() || missing_[span] == 0; });
+    return missing_[span] == 0 ? Status() : status_;
   }
-  return parts;
-}
 
-Status RestoreMine(const Store& store, const Record& record, const std::vector<Span>& spans,
-                   Sink& sink, const Cohort& cohort) {
-  STEMMA_RETURN_IF_ERROR(CheckHeld(spans));
-  STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
-  OpenState state{std::move(layout), {}};
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<size_t> index, Match(state.layout, spans));
-  std::vector<uint32_t> from(index.size(), 0);
-  for (size_t i = 0; i < index.size(); ++i) {
-    const Span& span = state.layout.spans()[i].span;
-    if (span.role != Role::kPerRank) continue;
-    STEMMA_ASSIGN_OR_RETURN(from[i], TakeFrom(span, record.world, cohort));
+  Status WaitAll() override {
+    std::unique_lock<Mutex> lock(mutex_);
+    done_.wait(lock, [&] { return !status_.ok() || missing_parts_ == 0; });
+    return status_;
   }
-  STEMMA_RETURN_IF_ERROR(OpenPacks(store, record, &state));
-  std::string buffer;
-  for (const std::unique_ptr<PackReader>& pack : state.packs) {
-    for (const PackPiece& piece : pack->pieces()) {
-      if (piece.rank != from[piece.span]) continue;
-      const uint64_t element = SizeOf(state.layout.spans()[piece.span].span.dtype);
-      for (const PackPiece& part : Wanted(spans[index[piece.span]], piece)) {
-        STEMMA_RETURN_IF_ERROR(ReadPiece(*pack, part, element, index[piece.span], sink, &buffer));
+
+  const std::vector<SharedPart>& shared() const override { return shared_; }
+
+ private:
+  // Neighbours become a task; with several readers every readers-th task of what is shared is this
+  // rank's. All ranks cut what is shared alike.
+  void Divide(const std::vector<RestorePart>& parts, int rank, int readers) {
+    uint64_t bytes = kTaskBytes;
+    int reader = readers - 1;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const RestorePart& part = parts[i];
+      const RestorePart& before = parts[i > 0 ? i - 1 : 0];
+      const bool begins =
+          bytes >= kTaskBytes || part.late != before.late || part.shared != before.shared;
+      if (begins) bytes = 0;
+      if (begins && part.shared) reader = (reader + 1) % readers;
+      bytes += part.count * part.element_bytes;
+      if (part.shared && readers > 1) {
+        shared_.push_back({part.wanted, part.first * part.element_bytes,
+                           part.count * part.element_bytes, reader});
+      }
+      if (part.shared && reader != rank) continue;
+      if (begins) tasks_.push_back({parts_.size(), parts_.size()});
+      parts_.push_back(part);
+      tasks_.back().last = parts_.size();
+      ++missing_[part.wanted];
+      ++missing_parts_;
+    }
+  }
+
+  void ReadTasks() {
+    std::unique_ptr<OpenState> state = TakeOpenState();
+    std::string buffer;
+    for (size_t task = next_++; task < tasks_.size(); task = next_++) {
+      if (state == nullptr) {
+        auto opened = OpenPacks(store_, record_);
+        if (!opened.ok()) return Fail(opened.status());
+        state = *std::move(opened);
+      }
+      for (size_t i = tasks_[task].first; i < tasks_[task].last; ++i) {
+        if (stop_) return;
+        const RestorePart& part = parts_[i];
+        const Status read = ReadPart(*state->packs[part.pack], part, sink_, &buffer);
+        if (!read.ok()) return Fail(read);
+        const MutexLock lock(mutex_);
+        --missing_parts_;
+        if (--missing_[part.wanted] == 0) done_.notify_all();
       }
     }
   }
-  return {};
+
+  std::unique_ptr<OpenState> TakeOpenState() {
+    const MutexLock lock(mutex_);
+    return std::move(first_state_);
+  }
+
+  void Fail(Status status) {
+    stop_ = true;
+    const MutexLock lock(mutex_);
+    if (status_.ok()) status_ = std::move(status).Within(NameForErrors(record_));
+    done_.notify_all();
+  }
+
+  const Store& store_;
+  const Record record_;
+  Sink& sink_;
+  std::vector<RestorePart> parts_;  // those that this rank reads; constant once it has begun
+  std::vector<SharedPart> shared_;
+  std::vector<Task> tasks_;
+  std::atomic<size_t> next_{0};
+  std::atomic<bool> stop_{false};
+  Mutex mutex_;
+  std::condition_variable_any done_;
+  std::unique_ptr<OpenState> first_state_ STEMMA_GUARDED_BY(mutex_);
+  std::vector<size_t> missing_ STEMMA_GUARDED_BY(mutex_);  // parts, by span
+  size_t missing_parts_ STEMMA_GUARDED_BY(mutex_) = 0;
+  Status status_ STEMMA_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_;
+};
+
+struct Opened {
+  std::unique_ptr<OpenState> state;
+  RestorePlan plan;
+};
+
+Result<Opened> OpenFor(const Store& store, const Record& record, const std::vector<Span>& spans,
+                       const Cohort& cohort) {
+  STEMMA_RETURN_IF_ERROR(CheckHeld(spans));
+  Opened opened;
+  STEMMA_ASSIGN_OR_RETURN(opened.state, OpenPacks(store, record));
+  STEMMA_ASSIGN_OR_RETURN(opened.plan,
+                          PlanRestore(*opened.state, record, spans, cohort.rank(), cohort.size()));
+  return opened;
 }
 
 // Collects one span.
@@ -170,29 +188,25 @@ class StringSink final : public Sink {
   std::string* out_;
 };
 
-std::string Named(const Record& record) {
-  return "state " + NameOfState(record) + " (" + Hex(record.id).substr(0, 16) + ")";
-}
-
 Result<std::string> ReadSpanBytes(const Store& store, const Record& record, const std::string& name,
                                   uint32_t rank) {
-  STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
-  OpenState state{std::move(layout), {}};
-  const std::optional<uint32_t> span = state.layout.Find(name);
+  STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<OpenState> state, OpenPacks(store, record));
+  const std::optional<uint32_t> span = state->layout.Find(name);
   if (!span) return Status(Code::kNotFound, "no span is called '" + name + "'");
-  const Span& what = state.layout.spans()[*span].span;
+  const Span& what = state->layout.spans()[*span].span;
   const uint32_t from = what.role == Role::kPerRank ? rank : 0;
   if (from >= record.world) {
     return Status(Code::kNotFound, "the state has " + std::to_string(record.world) +
                                        " ranks, so no rank " + std::to_string(from));
   }
-  STEMMA_RETURN_IF_ERROR(OpenPacks(store, record, &state));
   std::string out(static_cast<size_t>(what.bytes()), '\0'), buffer;
   StringSink sink(&out);
-  for (const std::unique_ptr<PackReader>& pack : state.packs) {
-    for (const PackPiece& piece : pack->pieces()) {
+  for (size_t pack = 0; pack < state->packs.size(); ++pack) {
+    for (const PackPiece& piece : state->packs[pack]->pieces()) {
       if (piece.span != *span || piece.rank != from) continue;
-      STEMMA_RETURN_IF_ERROR(ReadPiece(*pack, piece, SizeOf(what.dtype), 0, sink, &buffer));
+      const RestorePart part = {0,           pack,        piece.span,        piece.rank,
+                                piece.first, piece.count, SizeOf(what.dtype)};
+      STEMMA_RETURN_IF_ERROR(ReadPart(*state->packs[pack], part, sink, &buffer));
     }
   }
   return out;
@@ -201,24 +215,37 @@ Result<std::string> ReadSpanBytes(const Store& store, const Record& record, cons
 }  // namespace
 
 Result<std::vector<Span>> SpansOf(const Store& store, const Record& record) {
-  STEMMA_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(store, record));
+  STEMMA_ASSIGN_OR_RETURN(const Layout layout, internal::LayoutOf(store, record));
   std::vector<Span> spans;
   for (const LayoutSpan& span : layout.spans()) spans.push_back(span.span);
   return spans;
 }
 
+Result<std::unique_ptr<Restoring>> BeginRestore(const Store& store, const Record& record,
+                                                std::vector<Span> spans, Sink& sink, Cohort& cohort,
+                                                RestoreReads reads) {
+  Result<Opened> opened = OpenFor(store, record, spans, cohort);
+  Status mine = opened.status();
+  if (!mine.ok()) mine = std::move(mine).Within(NameForErrors(record));
+  STEMMA_RETURN_IF_ERROR(Agree(cohort, mine));
+  const bool once = reads == RestoreReads::kOnce;
+  return std::unique_ptr<Restoring>(std::make_unique<RestoringImpl>(
+      store, record, spans.size(), opened->plan, std::move(opened->state), sink,
+      once ? cohort.rank() : 0, once ? cohort.size() : 1));
+}
+
 Status Restore(const Store& store, const Record& record, const std::vector<Span>& spans, Sink& sink,
                Cohort& cohort) {
-  Status mine = RestoreMine(store, record, spans, sink, cohort);
-  if (!mine.ok()) mine = std::move(mine).Within(Named(record));
-  return Agree(cohort, mine);
+  STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<Restoring> restoring,
+                          BeginRestore(store, record, spans, sink, cohort));
+  return Agree(cohort, restoring->WaitAll());
 }
 
 Result<std::string> ReadSpan(const Store& store, const Record& record, const std::string& span,
                              int rank) {
   Result<std::string> bytes = ReadSpanBytes(store, record, span, static_cast<uint32_t>(rank));
   if (bytes.ok()) return bytes;
-  return Status(bytes.status()).Within(Named(record));
+  return Status(bytes.status()).Within(NameForErrors(record));
 }
 
 }  // namespace stemma::lineage

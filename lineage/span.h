@@ -37,6 +37,7 @@ struct Span {
   Role role = Role::kReplicated;
   OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
   bool eager = false;           // copied inside Capture(); others until the fence
+  bool late = false;            // a restore reads it after all others: not needed before an update
   // Sharded only: which elements of the whole this rank holds, ascending; maybe none. Captures
   // read, and restores write, no others on this rank. Not stored: a state does not say who held
   // what.
@@ -58,7 +59,8 @@ class Source {
 class Sink {
  public:
   virtual ~Sink() = default;
-  // The restoring thread, in any order, each byte once. Copies into existing memory.
+  // Threads of a restore, several at once, in any order, each byte once. Copies into existing
+  // memory.
   virtual Status Write(size_t span, uint64_t offset, std::string_view bytes) = 0;
 };
 

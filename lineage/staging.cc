@@ -36,12 +36,6 @@ StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32
   return plan;
 }
 
-AlignedMemory AllocateAligned(uint64_t bytes) {
-  if (bytes == 0) return nullptr;
-  return AlignedMemory(
-      static_cast<char*>(std::aligned_alloc(kPackAlign, RoundUp(bytes, kPackAlign))));
-}
-
 Status StagedCopy::Read(uint32_t span, uint32_t, uint64_t offset, uint64_t bytes, char* out) {
   if (bytes == 0) return {};
   auto range = std::upper_bound(plan_.ranges.begin(), plan_.ranges.end(), std::pair(span, offset),

@@ -9,11 +9,10 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 #include "core/status.h"
+#include "lineage/aligned_memory.h"
 #include "lineage/layout.h"
 #include "lineage/pack.h"
 #include "lineage/span.h"
@@ -36,14 +35,6 @@ struct StagePlan {
 // holds of Sharded ones.
 StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32_t writer,
                     uint32_t writers);
-
-struct FreeDeleter {
-  void operator()(char* memory) const { std::free(memory); }
-};
-using AlignedMemory = std::unique_ptr<char, FreeDeleter>;
-
-// `bytes` of 4096-aligned memory, not touched yet; null when there is none or bytes is 0.
-AlignedMemory AllocateAligned(uint64_t bytes);
 
 class StagedCopy final : public PieceSource {
  public:

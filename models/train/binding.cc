@@ -84,8 +84,9 @@ Binding::Binding(const std::vector<ops::Parameter>& parameters,
 
 void Binding::AddSlot(const optim::NamedState& slot) {
   Add(Named(slot.slot + "/" + slot.parameter, slot.slot, false), slot.tensor);
-  if (!slot.sharded) return;
   lineage::Span& span = spans_.back();
+  span.late = true;
+  if (!slot.sharded) return;
   span.role = lineage::Role::kSharded;
   span.shape = slot.whole;
   if (slot.tensor.numel() > 0) span.held = {{slot.first, slot.tensor.numel()}};
@@ -104,9 +105,9 @@ void Binding::Add(lineage::Span span, const at::Tensor& tensor) {
   begins_.push_back(0);
 }
 
-at::Tensor Binding::DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const {
-  return tensors_.at(span).detach().view(-1).view(at::kByte).narrow(0, static_cast<int64_t>(offset),
-                                                                    static_cast<int64_t>(bytes));
+at::Tensor Binding::BytesOf(size_t span, uint64_t offset, uint64_t bytes) const {
+  return tensors_.at(span).detach().view(-1).view(at::kByte).narrow(
+      0, static_cast<int64_t>(offset - begins_.at(span)), static_cast<int64_t>(bytes));
 }
 
 double Binding::PatienceSeconds() const {
@@ -123,26 +124,24 @@ void Binding::SetSmall(const SmallState& small) {
 Result<SmallState> Binding::TakeSmall() const { return DecodeSmall(small_); }
 
 Status Binding::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
-  offset -= begins_.at(span);
   if (memory_.at(span) != nullptr) {
-    std::memcpy(out, memory_[span] + offset, bytes);
+    std::memcpy(out, memory_[span] + offset - begins_[span], bytes);
     return {};
   }
   return ops::Guard("copy of a state from the device", [&]() -> Status {
     at::from_blob(out, {static_cast<int64_t>(bytes)}, at::kByte)
-        .copy_(DeviceBytes(span, offset, bytes));
+        .copy_(BytesOf(span, offset, bytes));
     return {};
   });
 }
 
 Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
-  offset -= begins_.at(span);
   if (memory_.at(span) != nullptr) {
-    std::memcpy(memory_[span] + offset, bytes.data(), bytes.size());
+    std::memcpy(memory_[span] + offset - begins_[span], bytes.data(), bytes.size());
     return {};
   }
   return ops::Guard("copy of a state to the device", [&]() -> Status {
-    DeviceBytes(span, offset, bytes.size())
+    BytesOf(span, offset, bytes.size())
         .copy_(at::from_blob(const_cast<char*>(bytes.data()), {static_cast<int64_t>(bytes.size())},
                              at::kByte));
     return {};

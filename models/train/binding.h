@@ -12,7 +12,8 @@
 //   small      Replicated, copied at once
 //
 // Restore copies into existing memory, so aliases into buckets stay. Owner: the Trainer; the
-// tensors it is given outlive it. Read() runs on a lineage thread, everything else on the loop's.
+// tensors it is given outlive it. Read() and Write() run on lineage threads, everything else on the
+// loop's.
 #pragma once
 
 #include <cstdint>
@@ -56,13 +57,17 @@ class Binding final : public lineage::Source, public lineage::Sink {
   void SetSmall(const SmallState& small);
   Result<SmallState> TakeSmall() const;
 
+  // The small record's span; all others are tensors.
+  bool IsSmall(size_t span) const { return span >= tensors_.size(); }
+  // Part of a tensor as its bytes, where they lie. REQUIRES: not IsSmall
+  at::Tensor BytesOf(size_t span, uint64_t offset, uint64_t bytes) const;
+
   Status Read(size_t span, uint64_t offset, uint64_t bytes, char* out) override;
   Status Write(size_t span, uint64_t offset, std::string_view bytes) override;
 
  private:
   void Add(lineage::Span span, const at::Tensor& tensor);
   void AddSlot(const optim::NamedState& slot);
-  at::Tensor DeviceBytes(size_t span, uint64_t offset, uint64_t bytes) const;
   std::vector<lineage::Span> spans_;
   std::vector<at::Tensor> tensors_;  // one per span but the last
   std::vector<char*> memory_;        // null: on a device

@@ -163,6 +163,7 @@ Status Loop::MicroStep(const Batch& batch) {
 
 // The optimizer reads the reduced gradient, so all ranks get the same answer from it.
 Status Loop::Update() {
+  if (parts_.resume != nullptr) STEMMA_RETURN_IF_ERROR(parts_.resume->Finish());
   CaptureFence fence(parts_.capturer);
   const Status status = parts_.optimizer.Step(step_, fence);
   if (!status.ok() && status.code() == Code::kNotFinite) return NameNonFinite(status);

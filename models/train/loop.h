@@ -25,6 +25,7 @@
 #include "models/train/binding.h"
 #include "models/train/metrics.h"
 #include "models/train/progress.h"
+#include "models/train/resume.h"
 #include "models/train/run_folder.h"
 #include "models/train/session.h"
 #include "models/train/settings.h"
@@ -52,6 +53,7 @@ struct LoopParts {
   int64_t dataset_size;
   int64_t total_steps;
   std::function<void(const Status&)> on_failure;  // of this rank alone, while it is where it failed
+  Resume* resume;  // what the first update waits for; null: the training began from nothing
 };
 
 class Loop {

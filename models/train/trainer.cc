@@ -12,8 +12,8 @@
 #include "core/error_report.h"
 #include "core/exit_code.h"
 #include "core/log.h"
-#include "lineage/restore.h"
 #include "models/train/loop.h"
+#include "models/train/resume.h"
 #include "models/train/signals.h"
 #include "models/train/start_table.h"
 #include "optim/schedule.h"
@@ -82,6 +82,7 @@ class Training {
   std::unique_ptr<ops::Reducer> reducer_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Binding> binding_;
+  std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
   SmallState start_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<lineage::Capturer> capturer_;
@@ -190,23 +191,19 @@ Status Training::Build() {
   return {};
 }
 
-// Every rank reads everything, then all compare what they hold: replicas are proved equal before
-// the first step, because from then on they are only assumed to be.
+// All ranks compare what they hold: replicas are proved equal before the first step, because from
+// then on they are only assumed to be.
 Status Training::RestoreState() {
-  const lineage::Record& from = *session_.from;
-  const std::string name = from.run_name + "@" + std::to_string(from.step);
-  const ops::Section section(world_.recorder(), "reading of " + name, binding_->PatienceSeconds());
-  STEMMA_RETURN_IF_ERROR(
-      lineage::Restore(*session_.store, from, binding_->spans(), *binding_, world_.cohort())
-          .Within("restore " + name + " (the one before it may be whole: stemma fork " + name +
-                  "~1 --name NEWNAME)"));
+  STEMMA_ASSIGN_OR_RETURN(resume_,
+                          Resume::Begin(*session_.store, *session_.from, *binding_, world_));
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {
     start_ = *std::move(small);
     mine = optimizer_->DecodeSmall(start_.optimizer);
-    if (from.reason == lineage::Reason::kFork) {
-      start_.cursor = {from.cursor.seed, from.cursor.epoch, from.cursor.sample};
+    if (session_.from->reason == lineage::Reason::kFork) {
+      const lineage::CursorRecord& cursor = session_.from->cursor;
+      start_.cursor = {cursor.seed, cursor.epoch, cursor.sample};
     }
   }
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), mine));
@@ -286,7 +283,7 @@ Status Training::Run() {
   loop_ = std::make_unique<Loop>(
       LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
                 capturer_.get(), session_, folder_, metrics_, *progress_, record_, dataset_size_,
-                total_steps_, [this](const Status& status) { WriteError(status); }},
+                total_steps_, [this](const Status& status) { WriteError(status); }, resume_.get()},
       start_.step);
   const Status status = loop_->Run();
   progress_->Finish();

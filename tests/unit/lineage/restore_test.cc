@@ -4,9 +4,9 @@
 #include "core/bytes.h"
 #include "lineage/coverage.h"
 #include "lineage/fsck.h"
-#include "lineage/memory_storage.h"
 #include "lineage/names.h"
 
+#include "tests/support/one_state.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/thread_cohort.h"
@@ -18,45 +18,11 @@ namespace {
 using tests::CohortRoom;
 using tests::HasCode;
 using tests::IsOk;
+using tests::OneState;
 using tests::SpawnRanks;
 using tests::ThreadCohort;
 using tests::ToyRank;
 using tests::ToySpans;
-
-// A store with one state, base@10, written by `ranks` ranks.
-struct OneState {
-  MemoryStorage disk;
-  std::unique_ptr<Store> store;
-  std::vector<Span> spans;
-  Record record;
-
-  OneState(int ranks, std::vector<Span> what) : spans(std::move(what)) {
-    store = *Store::Open("/store", true, disk);
-    LineageSettings settings;
-    settings.writer_bytes_min = 1024;
-    CohortRoom room(ranks);
-    const auto statuses = SpawnRanks(ranks, [&](int rank) -> Status {
-      ThreadCohort cohort(room, rank);
-      ToySpans state(spans, rank);
-      ToyRank toy{*store, cohort, state, nullptr, nullptr};
-      STEMMA_RETURN_IF_ERROR(toy.Begin("base", false, settings));
-      return toy.CaptureStep(10, std::nullopt).status();
-    });
-    for (const Status& status : statuses) REQUIRE_THAT(status, IsOk());
-    record = store->Load()->states.begin()->second;
-  }
-
-  Status RestoreTo(std::vector<Span> wanted, int ranks = 1) {
-    CohortRoom room(ranks);
-    return SpawnRanks(ranks,
-                      [&](int rank) -> Status {
-                        ThreadCohort cohort(room, rank);
-                        ToySpans state(wanted, rank);
-                        return Restore(*store, record, wanted, state, cohort);
-                      })
-        .front();
-  }
-};
 
 TEST_CASE("a state of another model is refused, with both sides in the message") {
   OneState one(2, ToySpans::SmallModel(false));

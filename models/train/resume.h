@@ -1,0 +1,48 @@
+// The start of a training from a state of the store, with as little waiting as its bits allow. What
+// forward and backward need (parameters, buffers, the small record) is whole on all ranks when
+// Begin returns; the optimizer's slots, two thirds of the bytes with LAMB or Adam, are read behind
+// the first forward and backward, and the first update waits for them. Each rank reads 1/N of what
+// all want alike and the ranks exchange the rest, so the file system delivers a state once.
+//
+//   STEMMA_ASSIGN_OR_RETURN(auto resume, Resume::Begin(store, record, binding, world));
+//   ...                                            first forward, backward, reduction
+//   STEMMA_RETURN_IF_ERROR(resume->Finish());      then optimizer.Step()
+//
+// Collective; the loop's thread. A failure is the same on every rank and says how to go on from the
+// state before. Everything given outlives it; ending it early stops the reading.
+#pragma once
+
+#include <memory>
+
+#include "core/status.h"
+#include "lineage/record.h"
+#include "lineage/restore.h"
+#include "models/train/binding.h"
+#include "ops/world.h"
+
+namespace stemma::models {
+
+class Resume {
+ public:
+  static Result<std::unique_ptr<Resume>> Begin(const lineage::Store& store,
+                                               const lineage::Record& from, Binding& binding,
+                                               ops::World& world);
+  // Until all of the state is there; at once when it was called before.
+  Status Finish();
+
+ private:
+  Resume(lineage::Record from, Binding& binding, ops::World& world)
+      : from_(std::move(from)), binding_(binding), world_(world) {}
+  // Until this half of the state (what is late, or what is not) is whole on all ranks.
+  Status Half(bool late);
+  Status Spread(bool late);
+  Status SpreadSmall(const lineage::SharedPart& part);
+  Status Named(Status why) const;
+
+  const lineage::Record from_;
+  Binding& binding_;
+  ops::World& world_;
+  std::unique_ptr<lineage::Restoring> restoring_;  // null: all is there
+};
+
+}  // namespace stemma::models

@@ -1,0 +1,41 @@
+"""The lineage's figures: what a state costs to keep and to bring back, beside what the disk can do.
+
+The store lies in $STEMMA_BENCH_DIR, else in the folder for temporary files: a disk, not a tmpfs,
+or the figures are of memory.
+"""
+
+import functools
+import json
+import os
+import statistics
+import tempfile
+
+from figure_base import Figure, built, run
+
+
+@functools.lru_cache(maxsize=None)
+def _state_bench(ranks):
+    """{name: (values, reference)}; all figures of one number of ranks come from one process."""
+    with tempfile.TemporaryDirectory(prefix="stemma.", dir=os.environ.get("STEMMA_BENCH_DIR")) as at:
+        text = run([built("//tools/bench:state_bench"), at, ranks], timeout=600)
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return {row["name"]: (row["values"], row["reference"]) for row in rows}
+
+
+def bytes_ratio():
+    return [statistics.median(_state_bench(ranks)["bytes_ratio"][0]) for ranks in (1, 2, 4)], None
+
+
+FIGURES = [
+    Figure("save_limit_share", "%", 90, False,
+           "a capture until it is durable, ResNet-50 with LAMB, 2 ranks: share of the disk's own "
+           "O_DIRECT rate", lambda: _state_bench(2)["save_limit_share"]),
+    Figure("restore_limit_share", "%", 90, False,
+           "the same state brought back, cold: share of the disk's own read rate",
+           lambda: _state_bench(2)["restore_limit_share"]),
+    Figure("first_forward_share", "%", 40, True,
+           "time until forward can begin as a share of the whole restore, cold",
+           lambda: _state_bench(2)["first_forward_share"]),
+    Figure("bytes_ratio", "x", 1.001, True,
+           "bytes on disk over a state's own, with 1, 2 and 4 ranks", bytes_ratio),
+]
