@@ -129,7 +129,8 @@ Result<Truths> Evaluator::StateOf(const Node& node, Part* part) {
 Result<Truths> Evaluator::ByWord(const Node& node, Part* part) {
   Result<Truths> state = Single(node.text, part);
   if (state.ok() || index_.FindRun(node.text)) return state;
-  if (node.kind == NodeKind::kNumber && !internal::IsHex(node.text)) {
+  if (node.kind == NodeKind::kNumber &&
+      (node.text.size() < internal::kPrefixMin || !internal::IsHex(node.text))) {
     return Status(Code::kInvalidArgument,
                   "`" + Shown(node.text) + "` is a number, where states are needed");
   }

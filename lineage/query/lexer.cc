@@ -1,4 +1,4 @@
-#include <cmath>
+#include <cerrno>
 #include <cstdlib>
 
 #include "lineage/query/syntax.h"
@@ -45,8 +45,10 @@ std::optional<double> Decimal(const std::string& text) {
 // A number, or a duration in seconds; monostate: the word is neither.
 Scalar NumberOf(const std::string& word) {
   if (word.empty() || word.size() > 64) return {};
-  if (word.size() <= 18 && word.find_first_not_of("0123456789") == std::string::npos) {
-    return static_cast<int64_t>(std::strtoll(word.c_str(), nullptr, 10));
+  if (word.find_first_not_of("0123456789") == std::string::npos) {
+    errno = 0;
+    const long long whole = std::strtoll(word.c_str(), nullptr, 10);
+    if (errno == 0) return static_cast<int64_t>(whole);
   }
   if (const auto value = Decimal(word)) return *value;
   const double unit = SecondsOf(word.back());

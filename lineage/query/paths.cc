@@ -139,15 +139,17 @@ Status Unknown(std::string_view word, const Index& index) {
   for (const auto& [name, full] : known) names.push_back(name);
   const std::string nearest = Nearest(word, names);
   std::string text = internal::Quoted(word) + " is no value of a state";
+  if (index.FindRun(word)) {
+    return Status(Code::kNotFound, text + "; a text stands in quotes: " + internal::Quoted(word));
+  }
+  if (word.find('-') != std::string_view::npos) text += "; a minus stands between blanks";
   for (const auto& [name, full] : known) {
     if (nearest.empty() || name != nearest) continue;
     return Status(Code::kNotFound, text + "; did you mean " + full + "?");
   }
   text += "; values are metric.NAME, hp.NAME, attr.NAME";
   for (const Field& field : kFields) text += std::string(", ") + field.name;
-  text += "; a text stands in quotes";
-  if (word.find('-') != std::string_view::npos) text += ", and a minus between blanks";
-  return Status(Code::kNotFound, text);
+  return Status(Code::kNotFound, text + "; a text stands in quotes");
 }
 
 Result<Path> BindBare(std::string_view word, const Index& index) {

@@ -90,8 +90,9 @@ class Compiler {
     Program all;
     while (Has() && text_[at_] != '|' && text_[at_] != ')') {
       STEMMA_ASSIGN_OR_RETURN(Program one, Single());
-      while (Has() && (text_[at_] == '*' || text_[at_] == '+' || text_[at_] == '?')) {
+      if (Has() && (text_[at_] == '*' || text_[at_] == '+' || text_[at_] == '?')) {
         one = Repeated(text_[at_++], one);
+        Take('?');  // as few as possible: the same texts match
       }
       Append(&all, one);
     }

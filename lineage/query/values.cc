@@ -114,9 +114,8 @@ std::string Described(const Scalar& value) {
 Result<Truth> Compared(Comparison how, const Scalar& a, const Scalar& b) {
   if (IsMissing(a) || IsMissing(b)) return Truth::kUnknown;
   if (IsText(a) != IsText(b)) {
-    return Status(Code::kInvalidArgument, Described(a) + " cannot be compared with " +
-                                              Described(b) +
-                                              (IsText(a) ? "; a text stands in quotes" : ""));
+    return Status(Code::kInvalidArgument,
+                  Described(a) + " cannot be compared with " + Described(b));
   }
   if (IsText(a)) return TruthOf(Holds(how, std::get<std::string>(a), std::get<std::string>(b)));
   return TruthOf(Holds(how, Wide(a), Wide(b)));
