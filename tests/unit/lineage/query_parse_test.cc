@@ -170,7 +170,8 @@ TEST_CASE("patterns match what they say") {
     CHECK(Matches(pattern, yes));
     CHECK_FALSE(Matches(pattern, no));
   }
-  for (const char* bad : {"(", ")", "[", "*a", "a{2}", "(?=a)", "\\", "\\1", "a**", "[b-a]", "a|*"}) {
+  for (const char* bad :
+       {"(", ")", "[", "*a", "a{2}", "(?=a)", "\\", "\\1", "a**", "[b-a]", "a|*"}) {
     INFO(bad);
     CHECK_THAT(query::Pattern::Compile(bad).status(),
                HasCode(Code::kInvalidArgument, "in the pattern"));
