@@ -38,11 +38,9 @@ std::string HelpText() {
       "\n";
   for (const Verb& verb : kVerbs) text += "  " + Padded(verb.name, 12) + verb.summary + "\n";
   return text +
-         "\nA state is named r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2, tag:NAME, "
-         "or\n"
-         "by eight digits of its id; a query that selects one state names it too. Exit codes: 0 "
-         "done, 1 failed, 2 wrong command, 75 try "
-         "again.\n";
+         "\nA state is named r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2, tag:NAME,\n"
+         "by eight digits of its id, or by a query that selects one: 'best(val_loss)', see\n"
+         "`stemma find --help`. Exit codes: 0 done, 1 failed, 2 wrong command, 75 try again.\n";
 }
 
 const Verb* FindVerb(const std::string& name) {
