@@ -62,6 +62,13 @@ struct TagRow {
   uint32_t version = 0;
 };
 
+// A lifetime that states share.
+struct ScopeRow {
+  std::string name;
+  bool open = false;
+  std::vector<Row> members;  // ascending
+};
+
 // Bits of Index::flags.
 constexpr uint8_t kSuspectFlag = 1;      // a replica differed when it was captured
 constexpr uint8_t kPrunedFlag = 2;       // its bytes were given up
@@ -100,8 +107,9 @@ struct Index {
   Table metrics, attributes;  // by state; an attribute that a note gave wins over the record's
   Table hp;                   // by settings: "optim.lr" and so on, from the settings' TOML
 
-  std::vector<RunRow> runs;  // names ascending
-  std::vector<TagRow> tags;  // names ascending
+  std::vector<RunRow> runs;      // names ascending
+  std::vector<TagRow> tags;      // names ascending
+  std::vector<ScopeRow> scopes;  // names ascending; IndexOf knows of none
   std::vector<std::string> texts;
   std::vector<std::string> warnings;  // as Graph's
 

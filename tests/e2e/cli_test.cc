@@ -76,8 +76,8 @@ TEST_CASE("every verb explains itself", "[cli]") {
   const Box box("help");
   const Done help = box.Run("help");
   CHECK(help.code == 0);
-  for (const char* verb : {"train", "log", "show", "diff", "fork", "tag", "annotate", "fsck",
-                           "doctor", "waveform", "version"}) {
+  for (const char* verb : {"train", "log", "find", "show", "diff", "fork", "tag", "annotate",
+                           "fsck", "doctor", "waveform", "version"}) {
     INFO(verb);
     CHECK(help.Says(std::string("  ") + verb + " "));
     const Done one = box.Run(std::string(verb) + " --help");
@@ -91,7 +91,8 @@ TEST_CASE("every verb explains itself", "[cli]") {
 
 TEST_CASE("looking at a store that is not there creates none", "[cli]") {
   const Box box("nothing");
-  for (const char* words : {"log", "show r@", "diff a b", "fork r@ --name f", "tag", "fsck"}) {
+  for (const char* words :
+       {"log", "find r@", "show r@", "diff a b", "fork r@ --name f", "tag", "fsck"}) {
     INFO(words);
     const Done done = box.Run(words);
     CHECK(done.code == 1);

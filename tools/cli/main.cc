@@ -15,6 +15,7 @@ namespace {
 constexpr Verb kVerbs[] = {
     {"train", "go on with a run until it is complete", RunTrain},
     {"log", "what states exist, and from what each was made", RunLog},
+    {"find", "the states that a query selects", RunFind},
     {"show", "one state: what it holds and how it was made", RunShow},
     {"diff", "what differs between two states", RunDiff},
     {"fork", "a new run that begins at an existing state", RunFork},
@@ -37,10 +38,9 @@ std::string HelpText() {
       "\n";
   for (const Verb& verb : kVerbs) text += "  " + Padded(verb.name, 12) + verb.summary + "\n";
   return text +
-         "\nA state is named r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2, tag:NAME, "
-         "or\n"
-         "by eight digits of its id. Exit codes: 0 done, 1 failed, 2 wrong command, 75 try "
-         "again.\n";
+         "\nA state is named r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2, tag:NAME,\n"
+         "by eight digits of its id, or by a query that selects one: 'best(val_loss)', see\n"
+         "`stemma find --help`. Exit codes: 0 done, 1 failed, 2 wrong command, 75 try again.\n";
 }
 
 const Verb* FindVerb(const std::string& name) {

@@ -6,6 +6,8 @@
 #include "core/bytes.h"
 #include "core/toml.h"
 #include "lineage/graph.h"
+#include "lineage/index.h"
+#include "lineage/query/query.h"
 #include "lineage/storage.h"
 
 namespace stemma::cli {
@@ -31,6 +33,14 @@ Result<OpenedStore> OpenStore(const std::string& path) {
                  opened.graph.warnings.size(), path.c_str());
   }
   return opened;
+}
+
+Result<lineage::StateId> OneState(const OpenedStore& opened, const std::string& text) {
+  if (lineage::IsPlainState(text)) return lineage::Resolve(opened.graph, text);
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Query query, lineage::ParseQuery(text));
+  const lineage::Index index = lineage::IndexOf(opened.graph, *opened.store);
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Row row, lineage::One(query, index));
+  return index.id[row];
 }
 
 std::string Words(const lineage::Graph& graph, const lineage::StateId& id) {

@@ -24,6 +24,10 @@ Result<std::unique_ptr<lineage::Store>> OpenStoreOnly(const std::string& path);
 // The same with its graph.
 Result<OpenedStore> OpenStore(const std::string& path);
 
+// The one state that `text` names: a plain name as everywhere (lineage::Resolve), or a query that
+// selects exactly one. kNotFound, or kInvalidArgument that lists the candidates.
+Result<lineage::StateId> OneState(const OpenedStore& opened, const std::string& text);
+
 // "5be1c07d lamb1@18000"; the id alone when the graph does not hold the state.
 std::string Words(const lineage::Graph& graph, const lineage::StateId& id);
 

@@ -66,6 +66,14 @@ std::string Dumped(const ordered_json& json) {
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+ordered_json FieldsJson(const std::vector<std::pair<std::string, JsonValue>>& fields) {
+  ordered_json json = ordered_json::object();
+  for (const auto& [key, value] : fields) {
+    std::visit([&json, &name = key](const auto& v) { json[name] = v; }, value);
+  }
+  return json;
+}
+
 ordered_json ChildrenJson(const lineage::Graph& graph, const lineage::StateId& id) {
   ordered_json json = ordered_json::array();
   const auto children = graph.children.find(id);
@@ -89,15 +97,14 @@ ordered_json PacksJson(const lineage::Store& store, const lineage::Record& recor
 }  // namespace
 
 std::string JsonLine(const std::vector<std::pair<std::string, JsonValue>>& fields) {
-  ordered_json json = ordered_json::object();
-  for (const auto& [key, value] : fields) {
-    std::visit([&json, &name = key](const auto& v) { json[name] = v; }, value);
-  }
-  return Dumped(json);
+  return Dumped(FieldsJson(fields));
 }
 
-std::string StateLine(const lineage::Graph& graph, const lineage::Record& record) {
-  return Dumped(StateJson(graph, record));
+std::string StateLine(const lineage::Graph& graph, const lineage::Record& record,
+                      const std::vector<std::pair<std::string, JsonValue>>& values) {
+  ordered_json json = StateJson(graph, record);
+  if (!values.empty()) json["values"] = FieldsJson(values);
+  return Dumped(json);
 }
 
 Result<std::string> DetailedStateLine(const lineage::Store& store, const lineage::Graph& graph,

@@ -22,8 +22,9 @@ using JsonValue = std::variant<bool, int64_t, uint64_t, double, std::string,
 // does not stop it.
 std::string JsonLine(const std::vector<std::pair<std::string, JsonValue>>& fields);
 
-// What a record and the graph say of a state.
-std::string StateLine(const lineage::Graph& graph, const lineage::Record& record);
+// What a record and the graph say of a state; `values`, where there are any, as its last key.
+std::string StateLine(const lineage::Graph& graph, const lineage::Record& record,
+                      const std::vector<std::pair<std::string, JsonValue>>& values = {});
 
 // The same with children, packs, digests and tensors, which are read from the store.
 Result<std::string> DetailedStateLine(const lineage::Store& store, const lineage::Graph& graph,

@@ -20,6 +20,7 @@ struct Verb {
 
 Result<int> RunTrain(const Arguments& arguments);
 Result<int> RunLog(const Arguments& arguments);
+Result<int> RunFind(const Arguments& arguments);
 Result<int> RunShow(const Arguments& arguments);
 Result<int> RunDiff(const Arguments& arguments);
 Result<int> RunFork(const Arguments& arguments);

@@ -41,7 +41,7 @@ Result<int> RunAnnotate(const Arguments& arguments) {
   }
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(opened.graph, state));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, OneState(opened, state));
   const std::string key = assignment.substr(0, equals);
   const lineage::AttributeValue value = Typed(assignment.substr(equals + 1));
   STEMMA_RETURN_IF_ERROR(opened.store->Annotate(id, key, value));

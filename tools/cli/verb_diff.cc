@@ -163,8 +163,8 @@ Result<int> RunDiff(const Arguments& arguments) {
   if (!(eps >= 0)) return Status(Code::kInvalidArgument, "--eps is a distance: 0 or more");
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_a, lineage::Resolve(opened.graph, name_a));
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_b, lineage::Resolve(opened.graph, name_b));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_a, OneState(opened, name_a));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_b, OneState(opened, name_b));
   const Record& a = opened.graph.states.at(id_a);
   const Record& b = opened.graph.states.at(id_b);
   STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffStoredSettings(*opened.store, a, b));

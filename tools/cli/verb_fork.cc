@@ -130,7 +130,7 @@ Result<int> RunFork(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(opened.graph, state));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, OneState(opened, state));
   const Record& parent = opened.graph.states.at(id);
   STEMMA_ASSIGN_OR_RETURN(const Made made, name.empty() ? MakeForkWithOwnName(opened, parent, sets)
                                                         : MakeFork(opened, parent, name, sets));

@@ -7,6 +7,8 @@
 #include "tools/cli/verb.h"
 
 #include "lineage/graph.h"
+#include "lineage/index.h"
+#include "lineage/query/query.h"
 
 namespace stemma::cli {
 namespace {
@@ -15,6 +17,7 @@ constexpr char kNotes[] =
     "Examples\n"
     "  stemma log --graph                     the whole tree\n"
     "  stemma log r50 -n 5                    the newest five of run r50 and what it came from\n"
+    "  stemma log 'heads() & loss < 2'        the states of a query, see `stemma find --help`\n"
     "  stemma log --json | jq .metrics.loss   for programs: one object per line\n"
     "\n"
     "A line: id, run@step, epoch, metric and its change since the parent, bytes that the state "
@@ -22,12 +25,24 @@ constexpr char kNotes[] =
     "to the disk (a fork adds none), bytes that restoring it brings back, and what is known of "
     "it.\n";
 
-Result<std::set<lineage::StateId>> Selected(const lineage::Graph& graph, const std::string& of) {
+Result<std::set<lineage::StateId>> Found(const OpenedStore& opened, const std::string& text) {
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Query query, lineage::ParseQuery(text));
+  const lineage::Index index = lineage::IndexOf(opened.graph, *opened.store);
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Answer answer, lineage::Find(query, index));
+  if (answer.rows.empty()) return lineage::OneOf(answer, index).status();
+  std::set<lineage::StateId> states;
+  for (const lineage::Row row : answer.rows) states.insert(index.id[row]);
+  return states;
+}
+
+Result<std::set<lineage::StateId>> Selected(const OpenedStore& opened, const std::string& of) {
+  const lineage::Graph& graph = opened.graph;
   std::set<lineage::StateId> states;
   if (of.empty()) {
     for (const auto& [id, record] : graph.states) states.insert(id);
     return states;
   }
+  if (!lineage::IsPlainState(of)) return Found(opened, of);
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(graph, of));
   states.insert(id);
   for (const lineage::StateId& ancestor : lineage::Ancestors(graph, id)) {
@@ -61,7 +76,8 @@ Result<int> RunLog(const Arguments& arguments) {
   int64_t limit = 0;
   bool json = false;
   Flags flags("log", "What states exist, on which run, and from what each was made.");
-  flags.Word("STATE", &of, "only this state (or a run's newest) and its ancestors", true);
+  flags.Word("EXPR", &of, "a state (or a run's newest) and its ancestors, or a query's states",
+             true);
   flags.Switch("graph", &options.lanes, "draw the tree");
   flags.Integer("n", &limit, "N", "only the newest N; 0 is all");
   flags.Text("metric", &options.metric, "NAME", "which metric to show");
@@ -73,7 +89,7 @@ Result<int> RunLog(const Arguments& arguments) {
   if (limit < 0) return Status(Code::kInvalidArgument, "-n counts states: 0 or more");
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const auto states, Selected(opened.graph, of));
+  STEMMA_ASSIGN_OR_RETURN(const auto states, Selected(opened, of));
   options.limit = static_cast<size_t>(limit);
   if (json) {
     PrintJson(opened.graph, states, options.limit);

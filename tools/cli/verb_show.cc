@@ -197,7 +197,7 @@ Result<int> RunShow(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(opened.graph, state));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, OneState(opened, state));
   const Record& record = opened.graph.states.at(id);
   Status status;
   if (settings) {

@@ -32,10 +32,10 @@ void PrintTags(const lineage::Graph& graph, const std::vector<lineage::TagEntry>
 
 Result<int> MoveTag(OpenedStore& opened, const std::string& name, const std::string& state,
                     const std::string& why, const std::string& expect) {
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId target, lineage::Resolve(opened.graph, state));
+  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId target, OneState(opened, state));
   std::optional<lineage::StateId> expected;
   if (!expect.empty()) {
-    STEMMA_ASSIGN_OR_RETURN(expected, lineage::Resolve(opened.graph, expect));
+    STEMMA_ASSIGN_OR_RETURN(expected, OneState(opened, expect));
   }
   STEMMA_RETURN_IF_ERROR(opened.store->SetTag(name, target, why, expected));
   const auto before = opened.graph.tags.find(name);
@@ -107,7 +107,7 @@ Result<int> RunUntag(const Arguments& arguments) {
   const lineage::StateId was = tag->second.target;
   lineage::StateId expected = was;
   if (!expect.empty()) {
-    STEMMA_ASSIGN_OR_RETURN(expected, lineage::Resolve(opened.graph, expect));
+    STEMMA_ASSIGN_OR_RETURN(expected, OneState(opened, expect));
   }
   STEMMA_RETURN_IF_ERROR(opened.store->RemoveTag(name, why, expected));
   Print("tag:" + name + " is gone, was " + Words(opened.graph, was) + "\n");
