@@ -260,12 +260,31 @@ class Reader final : public PackReader {
     return std::move(done).Within("'" + about.name + "'");
   }
 
-  Status Verify() override {
-    for (uint64_t i = 0; i * kChunkBytes < contents_.chunked_bytes; ++i) {
-      auto chunk = LoadChunk(i);
-      if (!chunk.ok()) return Status(chunk.status()).Within(SpansIn(i));
+  PackChunks chunks() const override {
+    return {contents_.data_begin, contents_.chunked_bytes, contents_.table};
+  }
+
+  std::string TensorsIn(uint64_t begin, uint64_t end) const override {
+    std::string names;
+    int found = 0;
+    for (const auto& [key, held] : contents_.held) {
+      const Span& span = layout_.spans()[std::get<0>(key)].span;
+      const uint64_t bytes = std::get<3>(key) * SizeOf(span.dtype) / (held.has_low ? 2 : 1);
+      const auto meets = [&](uint64_t at) {
+        at += contents_.data_begin;
+        return at < end && begin < at + bytes;
+      };
+      if (!meets(held.high) && !(held.has_low && meets(held.low))) continue;
+      if (++found <= 3) names += (names.empty() ? "'" : ", '") + span.name + "'";
     }
-    return {};
+    if (found > 3) names += " and " + std::to_string(found - 3) + " more";
+    return names.empty() ? "padding" : names;
+  }
+
+  void Forget() override {
+    kept_.clear();
+    high_ = {};
+    low_ = {};
   }
 
  private:
@@ -326,21 +345,6 @@ class Reader final : public PackReader {
     if (Xxh128(chunk) == table.substr(index * kXxh128Bytes, kXxh128Bytes)) return chunk;
     return Corrupt("pack " + path_ + ": bytes [" + std::to_string(from) + ", " +
                    std::to_string(from + bytes) + ") do not have their digest");
-  }
-
-  std::string SpansIn(uint64_t index) const {
-    const uint64_t begin = index * kChunkBytes, end = begin + kChunkBytes;
-    std::string names;
-    int found = 0;
-    for (const auto& [key, held] : contents_.held) {
-      const Span& span = layout_.spans()[std::get<0>(key)].span;
-      const uint64_t bytes = std::get<3>(key) * SizeOf(span.dtype) / (held.has_low ? 2 : 1);
-      const auto meets = [&](uint64_t at) { return at < end && begin < at + bytes; };
-      if (!meets(held.high) && !(held.has_low && meets(held.low))) continue;
-      if (++found <= 3) names += (names.empty() ? "'" : ", '") + span.name + "'";
-    }
-    if (found > 3) names += " and " + std::to_string(found - 3) + " more";
-    return names.empty() ? "padding" : names;
   }
 
   Storage& storage_;

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "core/bytes.h"
-#include "lineage/coverage.h"
 #include "lineage/graph.h"
 #include "lineage/layout.h"
+#include "lineage/open_state.h"
 #include "lineage/pack.h"
 #include "lineage/shards.h"
 
@@ -36,30 +35,6 @@ std::string Listed(const std::vector<std::string>& items) {
   if (items.size() > kListedMax)
     text += ", and " + std::to_string(items.size() - kListedMax) + " more";
   return text.empty() ? "nothing more" : text;
-}
-
-// A state opened: its layout and a reader per pack, all of it there.
-struct OpenState {
-  Layout layout;
-  std::vector<std::unique_ptr<PackReader>> packs;
-};
-
-Result<Layout> LayoutOf(const Store& store, const Record& record) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, store.GetLayout(record.layout));
-  return Layout::Decode(bytes);
-}
-
-// In place, since readers keep a reference to the layout.
-Status OpenPacks(const Store& store, const Record& record, OpenState* state) {
-  std::vector<PackPiece> pieces;
-  for (const PackRef& pack : record.packs) {
-    STEMMA_ASSIGN_OR_RETURN(
-        std::unique_ptr<PackReader> reader,
-        PackReader::Open(store.storage(), store.PackPath(pack.pack), pack.pack, state->layout));
-    pieces.insert(pieces.end(), reader->pieces().begin(), reader->pieces().end());
-    state->packs.push_back(std::move(reader));
-  }
-  return CheckCoverage(state->layout, record.world, std::move(pieces));
 }
 
 // Which of `wanted` a span of the state is; the two lists must match as sets.
@@ -170,10 +145,6 @@ class StringSink final : public Sink {
   std::string* out_;
 };
 
-std::string Named(const Record& record) {
-  return "state " + NameOfState(record) + " (" + Hex(record.id).substr(0, 16) + ")";
-}
-
 Result<std::string> ReadSpanBytes(const Store& store, const Record& record, const std::string& name,
                                   uint32_t rank) {
   STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
@@ -210,7 +181,13 @@ Result<std::vector<Span>> SpansOf(const Store& store, const Record& record) {
 Status Restore(const Store& store, const Record& record, const std::vector<Span>& spans, Sink& sink,
                Cohort& cohort) {
   Status mine = RestoreMine(store, record, spans, sink, cohort);
-  if (!mine.ok()) mine = std::move(mine).Within(Named(record));
+  // A fork of an imported state has its attributes.
+  if (mine.code() == Code::kIncompatible && record.attributes.count(kImportFile)) {
+    mine = std::move(mine).Within(
+        "it was imported as tensors alone, without an optimizer or a place in the data, so no "
+        "training can go on from it exactly");
+  }
+  if (!mine.ok()) mine = std::move(mine).Within(StateInWords(record));
   return Agree(cohort, mine);
 }
 
@@ -218,7 +195,7 @@ Result<std::string> ReadSpan(const Store& store, const Record& record, const std
                              int rank) {
   Result<std::string> bytes = ReadSpanBytes(store, record, span, static_cast<uint32_t>(rank));
   if (bytes.ok()) return bytes;
-  return Status(bytes.status()).Within(Named(record));
+  return Status(bytes.status()).Within(StateInWords(record));
 }
 
 }  // namespace stemma::lineage
