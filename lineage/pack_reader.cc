@@ -272,7 +272,7 @@ class Reader final : public PackReader {
       const uint64_t bytes = std::get<3>(key) * SizeOf(span.dtype) / (held.has_low ? 2 : 1);
       const auto meets = [&](uint64_t at) {
         at += contents_.data_begin;
-        return at < end && begin < at + bytes;
+        return bytes > 0 && at < end && begin < at + bytes;
       };
       if (!meets(held.high) && !(held.has_low && meets(held.low))) continue;
       if (++found <= 3) names += (names.empty() ? "'" : ", '") + span.name + "'";

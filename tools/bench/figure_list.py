@@ -92,6 +92,18 @@ def waveform_rate():
     return rates, None
 
 
+def verify_rate():
+    """One thread, from the page cache; the reference is XXH3 over memory in the same process."""
+    values, digests = [], []
+    program = built("//tools/bench:verify_bench")
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
+            text = run([program, folder])
+        values.append(float(re.search(r"^verify ([0-9.]+) GB/s", text, re.M).group(1)))
+        digests.append(float(re.search(r"^xxh3 of memory ([0-9.]+) GB/s", text, re.M).group(1)))
+    return values, statistics.median(digests)
+
+
 FIGURES = [
     Figure("capture_stall_share", "%", 0.5, True,
            "share of step time that captures take, laptop recipe, 2 ranks, one per 10 steps",
@@ -104,4 +116,6 @@ FIGURES = [
            lamb_bandwidth_share),
     Figure("waveform_rate", "Mpoints/s", 1, False,
            "points of the (2,2) mode computed and printed by stemma waveform", waveform_rate),
+    Figure("verify_rate", "GB/s", 5, False,
+           "stemma verify of a 512 MiB state in the page cache, one thread", verify_rate),
 ] + figures_engine.FIGURES

@@ -1,6 +1,8 @@
 #include "core/bytes.h"
 #include "core/text.h"
 #include "lineage/import.h"
+#include "lineage/storage.h"
+#include "lineage/store.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
@@ -11,7 +13,9 @@ namespace {
 
 constexpr char kNotes[] =
     "The file's tensors become the first state of a new run: it can be shown, compared, tagged,\n"
-    "exported. It has no optimizer and no place in the data, so no training goes on from it.\n"
+    "exported. It has no optimizer and no place in the data, so no training goes on from it. A "
+    "store\n"
+    "is made where there is none.\n"
     "\n"
     "Examples\n"
     "  stemma import weights.safetensors --name pretrained\n"
@@ -37,7 +41,10 @@ Result<int> RunImport(const Arguments& arguments) {
     return Status(Code::kInvalidArgument, "the new run needs a name: --name=NAME");
   }
 
-  STEMMA_ASSIGN_OR_RETURN(const auto store, OpenStoreOnly(path));
+  // May be the first thing that a store is for, so it makes one; but not for a slip in FILE.
+  lineage::Storage& storage = lineage::PosixStorage();
+  STEMMA_RETURN_IF_ERROR(storage.SizeOf(file).status());
+  STEMMA_ASSIGN_OR_RETURN(const auto store, lineage::Store::Open(path, /*create=*/true, storage));
   STEMMA_ASSIGN_OR_RETURN(const lineage::Imported imported,
                           lineage::ImportSafetensors(*store, file, options));
   if (quiet) {
