@@ -108,7 +108,7 @@ class PackReader {
   virtual Status Read(uint32_t span, uint32_t rank, uint64_t first, uint64_t count, char* out) = 0;
   // For verify.h, which reads the data without handing it out.
   virtual PackChunks chunks() const = 0;
-  // "'w1', 'b1'": the tensors with bytes in [begin, end) of the file; "padding" where there is none.
+  // "'w1', 'b1'": the tensors with bytes in [begin, end) of the file; "padding" where none is.
   virtual std::string TensorsIn(uint64_t begin, uint64_t end) const = 0;
   // Frees the chunks that it keeps, some MiB; whoever goes on to another of many packs calls it.
   virtual void Forget() = 0;

@@ -39,6 +39,7 @@ Status VerifyChunks(ReadableFile& file, const PackReader& pack, uint64_t first, 
 
 // One pack of the states in question.
 struct PackWork {
+  ObjectId id;
   std::string path;
   uint64_t bytes = 0;  // as the record says
   std::vector<StateId> states;
@@ -56,6 +57,18 @@ struct RangeWork {
   Status status;
 };
 
+// Every state that has the pack: those in question first, then all others that share it.
+std::vector<StateId> Sharing(const Graph& graph, const PackWork& work) {
+  std::vector<StateId> states = work.states;
+  for (const auto& [id, record] : graph.states) {
+    const bool has = std::any_of(record.packs.begin(), record.packs.end(),
+                                 [&](const PackRef& ref) { return ref.pack == work.id; });
+    const bool known = std::find(work.states.begin(), work.states.end(), id) != work.states.end();
+    if (has && !known) states.push_back(id);
+  }
+  return states;
+}
+
 Status OpenWork(const Store& store, const ObjectId& id, PackWork* work) {
   STEMMA_ASSIGN_OR_RETURN(const uint64_t size, store.storage().SizeOf(work->path));
   if (size != work->bytes) {
@@ -71,7 +84,8 @@ Status OpenWork(const Store& store, const ObjectId& id, PackWork* work) {
 // The states' packs, each once, with what is wrong before a byte of data is read.
 class Plan {
  public:
-  Plan(const Store& store, VerifyReport* report) : store_(store), report_(report) {}
+  Plan(const Store& store, const Graph& graph, VerifyReport* report)
+      : store_(store), graph_(graph), report_(report) {}
 
   void Add(const Record& record) {
     ++report_->states;
@@ -96,7 +110,7 @@ class Plan {
     for (auto& [id, work] : packs_) {
       ++report_->packs;
       if (!work.reader) {
-        report_->damaged.push_back({work.states, work.path, {}, work.broken.message()});
+        report_->damaged.push_back({Sharing(graph_, work), work.path, {}, work.broken.message()});
         continue;
       }
       report_->bytes += work.bytes;
@@ -125,6 +139,7 @@ class Plan {
     const auto [at, fresh] = packs_.try_emplace(ref.pack);
     PackWork& work = at->second;
     if (!fresh) return work;
+    work.id = ref.pack;
     work.path = store_.PackPath(ref.pack);
     work.bytes = ref.bytes;
     work.layout = layout;
@@ -134,6 +149,7 @@ class Plan {
   }
 
   const Store& store_;
+  const Graph& graph_;
   VerifyReport* const report_;
   std::map<ObjectId, std::shared_ptr<const Layout>> layouts_;
   std::map<ObjectId, PackWork> packs_;  // addresses stay
@@ -171,7 +187,7 @@ Result<VerifyReport> VerifyStates(const Store& store, const Graph& graph,
                                   const std::vector<StateId>& ids, const VerifyOptions& options) {
   const auto begun = std::chrono::steady_clock::now();
   VerifyReport report;
-  Plan plan(store, &report);
+  Plan plan(store, graph, &report);
   for (const StateId& id : ids) {
     const auto found = graph.states.find(id);
     if (found == graph.states.end()) {
@@ -184,12 +200,12 @@ Result<VerifyReport> VerifyStates(const Store& store, const Graph& graph,
   for (const RangeWork& range : ranges) {
     const PackWork& pack = *range.pack;
     for (const BadRange& bad : range.bad) {
-      report.damaged.push_back({pack.states, pack.path, bad,
+      report.damaged.push_back({Sharing(graph, pack), pack.path, bad,
                                 "bytes [" + std::to_string(bad.begin) + ", " +
                                     std::to_string(bad.end) + "): " + bad.tensors});
     }
     if (range.status.ok()) continue;
-    report.damaged.push_back({pack.states, pack.path, {}, range.status.message()});
+    report.damaged.push_back({Sharing(graph, pack), pack.path, {}, range.status.message()});
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return report;

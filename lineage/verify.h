@@ -38,7 +38,7 @@ Result<std::vector<BadRange>> VerifyPack(Storage& storage, const std::string& pa
                                          const PackReader& pack);
 
 struct Damage {
-  std::vector<StateId> states;  // that have it; at least one
+  std::vector<StateId> states;  // that have it: the ones asked for, then others that share it
   std::string path;             // the pack's; empty: no single pack is to blame
   BadRange range;               // empty: the file as a whole, see `what`
   std::string what;             // for people, without the states: "bytes [a, b): 'w1'"

@@ -120,6 +120,7 @@ TEST_CASE("damage names the tensor of its chunk, in either plane, and every stat
       CHECK(damage.range.end == begin + kChunkBytes);
       CHECK(damage.states == std::vector<StateId>{family.ids[1], family.ids[2]});
       CHECK_THAT(damage.what, Catch::Contains(one.tensors));
+      CHECK(family.Verify({family.ids[1]}).damaged[0].states == damage.states);
       REQUIRE(family.disk.Flip(path, begin + 1234));
     }
   }
