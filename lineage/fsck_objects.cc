@@ -5,6 +5,7 @@
 #include "lineage/layout.h"
 #include "lineage/pack.h"
 #include "lineage/safetensors.h"
+#include "lineage/verify.h"
 
 namespace stemma::lineage::internal {
 namespace {
@@ -68,7 +69,7 @@ class StateChecker {
                  std::vector<PackPiece>* pieces) {
     const auto known = packs_.find(pack.pack);
     if (known == packs_.end()) {
-      const Status good = OpenPack(pack, layout);
+      const Status good = OpenPack(record, pack, layout);
       if (!good.ok()) context_->Error(Named(record) + ": " + good.message());
     }
     const std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
@@ -76,7 +77,7 @@ class StateChecker {
     return seen.has_value();
   }
 
-  Status OpenPack(const PackRef& pack, const Layout& layout) {
+  Status OpenPack(const Record& record, const PackRef& pack, const Layout& layout) {
     std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
     const std::string path = context_->store.PackPath(pack.pack);
     STEMMA_ASSIGN_OR_RETURN(const uint64_t size, context_->storage.SizeOf(path));
@@ -88,7 +89,15 @@ class StateChecker {
                             PackReader::Open(context_->storage, path, pack.pack, layout));
     ++context_->report.packs;
     context_->report.bytes += size;
-    if (read_data_) STEMMA_RETURN_IF_ERROR(reader->Verify());
+    if (read_data_) {
+      STEMMA_ASSIGN_OR_RETURN(const std::vector<BadRange> bad,
+                              VerifyPack(context_->storage, path, *reader));
+      for (const BadRange& range : bad) {
+        context_->Error(Named(record) + ": " + range.tensors + ": pack " + path + ": bytes [" +
+                        std::to_string(range.begin) + ", " + std::to_string(range.end) +
+                        ") do not have their digest");
+      }
+    }
     seen = reader->pieces();
     return {};
   }

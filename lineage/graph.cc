@@ -28,6 +28,11 @@ std::string NameOfState(const Record& record) {
   return record.run_name + "@" + std::to_string(record.step);
 }
 
+EdgeKind HowMade(const Record& record) {
+  if (!record.parents.empty()) return record.parents.front().kind;
+  return record.attributes.count(kImportFile) ? EdgeKind::kImport : EdgeKind::kTrain;
+}
+
 std::optional<StateId> FirstParent(const Graph& graph, const StateId& id) {
   const auto found = graph.states.find(id);
   if (found == graph.states.end() || found->second.parents.empty()) return std::nullopt;

@@ -26,6 +26,12 @@ bool IsSuspect(const Record& record);
 // "base@1500", what people call a state.
 std::string NameOfState(const Record& record);
 
+// How it came about: the edge to its first parent. A root has none; it is an import when its
+// attributes name the file that it came from, else the start of a run.
+EdgeKind HowMade(const Record& record);
+// The attribute of an imported state that names its file; text.
+constexpr char kImportFile[] = "import.file";
+
 // The state it went on from; nullopt at a root or where the graph ends.
 std::optional<StateId> FirstParent(const Graph& graph, const StateId& id);
 

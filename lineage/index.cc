@@ -141,7 +141,7 @@ class Builder {
     index_.shared_bytes.push_back(bytes.shared);
     index_.flags.push_back(IsSuspect(record) ? kSuspectFlag : 0);
     index_.settings.push_back(SettingsOf(record));
-    index_.edge.push_back(record.parents.empty() ? EdgeKind::kTrain : record.parents[0].kind);
+    index_.edge.push_back(HowMade(record));
     index_.parent_begin.push_back(static_cast<uint32_t>(index_.parents.size()));
     for (const Edge& edge : record.parents) {
       if (const Row parent = RowOf(edge.parent); parent != kNoRow) index_.parents.push_back(parent);

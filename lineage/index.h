@@ -98,7 +98,7 @@ struct Index {
   std::vector<uint64_t> logical_bytes, own_bytes, shared_bytes;  // as StateBytes
   std::vector<uint8_t> flags;
   std::vector<uint32_t> settings;  // counts distinct settings blobs; what `hp` is about
-  std::vector<EdgeKind> edge;      // to the first parent; kTrain at a root
+  std::vector<EdgeKind> edge;      // as HowMade
 
   // Neighbours of row r: parents[parent_begin[r] .. parent_begin[r + 1]), first parent first.
   std::vector<uint32_t> parent_begin, child_begin;

@@ -82,6 +82,13 @@ struct PackWriteOptions {
 Result<ObjectId> WritePack(const PackPlan& plan, const Layout& layout, PieceSource& source,
                            WritableFile& file, const PackWriteOptions& options = {});
 
+// Where the digests stand: `bytes` bytes from `begin` of the file in chunks of kChunkBytes, and an
+// XXH3-128 of each, one after the other.
+struct PackChunks {
+  uint64_t begin = 0, bytes = 0;
+  std::string_view digests;      // lives as long as the reader
+};
+
 // Reads a pack and believes nothing of it: the header is checked before use and against the id,
 // each chunk against its digest before any byte of it is handed out. One thread at a time per
 // PackReader (it keeps the last chunks); `storage` and `layout` outlive it. Failure: kCorruption
@@ -99,8 +106,13 @@ class PackReader {
   // Elements [first, first + count) of a span, which lie in one of pieces(), as the span's own
   // bytes. `out` has room for count elements. `rank` as in the piece.
   virtual Status Read(uint32_t span, uint32_t rank, uint64_t first, uint64_t count, char* out) = 0;
-  // Every byte against its digest, for fsck.
-  virtual Status Verify() = 0;
+  // For verify.h, which reads the data without handing it out.
+  virtual PackChunks chunks() const = 0;
+  // "'w1', 'b1'": the tensors with bytes in [begin, end) of the file; "padding" where none is.
+  virtual std::string TensorsIn(uint64_t begin, uint64_t end) const = 0;
+  // Frees the chunks that it keeps, some MiB, and closes the file until the next Read; whoever goes
+  // on to another of many packs calls it.
+  virtual void Forget() = 0;
 };
 
 }  // namespace stemma::lineage

@@ -16,8 +16,9 @@
 namespace stemma::lineage {
 namespace {
 
-constexpr uint64_t kTileElements = 1 << 19;   // of a two-plane span, merged at once: 1 MiB a plane
-constexpr size_t kChunksKept = 4;             // two planes, each across a chunk's border
+constexpr uint64_t kTileElements = 1 << 19;  // of a two-plane span, merged at once: 1 MiB a plane
+constexpr uint64_t kNoChunk = ~uint64_t{0};
+constexpr size_t kChunksKept = 4;  // two planes, each across a chunk's border
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -48,7 +49,7 @@ std::optional<std::pair<uint64_t, uint64_t>> Pair(std::string_view text, char ma
 
 // A piece with both its places; `low` counts only where the span has two planes.
 struct Held {
-  uint64_t high = 0, low = 0;     // in the data
+  uint64_t high = 0, low = 0;  // in the data
   bool has_high = false, has_low = false;
 };
 using PieceKey = std::tuple<uint32_t, uint32_t, uint64_t, uint64_t>;  // span, rank, first, count
@@ -56,7 +57,7 @@ using PieceKey = std::tuple<uint32_t, uint32_t, uint64_t, uint64_t>;  // span, r
 // The header, taken apart and checked. Everything about one pack but its data.
 struct Contents {
   PackIdentity identity;
-  uint64_t data_begin = 0;        // in the file
+  uint64_t data_begin = 0;  // in the file
   uint64_t chunked_bytes = 0;
   std::string table;
   std::map<PieceKey, Held> held;
@@ -253,19 +254,38 @@ class Reader final : public PackReader {
       return NotHeld(span, first, count);
     }
     const Span& about = layout_.spans()[span].span;
-    Status done = held.has_low
-                      ? ReadPlanes(held, first - held_first, count, out)
-                      : Copy(held.high + (first - held_first) * SizeOf(about.dtype),
-                             count * SizeOf(about.dtype), out);
+    Status done = held.has_low ? ReadPlanes(held, first - held_first, count, out)
+                               : Copy(held.high + (first - held_first) * SizeOf(about.dtype),
+                                      count * SizeOf(about.dtype), out);
     return std::move(done).Within("'" + about.name + "'");
   }
 
-  Status Verify() override {
-    for (uint64_t i = 0; i * kChunkBytes < contents_.chunked_bytes; ++i) {
-      auto chunk = LoadChunk(i);
-      if (!chunk.ok()) return Status(chunk.status()).Within(SpansIn(i));
+  PackChunks chunks() const override {
+    return {contents_.data_begin, contents_.chunked_bytes, contents_.table};
+  }
+
+  std::string TensorsIn(uint64_t begin, uint64_t end) const override {
+    std::string names;
+    int found = 0;
+    for (const auto& [key, held] : contents_.held) {
+      const Span& span = layout_.spans()[std::get<0>(key)].span;
+      const uint64_t bytes = std::get<3>(key) * SizeOf(span.dtype) / (held.has_low ? 2 : 1);
+      const auto meets = [&](uint64_t at) {
+        at += contents_.data_begin;
+        return bytes > 0 && at < end && begin < at + bytes;
+      };
+      if (!meets(held.high) && !(held.has_low && meets(held.low))) continue;
+      if (++found <= 3) names += (names.empty() ? "'" : ", '") + span.name + "'";
     }
-    return {};
+    if (found > 3) names += " and " + std::to_string(found - 3) + " more";
+    return names.empty() ? "padding" : names;
+  }
+
+  void Forget() override {
+    file_ = nullptr;
+    kept_.clear();
+    high_ = {};
+    low_ = {};
   }
 
  private:
@@ -303,44 +323,39 @@ class Reader final : public PackReader {
     return {};
   }
 
-  // Verified bytes of a chunk; the view holds until the next call.
+  // Verified bytes of a chunk; the view holds until the next call. Chunks that were kept give their
+  // memory to the ones that follow.
   Result<std::string_view> Chunk(uint64_t index) {
     const auto at = std::find_if(kept_.begin(), kept_.end(),
                                  [&](const auto& kept) { return kept.first == index; });
     if (at != kept_.end()) {
       kept_.splice(kept_.begin(), kept_, at);
-    } else {
-      STEMMA_ASSIGN_OR_RETURN(std::string bytes, LoadChunk(index));
-      kept_.emplace_front(index, std::move(bytes));
-      if (kept_.size() > kChunksKept) kept_.pop_back();
+      return std::string_view(kept_.front().second);
     }
+    if (kept_.size() < kChunksKept) {
+      kept_.emplace_front(kNoChunk, std::string());
+    } else {
+      kept_.splice(kept_.begin(), kept_, std::prev(kept_.end()));
+    }
+    kept_.front().first = kNoChunk;
+    STEMMA_RETURN_IF_ERROR(LoadChunk(index, &kept_.front().second));
+    kept_.front().first = index;
     return std::string_view(kept_.front().second);
   }
 
-  Result<std::string> LoadChunk(uint64_t index) {
+  Status LoadChunk(uint64_t index, std::string* chunk) {
     const uint64_t at = index * kChunkBytes;
     const uint64_t bytes = std::min(kChunkBytes, contents_.chunked_bytes - at);
     const uint64_t from = contents_.data_begin + at;
-    STEMMA_ASSIGN_OR_RETURN(std::string chunk, storage_.ReadAt(path_, from, bytes));
+    if (file_ == nullptr) {
+      STEMMA_ASSIGN_OR_RETURN(file_, storage_.OpenToRead(path_));
+    }
+    chunk->resize(bytes);
+    STEMMA_RETURN_IF_ERROR(file_->Read(from, bytes, chunk->data()));
     const std::string_view table = contents_.table;
-    if (Xxh128(chunk) == table.substr(index * kXxh128Bytes, kXxh128Bytes)) return chunk;
+    if (Xxh128(*chunk) == table.substr(index * kXxh128Bytes, kXxh128Bytes)) return {};
     return Corrupt("pack " + path_ + ": bytes [" + std::to_string(from) + ", " +
                    std::to_string(from + bytes) + ") do not have their digest");
-  }
-
-  std::string SpansIn(uint64_t index) const {
-    const uint64_t begin = index * kChunkBytes, end = begin + kChunkBytes;
-    std::string names;
-    int found = 0;
-    for (const auto& [key, held] : contents_.held) {
-      const Span& span = layout_.spans()[std::get<0>(key)].span;
-      const uint64_t bytes = std::get<3>(key) * SizeOf(span.dtype) / (held.has_low ? 2 : 1);
-      const auto meets = [&](uint64_t at) { return at < end && begin < at + bytes; };
-      if (!meets(held.high) && !(held.has_low && meets(held.low))) continue;
-      if (++found <= 3) names += (names.empty() ? "'" : ", '") + span.name + "'";
-    }
-    if (found > 3) names += " and " + std::to_string(found - 3) + " more";
-    return names.empty() ? "padding" : names;
   }
 
   Storage& storage_;
@@ -348,7 +363,8 @@ class Reader final : public PackReader {
   const Layout& layout_;
   Contents contents_;
   std::vector<PackPiece> pieces_;
-  std::list<std::pair<uint64_t, std::string>> kept_;   // newest first
+  std::unique_ptr<ReadableFile> file_;                // open from the first chunk on
+  std::list<std::pair<uint64_t, std::string>> kept_;  // newest first
   std::string high_, low_;
 };
 

@@ -116,6 +116,38 @@ class PosixFile final : public WritableFile {
   Status state_;  // the first failure, kept: a file that failed once is lost
 };
 
+// Reads until `bytes` are there or the file ends; says how many came.
+Result<uint64_t> ReadSome(int fd, const std::string& path, uint64_t offset, uint64_t bytes,
+                          char* out) {
+  uint64_t got = 0;
+  while (got < bytes) {
+    const ssize_t n = ::pread(fd, out + got, bytes - got, static_cast<off_t>(offset + got));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FromErrno("read", path, errno);
+    if (n == 0) break;
+    got += static_cast<uint64_t>(n);
+  }
+  return got;
+}
+
+Status EndsEarly(const std::string& path, uint64_t end, uint64_t wanted) {
+  return Status(Code::kCorruption, path + " ends at byte " + std::to_string(end) + ", wanted " +
+                                       std::to_string(wanted));
+}
+
+class PosixReadable final : public ReadableFile {
+ public:
+  PosixReadable(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  Status Read(uint64_t offset, uint64_t bytes, char* out) override {
+    STEMMA_ASSIGN_OR_RETURN(const uint64_t got, ReadSome(fd_.get(), path_, offset, bytes, out));
+    return got == bytes ? Status() : EndsEarly(path_, offset + got, offset + bytes);
+  }
+
+ private:
+  const std::string path_;
+  const Fd fd_;
+};
+
 class Posix final : public Storage {
  public:
   explicit Posix(const PosixCalls& calls) : calls_(calls) {}
@@ -156,8 +188,16 @@ class Posix final : public Storage {
     if (fd.get() < 0) return FromErrno("open", path, errno);
     STEMMA_ASSIGN_OR_RETURN(std::string out, ReadFd(fd.get(), path, offset, bytes));
     if (out.size() == bytes) return out;
-    return Status(Code::kCorruption, path + " ends at byte " + std::to_string(offset + out.size()) +
-                                         ", wanted " + std::to_string(offset + bytes));
+    return EndsEarly(path, offset + out.size(), offset + bytes);
+  }
+
+  Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override {
+    Fd fd(OpenRetry(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0) return FromErrno("open", path, errno);
+    struct stat about;
+    if (::fstat(fd.get(), &about) != 0) return FromErrno("stat", path, errno);
+    if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
+    return std::unique_ptr<ReadableFile>(std::make_unique<PosixReadable>(path, fd.release()));
   }
 
   Result<uint64_t> SizeOf(const std::string& path) override {
@@ -230,15 +270,7 @@ class Posix final : public Storage {
 
   Result<std::string> ReadFd(int fd, const std::string& path, uint64_t offset, uint64_t bytes) {
     std::string out(bytes, '\0');
-    size_t got = 0;
-    while (got < bytes) {
-      const ssize_t n =
-          ::pread(fd, out.data() + got, bytes - got, static_cast<off_t>(offset + got));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return FromErrno("read", path, errno);
-      if (n == 0) break;
-      got += static_cast<size_t>(n);
-    }
+    STEMMA_ASSIGN_OR_RETURN(const uint64_t got, ReadSome(fd, path, offset, bytes, out.data()));
     out.resize(got);
     return out;
   }

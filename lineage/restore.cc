@@ -7,15 +7,14 @@
 #include <thread>
 
 #include "core/mutex.h"
+#include "lineage/graph.h"
+#include "lineage/open_state.h"
 #include "lineage/restore_plan.h"
 #include "lineage/shards.h"
 
 namespace stemma::lineage {
 namespace {
 
-using internal::NameForErrors;
-using internal::OpenPacks;
-using internal::OpenState;
 using internal::PlanRestore;
 using internal::ReadPart;
 using internal::RestorePart;
@@ -112,17 +111,21 @@ class RestoringImpl final : public Restoring {
 
   void ReadTasks() {
     std::unique_ptr<OpenState> state = TakeOpenState();
+    PackReader* last = nullptr;
     std::string buffer;
     for (size_t task = next_++; task < tasks_.size(); task = next_++) {
       if (state == nullptr) {
-        auto opened = OpenPacks(store_, record_);
+        auto opened = OpenWhole(store_, record_);
         if (!opened.ok()) return Fail(opened.status());
         state = *std::move(opened);
       }
       for (size_t i = tasks_[task].first; i < tasks_[task].last; ++i) {
         if (stop_) return;
         const RestorePart& part = parts_[i];
-        const Status read = ReadPart(*state->packs[part.pack], part, sink_, &buffer);
+        PackReader* const pack = state->packs[part.pack].get();
+        if (last != nullptr && last != pack) last->Forget();
+        last = pack;
+        const Status read = ReadPart(*pack, part, sink_, &buffer);
         if (!read.ok()) return Fail(read);
         const MutexLock lock(mutex_);
         --missing_parts_;
@@ -139,7 +142,7 @@ class RestoringImpl final : public Restoring {
   void Fail(Status status) {
     stop_ = true;
     const MutexLock lock(mutex_);
-    if (status_.ok()) status_ = std::move(status).Within(NameForErrors(record_));
+    if (status_.ok()) status_ = std::move(status).Within(StateInWords(record_));
     done_.notify_all();
   }
 
@@ -169,7 +172,7 @@ Result<Opened> OpenFor(const Store& store, const Record& record, const std::vect
                        const Cohort& cohort) {
   STEMMA_RETURN_IF_ERROR(CheckHeld(spans));
   Opened opened;
-  STEMMA_ASSIGN_OR_RETURN(opened.state, OpenPacks(store, record));
+  STEMMA_ASSIGN_OR_RETURN(opened.state, OpenWhole(store, record));
   STEMMA_ASSIGN_OR_RETURN(opened.plan,
                           PlanRestore(*opened.state, record, spans, cohort.rank(), cohort.size()));
   return opened;
@@ -190,7 +193,7 @@ class StringSink final : public Sink {
 
 Result<std::string> ReadSpanBytes(const Store& store, const Record& record, const std::string& name,
                                   uint32_t rank) {
-  STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<OpenState> state, OpenPacks(store, record));
+  STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<OpenState> state, OpenWhole(store, record));
   const std::optional<uint32_t> span = state->layout.Find(name);
   if (!span) return Status(Code::kNotFound, "no span is called '" + name + "'");
   const Span& what = state->layout.spans()[*span].span;
@@ -215,7 +218,7 @@ Result<std::string> ReadSpanBytes(const Store& store, const Record& record, cons
 }  // namespace
 
 Result<std::vector<Span>> SpansOf(const Store& store, const Record& record) {
-  STEMMA_ASSIGN_OR_RETURN(const Layout layout, internal::LayoutOf(store, record));
+  STEMMA_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(store, record));
   std::vector<Span> spans;
   for (const LayoutSpan& span : layout.spans()) spans.push_back(span.span);
   return spans;
@@ -226,7 +229,13 @@ Result<std::unique_ptr<Restoring>> BeginRestore(const Store& store, const Record
                                                 RestoreReads reads) {
   Result<Opened> opened = OpenFor(store, record, spans, cohort);
   Status mine = opened.status();
-  if (!mine.ok()) mine = std::move(mine).Within(NameForErrors(record));
+  // A fork of an imported state has its attributes.
+  if (mine.code() == Code::kIncompatible && record.attributes.count(kImportFile)) {
+    mine = std::move(mine).Within(
+        "it was imported as tensors alone, without an optimizer or a place in the data, so no "
+        "training can go on from it exactly");
+  }
+  if (!mine.ok()) mine = std::move(mine).Within(StateInWords(record));
   STEMMA_RETURN_IF_ERROR(Agree(cohort, mine));
   const bool once = reads == RestoreReads::kOnce;
   return std::unique_ptr<Restoring>(std::make_unique<RestoringImpl>(
@@ -245,7 +254,7 @@ Result<std::string> ReadSpan(const Store& store, const Record& record, const std
                              int rank) {
   Result<std::string> bytes = ReadSpanBytes(store, record, span, static_cast<uint32_t>(rank));
   if (bytes.ok()) return bytes;
-  return Status(bytes.status()).Within(NameForErrors(record));
+  return Status(bytes.status()).Within(StateInWords(record));
 }
 
 }  // namespace stemma::lineage

@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "core/bytes.h"
-#include "lineage/coverage.h"
-#include "lineage/graph.h"
-
 namespace stemma::lineage::internal {
 namespace {
 
@@ -89,30 +85,6 @@ void AddWanted(const Span& span, const RestorePart& piece, std::vector<RestorePa
 }
 
 }  // namespace
-
-std::string NameForErrors(const Record& record) {
-  return "state " + NameOfState(record) + " (" + Hex(record.id).substr(0, 16) + ")";
-}
-
-Result<Layout> LayoutOf(const Store& store, const Record& record) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, store.GetLayout(record.layout));
-  return Layout::Decode(bytes);
-}
-
-Result<std::unique_ptr<OpenState>> OpenPacks(const Store& store, const Record& record) {
-  STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
-  auto state = std::make_unique<OpenState>(OpenState{std::move(layout), {}});
-  std::vector<PackPiece> pieces;
-  for (const PackRef& pack : record.packs) {
-    STEMMA_ASSIGN_OR_RETURN(
-        std::unique_ptr<PackReader> reader,
-        PackReader::Open(store.storage(), store.PackPath(pack.pack), pack.pack, state->layout));
-    pieces.insert(pieces.end(), reader->pieces().begin(), reader->pieces().end());
-    state->packs.push_back(std::move(reader));
-  }
-  STEMMA_RETURN_IF_ERROR(CheckCoverage(state->layout, record.world, std::move(pieces)));
-  return state;
-}
 
 Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
                                 const std::vector<Span>& spans, int rank, int ranks) {

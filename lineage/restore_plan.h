@@ -8,26 +8,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/status.h"
-#include "lineage/layout.h"
-#include "lineage/pack.h"
+#include "lineage/open_state.h"
 #include "lineage/restore.h"
 
 namespace stemma::lineage::internal {
-
-// A state opened: its layout and a reader per pack, all of it there. The readers refer to the
-// layout, so it stays where it is.
-struct OpenState {
-  Layout layout;
-  std::vector<std::unique_ptr<PackReader>> packs;
-};
-Result<std::unique_ptr<OpenState>> OpenPacks(const Store& store, const Record& record);
-
-Result<Layout> LayoutOf(const Store& store, const Record& record);
 
 // Elements of one span in one pack.
 struct RestorePart {
@@ -50,8 +38,5 @@ Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
 
 // Reads a part and hands it to `sink` in pieces of about 1 MiB.
 Status ReadPart(PackReader& pack, const RestorePart& part, Sink& sink, std::string* buffer);
-
-// "state base@10 (0123456789abcdef)".
-std::string NameForErrors(const Record& record);
 
 }  // namespace stemma::lineage::internal

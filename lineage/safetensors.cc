@@ -81,7 +81,7 @@ class HeaderReader {
       entry_.dtype = type.dtype;
       return Go(At::kFieldKey);
     }
-    return Refuse("unknown dtype");
+    return Refuse("its dtype '" + text.substr(0, 32) + "' is none that Stemma knows");
   }
 
   bool start_array(size_t) {

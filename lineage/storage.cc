@@ -1,10 +1,28 @@
 #include "lineage/storage.h"
 
 #include <cstring>
+#include <utility>
 
 #include "lineage/names.h"
 
 namespace stemma::lineage {
+namespace {
+
+class FileByReadAt final : public ReadableFile {
+ public:
+  FileByReadAt(Storage& storage, std::string path) : storage_(storage), path_(std::move(path)) {}
+  Status Read(uint64_t offset, uint64_t bytes, char* out) override {
+    STEMMA_ASSIGN_OR_RETURN(const std::string read, storage_.ReadAt(path_, offset, bytes));
+    std::memcpy(out, read.data(), read.size());
+    return {};
+  }
+
+ private:
+  Storage& storage_;
+  const std::string path_;
+};
+
+}  // namespace
 
 Status TooLong(const std::string& path, uint64_t bytes, uint64_t max) {
   return Status(Code::kCorruption, path + " has " + std::to_string(bytes) + " bytes, at most " +
@@ -15,6 +33,11 @@ Result<std::string> Storage::ReadBounded(const std::string& path, uint64_t max) 
   STEMMA_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOf(path));
   if (bytes > max) return TooLong(path, bytes, max);
   return ReadAll(path);
+}
+
+Result<std::unique_ptr<ReadableFile>> Storage::OpenToRead(const std::string& path) {
+  STEMMA_RETURN_IF_ERROR(SizeOf(path).status());
+  return std::unique_ptr<ReadableFile>(std::make_unique<FileByReadAt>(*this, path));
 }
 
 bool IsNoSpace(const Status& status) {

@@ -24,6 +24,15 @@ class WritableFile {
   virtual Status Close() = 0;
 };
 
+// A file held open, for readers of many parts: no path is walked and no memory made for each. Any
+// number of threads may read at once.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  // Exactly `bytes` bytes to `out`; kCorruption when the file ends before them.
+  virtual Status Read(uint64_t offset, uint64_t bytes, char* out) = 0;
+};
+
 struct WriteOptions {
   uint64_t reserve = 0;  // bytes known to come: fallocate where the file system can
   bool direct = false;   // O_DIRECT where it works (Append then wants multiples of 4096 from
@@ -42,6 +51,8 @@ class Storage {
   virtual Result<std::string> ReadBounded(const std::string& path, uint64_t max);
   // Exactly `bytes` bytes; kCorruption when the file ends before them.
   virtual Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) = 0;
+  // Where nothing cheaper is to be had (tests' disks), each Read is a ReadAt.
+  virtual Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path);
   virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
   virtual Status MakeDir(const std::string& path) = 0;  // exclusive: the claim

@@ -135,6 +135,12 @@ class Decision {
   }
 
   Status CompareSettings(const Record& head) {
+    if (head.settings.empty()) {
+      return {Code::kIncompatible,
+              StateName(head) +
+                  " was stored without settings, as imported states are: it is tensors alone, "
+                  "without an optimizer or a place in the data, so no training can go on from it"};
+    }
     STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.settings));
     STEMMA_ASSIGN_OR_RETURN(auto changes, DiffSettings(before, list_.ToToml()));
     changes = Matter(std::move(changes), list_, settings_);

@@ -7,6 +7,7 @@ or the figures are of memory.
 import functools
 import json
 import os
+import re
 import statistics
 import tempfile
 
@@ -16,7 +17,8 @@ from figure_base import Figure, built, run
 @functools.lru_cache(maxsize=None)
 def _state_bench(ranks):
     """{name: (values, reference)}; all figures of one number of ranks come from one process."""
-    with tempfile.TemporaryDirectory(prefix="stemma.", dir=os.environ.get("STEMMA_BENCH_DIR")) as at:
+    folder = os.environ.get("STEMMA_BENCH_DIR")
+    with tempfile.TemporaryDirectory(prefix="stemma.", dir=folder) as at:
         text = run([built("//tools/bench:state_bench"), at, ranks], timeout=600)
     rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     return {row["name"]: (row["values"], row["reference"]) for row in rows}
@@ -24,6 +26,18 @@ def _state_bench(ranks):
 
 def bytes_ratio():
     return [statistics.median(_state_bench(ranks)["bytes_ratio"][0]) for ranks in (1, 2, 4)], None
+
+
+def verify_rate():
+    """One thread, from the page cache; the reference is XXH3 over memory in the same process."""
+    values, digests = [], []
+    program = built("//tools/bench:verify_bench")
+    for _ in range(3):
+        with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
+            text = run([program, folder])
+        values.append(float(re.search(r"^verify ([0-9.]+) GB/s", text, re.M).group(1)))
+        digests.append(float(re.search(r"^xxh3 of memory ([0-9.]+) GB/s", text, re.M).group(1)))
+    return values, statistics.median(digests)
 
 
 FIGURES = [
@@ -38,4 +52,6 @@ FIGURES = [
            lambda: _state_bench(2)["first_forward_share"]),
     Figure("bytes_ratio", "x", 1.001, True,
            "bytes on disk over a state's own, with 1, 2 and 4 ranks", bytes_ratio),
+    Figure("verify_rate", "GB/s", 5, False,
+           "stemma verify of a 512 MiB state in the page cache, one thread", verify_rate),
 ]

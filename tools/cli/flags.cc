@@ -97,6 +97,11 @@ void Flags::Word(const char* metavar, std::string* value, const char* help, bool
   words_.push_back({metavar, help, value, optional});
 }
 
+void Flags::Words(const char* metavar, std::vector<std::string>* values, const char* help) {
+  words_.push_back({std::string(metavar) + "...", help, nullptr, true});
+  more_ = values;
+}
+
 const Flags::Flag* Flags::Find(std::string_view name) const {
   for (const Flag& flag : flags_) {
     if (flag.name == name) return &flag;
@@ -145,8 +150,12 @@ Status Flags::ParseFlag(const std::vector<std::string>& arguments, size_t* at) {
 }
 
 Status Flags::TakeWord(const std::string& word) {
-  if (words_seen_ < words_.size()) {
+  if (words_seen_ < words_.size() && words_[words_seen_].value) {
     *words_[words_seen_++].value = word;
+    return {};
+  }
+  if (more_) {
+    more_->push_back(word);
     return {};
   }
   return {Code::kInvalidArgument, "'" + word + "' is one word too many; `stemma " + verb_ +

@@ -41,6 +41,8 @@ class Flags {
             const char* help);  // may be given several times
   // Words without dashes, in this order; optional ones last.
   void Word(const char* metavar, std::string* value, const char* help, bool optional = false);
+  // Any number of words, after those of Word; at most one of these.
+  void Words(const char* metavar, std::vector<std::string>* values, const char* help);
   // Printed below the flags: examples, exit codes, what to read next.
   void Notes(std::string notes) { notes_ = std::move(notes); }
 
@@ -55,7 +57,7 @@ class Flags {
   };
   struct Positional {
     std::string metavar, help;
-    std::string* value;
+    std::string* value;  // nullptr: it is the last, and its words go to more_
     bool optional;
   };
   const Flag* Find(std::string_view name) const;
@@ -66,6 +68,7 @@ class Flags {
   std::string verb_, summary_, notes_;
   std::vector<Flag> flags_;
   std::vector<Positional> words_;
+  std::vector<std::string>* more_ = nullptr;
   size_t words_seen_ = 0;
   bool help_asked_ = false;
 };

@@ -63,12 +63,15 @@ std::string Notes(const Graph& graph, const Record& record, const Record* parent
   for (const auto& [name, tag] : graph.tags) {
     if (tag.target == record.id) notes.push_back("tag:" + name);
   }
-  const EdgeKind kind = record.parents.empty() ? EdgeKind::kTrain : record.parents[0].kind;
+  const EdgeKind kind = lineage::HowMade(record);
   if (kind == EdgeKind::kFork) {
     const auto set = record.attributes.find("fork.set");
     notes.push_back(set == record.attributes.end() ? "fork" : "fork: " + TextOf(set->second));
   }
-  if (kind == EdgeKind::kImport) notes.push_back("import");
+  if (kind == EdgeKind::kImport) {
+    const auto file = record.attributes.find(lineage::kImportFile);
+    notes.push_back(file == record.attributes.end() ? "import" : "import: " + TextOf(file->second));
+  }
   if (parent && parent->world != record.world && kind != EdgeKind::kFork) {
     notes.push_back("ranks " + std::to_string(parent->world) + " -> " +
                     std::to_string(record.world));

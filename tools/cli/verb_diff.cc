@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cstdio>
-#include <set>
 
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "tools/cli/diff_lines.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_diff.h"
 #include "tools/cli/state_json.h"
@@ -30,36 +30,6 @@ std::string Number(const char* format, double value) {
 
 void PrintRows(const Rows& rows) {
   for (const std::string& line : Columns(rows)) Print(line + "\n");
-}
-
-std::string Absent(const std::string& text) { return text.empty() ? "(absent)" : text; }
-
-void PrintSettings(const std::vector<SettingChange>& changes) {
-  Rows rows;
-  for (const SettingChange& change : changes) {
-    rows.push_back({"  " + change.key, Absent(change.from) + " -> " + Absent(change.to)});
-  }
-  Print(changes.empty() ? "settings  the same\n" : "settings\n");
-  PrintRows(rows);
-}
-
-void PrintMetrics(const Record& a, const Record& b) {
-  std::set<std::string> names;
-  for (const auto& [name, value] : a.metrics) names.insert(name);
-  for (const auto& [name, value] : b.metrics) names.insert(name);
-  Rows rows;
-  for (const std::string& name : names) {
-    const auto from = a.metrics.find(name), to = b.metrics.find(name);
-    std::vector<std::string> row = {
-        "  " + name, from == a.metrics.end() ? "-" : Number("%.6g", from->second),
-        to == b.metrics.end() ? "-" : "-> " + Number("%.6g", to->second)};
-    if (from != a.metrics.end() && to != b.metrics.end()) {
-      row.push_back("(" + Number("%+.3g", to->second - from->second) + ")");
-    }
-    rows.push_back(std::move(row));
-  }
-  Print("metrics\n");
-  PrintRows(rows);
 }
 
 std::vector<std::string> ChangeRow(const std::string& name, const Change& change) {
@@ -177,9 +147,9 @@ Result<int> RunDiff(const Arguments& arguments) {
     return 0;
   }
   Print("A  " + Words(opened.graph, id_a) + "\nB  " + Words(opened.graph, id_b) + "\n");
-  PrintSettings(changes);
+  Print(SettingsText(changes));
   if (settings_only) return 0;
-  PrintMetrics(a, b);
+  Print(MetricsText(a, b));
   PrintTensors(tensors, by_layer);
   return 0;
 }

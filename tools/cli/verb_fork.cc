@@ -40,6 +40,12 @@ struct Forked {
 // The parent's settings with the wanted ones changed, checked against the full list.
 Result<Forked> ChangedSettings(const lineage::Store& store, const Record& parent,
                                const std::string& name, const std::vector<std::string>& sets) {
+  if (parent.settings.empty()) {
+    return Status(Code::kInvalidArgument,
+                  lineage::NameOfState(parent) +
+                      " was stored without settings, as imported states are: there is nothing to "
+                      "change, and no training could go on from it");
+  }
   STEMMA_ASSIGN_OR_RETURN(const std::string before, store.GetBlob(parent.settings));
   models::RunSettings settings;
   SettingsList list = models::FieldsOf(settings);

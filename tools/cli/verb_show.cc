@@ -48,7 +48,11 @@ void AddFamily(const Graph& graph, const Record& record, Rows* rows) {
     }
     rows->push_back({"parent", text});
   }
-  if (record.parents.empty()) rows->push_back({"parent", "none: the run started from nothing"});
+  if (record.parents.empty()) {
+    const bool imported = lineage::HowMade(record) == lineage::EdgeKind::kImport;
+    rows->push_back({"parent", imported ? "none: its bytes came from a file, see import.file"
+                                        : "none: the run started from nothing"});
+  }
   const auto children = graph.children.find(record.id);
   if (children == graph.children.end()) return;
   for (const lineage::StateId& child : children->second) {

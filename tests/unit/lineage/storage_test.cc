@@ -132,7 +132,30 @@ void CheckPromises(Storage& disk, const std::string& root) {
   CHECK(*disk.ReadAll(file) == "durable");
 }
 
+void CheckOpenToRead(Storage& disk, const std::string& root) {
+  REQUIRE_THAT(PutFile(disk, root + "/file", "hello world"), IsOk());
+  const auto open = disk.OpenToRead(root + "/file");
+  REQUIRE_THAT(open.status(), IsOk());
+  std::string out(5, '?');
+  CHECK_THAT((*open)->Read(6, 5, out.data()), IsOk());
+  CHECK(out == "world");
+  CHECK_THAT((*open)->Read(0, 5, out.data()), IsOk());
+  CHECK(out == "hello");
+  CHECK_THAT((*open)->Read(7, 5, out.data()), HasCode(Code::kCorruption, "ends at byte 11"));
+  CHECK_THAT(disk.OpenToRead(root + "/none").status(), HasCode(Code::kNotFound));
+  CHECK_FALSE(disk.OpenToRead(root + "/").ok());
+  CHECK_THAT(disk.Remove(root + "/file"), IsOk());
+}
+
 }  // namespace
+
+TEST_CASE("a file held open reads the same parts as ReadAt") {
+  MemoryStorage memory, under;
+  FaultyStorage faulty(under);
+  CheckOpenToRead(PosixStorage(), FreshFolder());
+  CheckOpenToRead(memory, "");
+  CheckOpenToRead(faulty, "");
+}
 
 TEST_CASE("POSIX, memory and faulty storage keep the same promises") {
   MemoryStorage memory, under;
