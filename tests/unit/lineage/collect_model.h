@@ -21,7 +21,7 @@
 // notes are forks here: a root that begins to name a pack which its writer did not make.
 //
 // Example:  Rules rules;  rules.second_mark = rules.first_mark = false;
-//           const Found found = Explore(rules, Cast{});   // found.broken: "I2 ..."
+//           const Found found = Explore(rules, Cast{});   // found.broken: "I3: ..."
 //
 // Owner: whoever calls; values. Thread: any. Failure: none.
 // Source: our own protocol; its steps, in order, are the enumerations below.

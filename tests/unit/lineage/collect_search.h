@@ -5,7 +5,7 @@
 // kept, 40 bytes or so each.
 //
 // Example:  const Found found = Explore(Rules{}, Cast{});
-//           found.broken.empty(), found.states == 29'114
+//           found.broken.empty(), found.states == 1131
 //
 // Owner: whoever calls; a value. Thread: any. Failure: beyond `most_states` the search ends with
 // Found::complete false, which a test must not take for a proof.
