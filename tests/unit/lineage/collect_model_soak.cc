@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 // Danger: as in collect_model_test, with more actors at once than its minute allows. Each search
-// takes a minute or two and up to 4 GB.
+// takes a minute or so and up to 2 GB.
 
 namespace stemma::lineage::collect_model {
 namespace {
