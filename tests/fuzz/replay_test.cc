@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 // Danger: a decoder that crashes, hangs or breaks its promise on bytes near to valid ones. What a
-// run tries depends on numbers alone, so a failure comes again; `seed` and `number` name the input.
+// run tries depends on a number alone, so a failure comes again; Catch prints the number.
 
 namespace stemma::fuzz {
 namespace {
