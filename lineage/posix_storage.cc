@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,6 +159,20 @@ class Posix final : public Storage {
     if (out.size() == bytes) return out;
     return Status(Code::kCorruption, path + " ends at byte " + std::to_string(offset + out.size()) +
                                          ", wanted " + std::to_string(offset + bytes));
+  }
+
+  Result<FileBytes> Map(const std::string& path) override {
+    Fd fd(OpenRetry(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0) return FromErrno("open", path, errno);
+    struct stat about;
+    if (::fstat(fd.get(), &about) != 0) return FromErrno("stat", path, errno);
+    if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
+    const auto bytes = static_cast<size_t>(about.st_size);
+    if (bytes == 0) return FileBytes{};
+    void* const at = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (at == MAP_FAILED) return Storage::Map(path);
+    std::shared_ptr<const void> owner(at, [bytes](void* mapped) { ::munmap(mapped, bytes); });
+    return FileBytes{{static_cast<const char*>(at), bytes}, std::move(owner)};
   }
 
   Result<uint64_t> SizeOf(const std::string& path) override {

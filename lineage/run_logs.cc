@@ -94,19 +94,17 @@ void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
                 const std::function<Status(const FrameView&)>& visit, std::string* damage,
                 std::vector<std::string>* warnings) {
   const Result<std::string> bytes = storage.ReadBounded(path, kSegmentReadMax);
-  if (!bytes.ok()) return VisitFrames(bytes.status(), path, kind, visit, damage, warnings);
-  VisitFrames(std::string_view(*bytes), path, kind, visit, damage, warnings);
+  if (!bytes.ok()) return CannotRead(path + ": " + bytes.status().message(), damage, warnings);
+  (void)VisitFrames(*bytes, path, kind, visit, damage, warnings);
 }
 
-void VisitFrames(const Result<std::string_view>& bytes, const std::string& path, SegmentKind kind,
+bool VisitFrames(std::string_view bytes, const std::string& path, SegmentKind kind,
                  const std::function<Status(const FrameView&)>& visit, std::string* damage,
                  std::vector<std::string>* warnings) {
-  if (!bytes.ok()) {
-    return CannotRead(path + ": " + bytes.status().message(), damage, warnings);
-  }
-  Result<SegmentView> segment = ViewSegment(*bytes);
+  Result<SegmentView> segment = ViewSegment(bytes);
   if (!segment.ok()) {
-    return CannotRead(path + ": " + segment.status().message(), damage, warnings);
+    CannotRead(path + ": " + segment.status().message(), damage, warnings);
+    return true;
   }
   if (segment->damaged) {
     CannotRead(
@@ -117,14 +115,17 @@ void VisitFrames(const Result<std::string_view>& bytes, const std::string& path,
         At(path, segment->valid_bytes) + ": " + std::to_string(segment->torn_bytes) +
         " bytes are no whole frame (a torn tail, or an append in progress): " + segment->torn_why);
   }
-  if (segment->valid_bytes == 0) return;
-  if (segment->kind != kind) {
-    return CannotRead(path + ": a segment of another kind lies here", damage, warnings);
+  if (segment->valid_bytes > 0 && segment->kind != kind) {
+    CannotRead(path + ": a segment of another kind lies here", damage, warnings);
+  } else if (segment->valid_bytes > 0) {
+    for (const FrameView& frame : segment->frames) {
+      const Status taken = visit(frame);
+      if (!taken.ok()) {
+        CannotRead(At(path, frame.offset) + ": " + taken.message(), damage, warnings);
+      }
+    }
   }
-  for (const FrameView& frame : segment->frames) {
-    const Status taken = visit(frame);
-    if (!taken.ok()) CannotRead(At(path, frame.offset) + ": " + taken.message(), damage, warnings);
-  }
+  return segment->torn_bytes == 0;
 }
 
 std::vector<RunLogs> ReadAllRuns(Storage& storage, const Paths& paths,

@@ -41,8 +41,9 @@ std::vector<RunLogs> ReadAllRuns(Storage& storage, const Paths& paths,
 void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
                 const std::function<Status(const FrameView&)>& visit, std::string* damage,
                 std::vector<std::string>* warnings);
-// The same for a file that was read already, or could not be.
-void VisitFrames(const Result<std::string_view>& bytes, const std::string& path, SegmentKind kind,
+// The same for a file that was read already. False: something follows the last
+// whole frame, so that another reading may find more although the file has not grown.
+bool VisitFrames(std::string_view bytes, const std::string& path, SegmentKind kind,
                  const std::function<Status(const FrameView&)>& visit, std::string* damage,
                  std::vector<std::string>* warnings);
 
