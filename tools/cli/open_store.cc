@@ -26,11 +26,14 @@ Result<OpenedStore> OpenStore(const std::string& path) {
   OpenedStore opened;
   STEMMA_ASSIGN_OR_RETURN(opened.store, OpenStoreOnly(path));
   STEMMA_ASSIGN_OR_RETURN(opened.graph, opened.store->Load());
-  if (!opened.graph.warnings.empty()) {
-    std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n",
-                 opened.graph.warnings.size(), path.c_str());
-  }
+  SayWarnings(opened.graph.warnings.size(), path);
   return opened;
+}
+
+void SayWarnings(size_t warnings, const std::string& path) {
+  if (warnings == 0) return;
+  std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n", warnings,
+               path.c_str());
 }
 
 std::string Words(const lineage::Graph& graph, const lineage::StateId& id) {

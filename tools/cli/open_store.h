@@ -23,6 +23,8 @@ void AddStoreFlag(Flags* flags, std::string* path);
 Result<std::unique_ptr<lineage::Store>> OpenStoreOnly(const std::string& path);
 // The same with its graph.
 Result<OpenedStore> OpenStore(const std::string& path);
+// To stderr, when there were any, with the way to see them.
+void SayWarnings(size_t warnings, const std::string& path);
 
 // "5be1c07d lamb1@18000"; the id alone when the graph does not hold the state.
 std::string Words(const lineage::Graph& graph, const lineage::StateId& id);

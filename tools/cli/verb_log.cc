@@ -1,5 +1,3 @@
-#include <set>
-
 #include "tools/cli/graph_lines.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
@@ -7,6 +5,7 @@
 #include "tools/cli/verb.h"
 
 #include "lineage/graph.h"
+#include "lineage/index_cache.h"
 
 namespace stemma::cli {
 namespace {
@@ -22,26 +21,18 @@ constexpr char kNotes[] =
     "to the disk (a fork adds none), bytes that restoring it brings back, and what is known of "
     "it.\n";
 
-Result<std::set<lineage::StateId>> Selected(const lineage::Graph& graph, const std::string& of) {
-  std::set<lineage::StateId> states;
-  if (of.empty()) {
-    for (const auto& [id, record] : graph.states) states.insert(id);
-    return states;
-  }
+// One state with its ancestors, or all. Which state a word names is asked of the graph.
+Result<Selection> Selected(const lineage::Graph& graph, const lineage::Index& index,
+                           const std::string& of) {
+  if (of.empty()) return AllRows(index);
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(graph, of));
-  states.insert(id);
-  for (const lineage::StateId& ancestor : lineage::Ancestors(graph, id)) {
-    if (graph.states.count(ancestor)) states.insert(ancestor);
-  }
-  return states;
+  return WithAncestors(index, index.Find(id));
 }
 
-void PrintJson(const lineage::Graph& graph, const std::set<lineage::StateId>& states,
+void PrintJson(const lineage::Graph& graph, const lineage::Index& index, const Selection& selected,
                size_t limit) {
-  size_t printed = 0;
-  for (const lineage::StateId& id : NewestFirst(graph, states)) {
-    if (limit > 0 && printed++ == limit) return;
-    Print(StateLine(graph, graph.states.at(id)));
+  for (const lineage::Row row : NewestFirst(index, selected, limit)) {
+    Print(StateLine(graph, graph.states.at(index.id[row])));
   }
 }
 
@@ -72,16 +63,25 @@ Result<int> RunLog(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
   if (limit < 0) return Status(Code::kInvalidArgument, "-n counts states: 0 or more");
 
-  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const auto states, Selected(opened.graph, of));
   options.limit = static_cast<size_t>(limit);
-  if (json) {
-    PrintJson(opened.graph, states, options.limit);
-    return 0;
-  }
   const Terminal terminal = TerminalOfStdout();
   options.utf8 = terminal.utf8;
-  PrintCut(LogText(opened.graph, states, options), terminal.columns);
+  if (of.empty() && !json) {
+    STEMMA_ASSIGN_OR_RETURN(const auto store, OpenStoreOnly(path));
+    STEMMA_ASSIGN_OR_RETURN(const lineage::Index index,
+                            lineage::LoadIndex(*store, lineage::IndexCacheDir()));
+    SayWarnings(index.warnings.size(), path);
+    PrintCut(LogText(index, AllRows(index), options), terminal.columns);
+    return 0;
+  }
+  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
+  const lineage::Index index = lineage::IndexOf(opened.graph, *opened.store);
+  STEMMA_ASSIGN_OR_RETURN(const Selection selected, Selected(opened.graph, index, of));
+  if (json) {
+    PrintJson(opened.graph, index, selected, options.limit);
+  } else {
+    PrintCut(LogText(index, selected, options), terminal.columns);
+  }
   return 0;
 }
 
