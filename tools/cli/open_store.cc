@@ -32,8 +32,8 @@ Result<OpenedStore> OpenStore(const std::string& path) {
 
 void SayWarnings(size_t warnings, const std::string& path) {
   if (warnings == 0) return;
-  std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n", warnings,
-               path.c_str());
+  std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n",
+               warnings, path.c_str());
 }
 
 std::string Words(const lineage::Graph& graph, const lineage::StateId& id) {
