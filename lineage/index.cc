@@ -1,7 +1,6 @@
 #include "lineage/index.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <queue>
 #include <tuple>
@@ -11,9 +10,13 @@
 #include "core/bytes.h"
 #include "core/toml.h"
 #include "lineage/graph.h"
+#include "lineage/index_draft.h"
 
 namespace stemma::lineage {
 namespace {
+
+using internal::FloatValue;
+using internal::IndexDraft;
 
 // Parents before children; among those that are free, the older first.
 std::vector<const Record*> InOrder(const Graph& graph) {
@@ -43,48 +46,6 @@ std::vector<const Record*> InOrder(const Graph& graph) {
   return order;
 }
 
-class TableBuilder {
- public:
-  explicit TableBuilder(std::vector<std::string>* texts) : texts_(texts) {}
-
-  // REQUIRES: `at` never descends for a key.
-  void Add(uint32_t at, const std::string& key, const AttributeValue& value) {
-    Values& column = columns_[key];
-    column.at.push_back(at);
-    column.values.push_back(ValueOf(value));
-  }
-
-  Table Build() {
-    Table table;
-    for (auto& [key, column] : columns_) {
-      table.keys.push_back(key);
-      table.columns.push_back(std::move(column));
-    }
-    return table;
-  }
-
- private:
-  Value ValueOf(const AttributeValue& value) {
-    if (const bool* yes = std::get_if<bool>(&value)) return {ValueKind::kBool, *yes ? 1u : 0u};
-    if (const int64_t* number = std::get_if<int64_t>(&value)) {
-      return {ValueKind::kInt, static_cast<uint64_t>(*number)};
-    }
-    if (const double* number = std::get_if<double>(&value)) {
-      Value out{ValueKind::kFloat, 0};
-      std::memcpy(&out.bits, number, sizeof out.bits);
-      return out;
-    }
-    const std::string& text = std::get<std::string>(value);
-    const auto [known, is_new] = known_.emplace(text, texts_->size());
-    if (is_new) texts_->push_back(text);
-    return {ValueKind::kText, known->second};
-  }
-
-  std::map<std::string, Values> columns_;
-  std::unordered_map<std::string, uint64_t> known_;
-  std::vector<std::string>* texts_;
-};
-
 class Builder {
  public:
   Builder(const Graph& graph, const Store& store) : graph_(graph), store_(store) {}
@@ -95,18 +56,11 @@ class Builder {
     for (Row row = 0; row < order.size(); ++row) row_of_[order[row]->id] = row;
     for (const auto& [name, run] : graph_.runs) AddRun(run);
     for (const Record* record : order) AddState(*record);
-    AddChildren();
     for (const auto& [name, tag] : graph_.tags) {
       index_.tags.push_back({name, RowOf(tag.target), tag.version});
     }
-    index_.by_id.resize(order.size());
-    for (Row row = 0; row < order.size(); ++row) index_.by_id[row] = row;
-    std::sort(index_.by_id.begin(), index_.by_id.end(),
-              [this](Row a, Row b) { return index_.id[a] < index_.id[b]; });
-    index_.metrics = metrics_.Build();
-    index_.attributes = attributes_.Build();
-    index_.hp = hp_.Build();
-    return std::move(index_);
+    index_.stored_bytes = StoredBytes(graph_);
+    return index_.Finish();
   }
 
  private:
@@ -118,14 +72,16 @@ class Builder {
   void AddRun(const RunEntry& entry) {
     run_of_[entry.ulid] = static_cast<uint32_t>(index_.runs.size());
     RunRow run{entry.name, entry.ulid, {}, kNoRow, entry.newest_incarnation};
-    for (const StateId& id : entry.states) run.states.push_back(RowOf(id));
+    std::vector<Row> states;
+    for (const StateId& id : entry.states) states.push_back(RowOf(id));
+    run.states = std::move(states);
     if (entry.head) run.head = RowOf(*entry.head);
     index_.runs.push_back(std::move(run));
   }
 
   void AddState(const Record& record) {
-    const Row row = static_cast<Row>(index_.id.size());
-    index_.id.push_back(record.id);
+    const Row row = static_cast<Row>(index_.run.size());
+    index_.id.insert(index_.id.end(), record.id.begin(), record.id.end());
     index_.run.push_back(run_of_.at(record.run));
     index_.incarnation.push_back(record.incarnation);
     index_.capture.push_back(record.capture);
@@ -146,12 +102,15 @@ class Builder {
     for (const Edge& edge : record.parents) {
       if (const Row parent = RowOf(edge.parent); parent != kNoRow) index_.parents.push_back(parent);
     }
-    for (const auto& [key, value] : record.metrics) metrics_.Add(row, key, value);
+    if (IsSuspect(record)) index_.suspect.Add(row, index_.TextValue(record.audit));
+    for (const auto& [key, value] : record.metrics) index_.metrics[key].Add(row, FloatValue(value));
     std::map<std::string, AttributeValue> attributes = record.attributes;
     if (const auto notes = graph_.notes.find(record.id); notes != graph_.notes.end()) {
       for (const auto& [key, value] : notes->second) attributes[key] = value;
     }
-    for (const auto& [key, value] : attributes) attributes_.Add(row, key, value);
+    for (const auto& [key, value] : attributes) {
+      index_.attributes[key].Add(row, index_.ValueOf(value));
+    }
   }
 
   uint32_t SettingsOf(const Record& record) {
@@ -165,31 +124,18 @@ class Builder {
       index_.warnings.push_back(name + ": " + entries.status().message());
       return known->second;
     }
-    for (const TomlEntry& entry : *entries) hp_.Add(known->second, entry.key, entry.value);
-    return known->second;
-  }
-
-  // Counting sort by parent: children ascend.
-  void AddChildren() {
-    const size_t states = index_.id.size();
-    index_.parent_begin.push_back(static_cast<uint32_t>(index_.parents.size()));
-    index_.child_begin.assign(states + 1, 0);
-    for (const Row parent : index_.parents) ++index_.child_begin[parent + 1];
-    for (size_t i = 0; i < states; ++i) index_.child_begin[i + 1] += index_.child_begin[i];
-    index_.children.resize(index_.parents.size());
-    std::vector<uint32_t> next(index_.child_begin.begin(), index_.child_begin.end() - 1);
-    for (Row row = 0; row < states; ++row) {
-      for (const Row parent : index_.ParentsOf(row)) index_.children[next[parent]++] = row;
+    for (const TomlEntry& entry : *entries) {
+      index_.hp[entry.key].Add(known->second, index_.ValueOf(entry.value));
     }
+    return known->second;
   }
 
   const Graph& graph_;
   const Store& store_;
-  Index index_;
+  IndexDraft index_;
   std::unordered_map<StateId, Row> row_of_;
   std::unordered_map<std::string, uint32_t> run_of_;
   std::unordered_map<ObjectId, uint32_t> settings_;
-  TableBuilder metrics_{&index_.texts}, attributes_{&index_.texts}, hp_{&index_.texts};
 };
 
 }  // namespace
@@ -206,10 +152,10 @@ const Values* Table::Find(std::string_view key) const {
   return &columns[static_cast<size_t>(found - keys.begin())];
 }
 
-Row Index::Find(const StateId& state) const {
+Row Index::Find(std::string_view state) const {
   const auto found =
       std::lower_bound(by_id.begin(), by_id.end(), state,
-                       [this](Row row, const StateId& want) { return id[row] < want; });
+                       [this](Row row, std::string_view want) { return id[row] < want; });
   return found == by_id.end() || id[*found] != state ? kNoRow : *found;
 }
 

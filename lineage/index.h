@@ -7,6 +7,10 @@
 //   const Values* loss = index.metrics.Find("loss");       // the rows that have it, ascending
 //   for (Row child : index.ChildrenOf(row)) ...
 //
+// Columns are views (column.h): [], size(), begin(), end(), data(); ids and texts come out as views
+// that compare with strings and turn into them. IndexOf() makes one from a graph, LoadIndex()
+// (index_cache.h) the same one from the logs or from what it kept of them, many times faster.
+//
 // Plain data, never changed once built; any thread. A parent that no log of the store holds is not
 // an edge here.
 #pragma once
@@ -18,6 +22,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "lineage/column.h"
 #include "lineage/record.h"
 #include "lineage/store.h"
 
@@ -26,8 +31,9 @@ namespace stemma::lineage {
 using Row = uint32_t;
 constexpr Row kNoRow = ~Row{0};
 
-// A typed value in a column. Texts lie in Index::texts.
-enum class ValueKind : uint8_t { kBool = 1, kInt = 2, kFloat = 3, kText = 4 };
+// A typed value in a column. Texts lie in Index::texts. As wide as `bits`, so that no byte of a
+// Value is left open: columns are written to a file as they are.
+enum class ValueKind : uint64_t { kBool = 1, kInt = 2, kFloat = 3, kText = 4 };
 struct Value {
   ValueKind kind = ValueKind::kInt;
   uint64_t bits = 0;  // 0 or 1; two's complement; the bits of the f64; number of the text
@@ -35,8 +41,8 @@ struct Value {
 
 // The values of one key: `at` ascends, `values` runs parallel to it.
 struct Values {
-  std::vector<uint32_t> at;
-  std::vector<Value> values;
+  Column<uint32_t> at;
+  Column<Value> values;
 
   const Value* Find(uint32_t where) const;  // nullptr: it has none
 };
@@ -51,7 +57,7 @@ struct Table {
 
 struct RunRow {
   std::string name, ulid;
-  std::vector<Row> states;  // in the order of its logs
+  Column<Row> states;  // in the order of its logs
   Row head = kNoRow;
   uint32_t newest_incarnation = 0;
 };
@@ -85,33 +91,36 @@ struct Rows {
 
 struct Index {
   // One entry per state.
-  std::vector<StateId> id;
-  std::vector<uint32_t> run;  // into runs
-  std::vector<uint32_t> incarnation;
-  std::vector<uint64_t> capture;
-  std::vector<int64_t> step;
-  std::vector<uint64_t> samples;
-  std::vector<double> epoch;
-  std::vector<uint32_t> world;
-  std::vector<Reason> reason;
-  std::vector<int64_t> wall_ms;
-  std::vector<uint64_t> logical_bytes, own_bytes, shared_bytes;  // as StateBytes
-  std::vector<uint8_t> flags;
-  std::vector<uint32_t> settings;  // counts distinct settings blobs; what `hp` is about
-  std::vector<EdgeKind> edge;      // as HowMade
+  IdColumn id;
+  Column<uint32_t> run;  // into runs
+  Column<uint32_t> incarnation;
+  Column<uint64_t> capture;
+  Column<int64_t> step;
+  Column<uint64_t> samples;
+  Column<double> epoch;
+  Column<uint32_t> world;
+  Column<Reason> reason;
+  Column<int64_t> wall_ms;
+  Column<uint64_t> logical_bytes, own_bytes, shared_bytes;  // as StateBytes
+  Column<uint8_t> flags;
+  Column<uint32_t> settings;  // counts distinct settings blobs; what `hp` is about
+  Column<EdgeKind> edge;      // as HowMade
 
   // Neighbours of row r: parents[parent_begin[r] .. parent_begin[r + 1]), first parent first.
-  std::vector<uint32_t> parent_begin, child_begin;
-  std::vector<Row> parents, children;
+  Column<uint32_t> parent_begin, child_begin;
+  Column<Row> parents, children;
 
   Table metrics, attributes;  // by state; an attribute that a note gave wins over the record's
+  Values suspect;             // what the audit said of those with kSuspectFlag
   Table hp;                   // by settings: "optim.lr" and so on, from the settings' TOML
 
   std::vector<RunRow> runs;      // names ascending
   std::vector<TagRow> tags;      // names ascending
-  std::vector<ScopeRow> scopes;  // names ascending; IndexOf knows of none
-  std::vector<std::string> texts;
+  std::vector<ScopeRow> scopes;  // names ascending
+  TextColumn texts;
   std::vector<std::string> warnings;  // as Graph's
+
+  uint64_t stored_bytes = 0;  // on disk: each pack of any state once
 
   size_t size() const { return id.size(); }
   Rows ParentsOf(Row row) const {
@@ -123,11 +132,11 @@ struct Index {
   Row FirstParent(Row row) const {
     return parent_begin[row] == parent_begin[row + 1] ? kNoRow : parents[parent_begin[row]];
   }
-  Row Find(const StateId& state) const;  // kNoRow: not here
+  Row Find(std::string_view state) const;  // kNoRow: not here
   const RunRow* FindRun(std::string_view name) const;
 
   // By id, for Find: rows in the order of their ids.
-  std::vector<Row> by_id;
+  Column<Row> by_id;
 };
 
 // From a loaded graph. Settings that cannot be read or parsed are a warning; their states have no

@@ -24,7 +24,8 @@ std::string DigestOf(std::string_view ulid, std::string_view head, std::string_v
 }
 
 // The header's fault, or "" when it is whole; `kind` and `version` are set either way.
-std::string ReadHeader(std::string_view bytes, Segment* segment, uint16_t* version) {
+template <typename Payload>
+std::string ReadHeader(std::string_view bytes, SegmentOf<Payload>* segment, uint16_t* version) {
   if (bytes.size() < kSegmentHeaderBytes) return "the segment header is cut short";
   Decoder in(bytes);
   if (in.Raw(kMagic.size()) != kMagic) return "the file does not begin with STMLOG1";
@@ -39,7 +40,8 @@ std::string ReadHeader(std::string_view bytes, Segment* segment, uint16_t* versi
 }
 
 // The fault of the frame at the begin of `rest`, or "" when it is whole.
-std::string ReadFrame(std::string_view ulid, std::string_view rest, Frame* frame) {
+template <typename Payload>
+std::string ReadFrame(std::string_view ulid, std::string_view rest, FrameOf<Payload>* frame) {
   Decoder in(rest);
   const uint32_t length = in.U32();
   frame->type = static_cast<FrameType>(in.U16());
@@ -52,7 +54,7 @@ std::string ReadFrame(std::string_view ulid, std::string_view rest, Frame* frame
   if (digest != DigestOf(ulid, rest.substr(0, kFrameHead), payload)) {
     return "a frame's digest is wrong";
   }
-  frame->payload = std::string(payload);
+  frame->payload = Payload(payload);
   return "";
 }
 
@@ -64,7 +66,7 @@ bool HoldsFrame(std::string_view ulid, std::string_view bytes, uint64_t at) {
   for (; at + kFrameOverhead <= bytes.size(); ++at) {
     const auto type = Decoder(bytes.substr(at + 4, 2)).U16();
     if (!IsKnown(static_cast<FrameType>(type))) continue;
-    Frame frame;
+    FrameView frame;
     if (ReadFrame(ulid, bytes.substr(at), &frame).empty()) return true;
   }
   return false;
@@ -73,6 +75,36 @@ bool HoldsFrame(std::string_view ulid, std::string_view bytes, uint64_t at) {
 Status Newer(const std::string& what, uint16_t version) {
   return Status(Code::kIncompatible, what + " of version " + std::to_string(version) +
                                          "; this build reads version 1: use a newer one");
+}
+
+template <typename Payload>
+Result<SegmentOf<Payload>> Read(std::string_view bytes) {
+  SegmentOf<Payload> segment;
+  uint16_t version = 0;
+  segment.torn_why = ReadHeader(bytes, &segment, &version);
+  if (!segment.torn_why.empty()) {
+    segment.torn_bytes = bytes.size();
+    segment.damaged = bytes.size() > kSegmentHeaderBytes;  // it was durable before any frame
+    return segment;
+  }
+  if (version != kSegmentVersion) {
+    return Newer("log segment", version);
+  }
+  segment.valid_bytes = kSegmentHeaderBytes;
+  while (segment.valid_bytes < bytes.size()) {
+    FrameOf<Payload> frame;
+    frame.offset = segment.valid_bytes;
+    segment.torn_why = ReadFrame(segment.ulid, bytes.substr(segment.valid_bytes), &frame);
+    if (!segment.torn_why.empty()) break;
+    if (IsKnown(frame.type) && frame.version != kFrameVersion) {
+      return Newer("log frame at byte " + std::to_string(frame.offset), frame.version);
+    }
+    segment.valid_bytes += kFrameOverhead + frame.payload.size();
+    segment.frames.push_back(std::move(frame));
+  }
+  segment.torn_bytes = bytes.size() - segment.valid_bytes;
+  segment.damaged = HoldsFrame(segment.ulid, bytes, segment.valid_bytes + 1);
+  return segment;
 }
 
 class Writer final : public LogWriter {
@@ -167,34 +199,9 @@ std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view 
   return out.Take();
 }
 
-Result<Segment> ReadSegment(std::string_view bytes) {
-  Segment segment;
-  uint16_t version = 0;
-  segment.torn_why = ReadHeader(bytes, &segment, &version);
-  if (!segment.torn_why.empty()) {
-    segment.torn_bytes = bytes.size();
-    segment.damaged = bytes.size() > kSegmentHeaderBytes;  // it was durable before any frame
-    return segment;
-  }
-  if (version != kSegmentVersion) {
-    return Newer("log segment", version);
-  }
-  segment.valid_bytes = kSegmentHeaderBytes;
-  while (segment.valid_bytes < bytes.size()) {
-    Frame frame;
-    frame.offset = segment.valid_bytes;
-    segment.torn_why = ReadFrame(segment.ulid, bytes.substr(segment.valid_bytes), &frame);
-    if (!segment.torn_why.empty()) break;
-    if (IsKnown(frame.type) && frame.version != kFrameVersion) {
-      return Newer("log frame at byte " + std::to_string(frame.offset), frame.version);
-    }
-    segment.valid_bytes += kFrameOverhead + frame.payload.size();
-    segment.frames.push_back(std::move(frame));
-  }
-  segment.torn_bytes = bytes.size() - segment.valid_bytes;
-  segment.damaged = HoldsFrame(segment.ulid, bytes, segment.valid_bytes + 1);
-  return segment;
-}
+Result<Segment> ReadSegment(std::string_view bytes) { return Read<std::string>(bytes); }
+
+Result<SegmentView> ViewSegment(std::string_view bytes) { return Read<std::string_view>(bytes); }
 
 Result<Segment> ReadSegmentFile(Storage& storage, const std::string& path) {
   STEMMA_ASSIGN_OR_RETURN(const std::string bytes, storage.ReadBounded(path, kSegmentReadMax));

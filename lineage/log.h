@@ -36,28 +36,36 @@ enum class FrameType : uint16_t {
 };
 
 constexpr uint64_t kPayloadMax = uint64_t{16} << 20;
-constexpr uint64_t kSegmentRollBytes = uint64_t{64} << 20;   // a new segment is begun beyond this
-constexpr uint64_t kSegmentReadMax = kSegmentRollBytes + 2 * kPayloadMax;   // longer is no segment
+constexpr uint64_t kSegmentRollBytes = uint64_t{64} << 20;  // a new segment is begun beyond this
+constexpr uint64_t kSegmentReadMax = kSegmentRollBytes + 2 * kPayloadMax;  // longer is no segment
 constexpr uint64_t kSegmentHeaderBytes = 44;
 constexpr uint64_t kFrameOverhead = 24;
 constexpr uint16_t kFrameVersion = 1;
 
-struct Frame {
-  FrameType type = FrameType::kState;   // may be a number that this build does not know: skip it
+// A payload is a std::string, or a view into the bytes that were read.
+template <typename Payload>
+struct FrameOf {
+  FrameType type = FrameType::kState;  // may be a number that this build does not know: skip it
   uint16_t version = kFrameVersion;
-  std::string payload;
-  uint64_t offset = 0;                  // of the frame in its file, for messages
+  Payload payload;
+  uint64_t offset = 0;  // of the frame in its file, for messages
 };
 
-struct Segment {
+template <typename Payload>
+struct SegmentOf {
   SegmentKind kind = SegmentKind::kLog;
-  std::string ulid;                     // 16 raw bytes; part of every frame's digest
-  std::vector<Frame> frames;
-  uint64_t valid_bytes = 0;             // header and whole frames
-  uint64_t torn_bytes = 0;              // what follows them: a torn tail, or an append in progress
+  std::string ulid;  // 16 raw bytes; part of every frame's digest
+  std::vector<FrameOf<Payload>> frames;
+  uint64_t valid_bytes = 0;  // header and whole frames
+  uint64_t torn_bytes = 0;   // what follows them: a torn tail, or an append in progress
   std::string torn_why;
-  bool damaged = false;                 // what follows was whole once: not what a crash leaves
+  bool damaged = false;  // what follows was whole once: not what a crash leaves
 };
+
+using Frame = FrameOf<std::string>;
+using Segment = SegmentOf<std::string>;
+using FrameView = FrameOf<std::string_view>;
+using SegmentView = SegmentOf<std::string_view>;
 
 // The bytes of a segment, for those who write one themselves (tests, repair). `ulid`: 16 raw bytes.
 std::string EncodeSegmentHeader(SegmentKind kind, std::string_view ulid);
@@ -66,13 +74,15 @@ std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view 
 // Never fails for what a crash may leave: a torn header gives a segment without frames.
 // kIncompatible: a whole header, or a whole frame of a known type, of a newer version.
 Result<Segment> ReadSegment(std::string_view bytes);
+// The same without copies: `bytes` outlive the result.
+Result<SegmentView> ViewSegment(std::string_view bytes);
 // The same from a file; kCorruption when it is longer than any segment can be.
 Result<Segment> ReadSegmentFile(Storage& storage, const std::string& path);
 
 // One thread at a time. `storage` outlives it.
 class LogWriter {
  public:
-  using PathOf = std::function<std::string(uint32_t segment)>;   // all in one folder
+  using PathOf = std::function<std::string(uint32_t segment)>;  // all in one folder
 
   // Makes the first segment durable: file, then folder. The folder itself is the caller's to make
   // and to sync. Numbers that are taken are passed over.
@@ -84,7 +94,7 @@ class LogWriter {
   // may be appended again.
   virtual Status Append(FrameType type, std::string_view payload) = 0;
   virtual Status Close() = 0;
-  virtual uint32_t segment() const = 0;    // the number in use
+  virtual uint32_t segment() const = 0;  // the number in use
 };
 
 }  // namespace stemma::lineage

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,6 +199,20 @@ class Posix final : public Storage {
     if (::fstat(fd.get(), &about) != 0) return FromErrno("stat", path, errno);
     if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
     return std::unique_ptr<ReadableFile>(std::make_unique<PosixReadable>(path, fd.release()));
+  }
+
+  Result<FileBytes> Map(const std::string& path) override {
+    Fd fd(OpenRetry(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0) return FromErrno("open", path, errno);
+    struct stat about;
+    if (::fstat(fd.get(), &about) != 0) return FromErrno("stat", path, errno);
+    if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
+    const auto bytes = static_cast<size_t>(about.st_size);
+    if (bytes == 0) return FileBytes{};
+    void* const at = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (at == MAP_FAILED) return Storage::Map(path);
+    std::shared_ptr<const void> owner(at, [bytes](void* mapped) { ::munmap(mapped, bytes); });
+    return FileBytes{{static_cast<const char*>(at), bytes}, std::move(owner)};
   }
 
   Result<uint64_t> SizeOf(const std::string& path) override {

@@ -12,10 +12,28 @@ namespace {
 
 // Tags of a state record. They reach disk: never reuse one, only append.
 enum RecordTag : uint16_t {
-  kParents = 1, kRun = 2, kRunName = 3, kIncarnation = 4, kCapture = 5, kLayout = 6, kPacks = 7,
-  kLogicalBytes = 8, kStep = 9, kSamples = 10, kEpoch = 11, kCursor = 12, kSettings = 13,
-  kEnvironment = 14, kPlanDigest = 15, kWorld = 16, kReason = 17, kMetrics = 18, kAttributes = 19,
-  kTimings = 20, kAudit = 21, kWallMs = 22,
+  kParents = 1,
+  kRun = 2,
+  kRunName = 3,
+  kIncarnation = 4,
+  kCapture = 5,
+  kLayout = 6,
+  kPacks = 7,
+  kLogicalBytes = 8,
+  kStep = 9,
+  kSamples = 10,
+  kEpoch = 11,
+  kCursor = 12,
+  kSettings = 13,
+  kEnvironment = 14,
+  kPlanDigest = 15,
+  kWorld = 16,
+  kReason = 17,
+  kMetrics = 18,
+  kAttributes = 19,
+  kTimings = 20,
+  kAudit = 21,
+  kWallMs = 22,
 };
 
 Status Bad(const std::string& what) { return Status(Code::kInvalidArgument, "record: " + what); }
@@ -27,16 +45,17 @@ bool IsEdge(EdgeKind kind) { return kind >= EdgeKind::kTrain && kind <= EdgeKind
 bool IsReason(Reason reason) { return reason >= Reason::kPeriodic && reason <= Reason::kFork; }
 
 // The one list of rules, for what is written and for what was read; "" when all hold.
-std::string Fault(const Record& record) {
+template <typename AnyRecord>
+std::string Fault(const AnyRecord& record) {
   if (record.parents.size() > kParentsMax) return "too many parents";
-  for (const Edge& edge : record.parents) {
+  for (const auto& edge : record.parents) {
     if (!IsId(edge.parent) || !IsEdge(edge.kind)) return "a parent is no state id and kind";
   }
   if (!IsUlid(record.run)) return "run is no ulid";
   if (!IsName(record.run_name)) return "run_name is no name";
   if (!IsId(record.layout)) return "layout is no id";
   if (record.packs.empty() || record.packs.size() > kPacksMax) return "no packs, or too many";
-  for (const PackRef& ref : record.packs) {
+  for (const auto& ref : record.packs) {
     if (!IsId(ref.pack) || ref.writer >= ref.writers || ref.bytes == 0) {
       return "a pack has no id, no bytes or an impossible writer";
     }
@@ -56,7 +75,7 @@ std::string Fault(const Record& record) {
     if (key.empty() || key.size() > kTextMax) return "a metric has no name, or a long one";
   }
   for (const auto& [key, value] : record.attributes) {
-    const std::string* const text = std::get_if<std::string>(&value);
+    const auto* const text = std::get_if<3>(&value);
     if (key.empty() || key.size() > kTextMax || (text != nullptr && text->size() > kTextMax)) {
       return "an attribute has no name or is too long";
     }
@@ -73,18 +92,32 @@ void PutValue(Encoder& out, const AttributeValue& value) {
 }
 
 // False: unknown kind, or a flag that is neither 0 nor 1.
-bool GetValue(Decoder& in, AttributeValue* value) {
+bool GetValue(Decoder& in, ValueView* value) {
   switch (in.U8()) {
     case 1: {
       const uint8_t flag = in.U8();
       *value = flag == 1;
       return flag <= 1;
     }
-    case 2: *value = in.I64(); return true;
-    case 3: *value = in.F64(); return true;
-    case 4: *value = in.String(); return true;
-    default: return false;
+    case 2:
+      *value = in.I64();
+      return true;
+    case 3:
+      *value = in.F64();
+      return true;
+    case 4:
+      *value = in.Raw(in.U32());
+      return true;
+    default:
+      return false;
   }
+}
+
+AttributeValue Owned(const ValueView& value) {
+  if (const bool* flag = std::get_if<bool>(&value)) return *flag;
+  if (const int64_t* number = std::get_if<int64_t>(&value)) return *number;
+  if (const double* number = std::get_if<double>(&value)) return *number;
+  return std::string(std::get<std::string_view>(value));
 }
 
 void PutParents(FieldWriter& out, const Record& record) {
@@ -146,9 +179,9 @@ std::string EncodeFields(const Record& record) {
   out.U8(kReason, static_cast<uint8_t>(record.reason));
   PutMaps(out, record);
   Encoder timings;
-  for (const double seconds : {record.timings.stall_s, record.timings.copy_s,
-                               record.timings.write_s, record.timings.sync_s,
-                               record.timings.commit_lag_s}) {
+  for (const double seconds :
+       {record.timings.stall_s, record.timings.copy_s, record.timings.write_s,
+        record.timings.sync_s, record.timings.commit_lag_s}) {
     timings.F64(seconds);
   }
   out.Bytes(kTimings, timings.bytes());
@@ -157,59 +190,65 @@ std::string EncodeFields(const Record& record) {
   return out.Take();
 }
 
-Status GetParents(std::string_view bytes, Record* record) {
+Status GetParents(std::string_view bytes, RecordView* record) {
   Decoder in(bytes);
+  record->parents.clear();
   while (in.ok() && in.remaining() > 0 && record->parents.size() <= kParentsMax) {
-    Edge edge;
-    edge.parent = std::string(in.Raw(kSha256Bytes));
+    EdgeView edge;
+    edge.parent = in.Raw(kSha256Bytes);
     edge.kind = static_cast<EdgeKind>(in.U8());
-    record->parents.push_back(std::move(edge));
+    record->parents.push_back(edge);
   }
   return in.ok() ? Status() : Corrupt("the parents are cut short");
 }
 
-Status GetPacks(std::string_view bytes, Record* record) {
+Status GetPacks(std::string_view bytes, RecordView* record) {
   Decoder in(bytes);
+  record->packs.clear();
   while (in.ok() && in.remaining() > 0 && record->packs.size() <= kPacksMax) {
-    PackRef ref;
+    PackView ref;
     ref.writer = in.U32();
     ref.writers = in.U32();
-    ref.pack = std::string(in.Raw(kSha256Bytes));
+    ref.pack = in.Raw(kSha256Bytes);
     ref.bytes = in.U64();
-    record->packs.push_back(std::move(ref));
+    record->packs.push_back(ref);
   }
   return in.ok() ? Status() : Corrupt("the packs are cut short");
 }
 
 // Keys ascend, so that one content has one encoding.
-Status GetMetrics(std::string_view bytes, Record* record) {
+Status GetMetrics(std::string_view bytes, RecordView* record) {
   Decoder in(bytes);
+  record->metrics.clear();
   while (in.ok() && in.remaining() > 0 && record->metrics.size() <= kAttributesMax) {
-    std::string key = in.String();
+    const std::string_view key = in.Raw(in.U32());
     const double value = in.F64();
-    if (!record->metrics.empty() && record->metrics.rbegin()->first >= key) {
+    if (!record->metrics.empty() && record->metrics.back().first >= key) {
       return Corrupt("metrics are out of order");
     }
-    record->metrics.emplace_hint(record->metrics.end(), std::move(key), value);
+    record->metrics.emplace_back(key, value);
   }
   return in.ok() ? Status() : Corrupt("the metrics are cut short");
 }
 
-Status GetAttributes(std::string_view bytes, Record* record) {
+Status GetAttributes(std::string_view bytes, RecordView* record) {
   Decoder in(bytes);
+  record->attributes.clear();
   while (in.ok() && in.remaining() > 0 && record->attributes.size() <= kAttributesMax) {
-    std::string key = in.String();
-    AttributeValue value;
-    if (!GetValue(in, &value)) return Corrupt("attribute '" + key + "' has an unknown kind");
-    if (!record->attributes.empty() && record->attributes.rbegin()->first >= key) {
+    const std::string_view key = in.Raw(in.U32());
+    ValueView value;
+    if (!GetValue(in, &value)) {
+      return Corrupt("attribute '" + std::string(key) + "' has an unknown kind");
+    }
+    if (!record->attributes.empty() && record->attributes.back().first >= key) {
       return Corrupt("attributes are out of order");
     }
-    record->attributes.emplace_hint(record->attributes.end(), std::move(key), std::move(value));
+    record->attributes.emplace_back(key, value);
   }
   return in.ok() ? Status() : Corrupt("the attributes are cut short");
 }
 
-Status GetCursor(std::string_view bytes, Record* record) {
+Status GetCursor(std::string_view bytes, RecordView* record) {
   Decoder in(bytes);
   record->cursor.seed = in.U64();
   record->cursor.epoch = in.U64();
@@ -218,41 +257,75 @@ Status GetCursor(std::string_view bytes, Record* record) {
 }
 
 // Timings are for display: a shorter list leaves zeros, a longer one is a later version's.
-void GetTimings(std::string_view bytes, Record* record) {
+void GetTimings(std::string_view bytes, RecordView* record) {
   Decoder in(bytes);
-  for (double* seconds : {&record->timings.stall_s, &record->timings.copy_s,
-                          &record->timings.write_s, &record->timings.sync_s,
-                          &record->timings.commit_lag_s}) {
+  for (double* seconds :
+       {&record->timings.stall_s, &record->timings.copy_s, &record->timings.write_s,
+        &record->timings.sync_s, &record->timings.commit_lag_s}) {
     *seconds = in.F64();
   }
 }
 
-Result<Record> DecodeFields(std::string_view bytes) {
+Status GetFields(std::string_view bytes, RecordView* record) {
   FieldReader in(bytes);
+  STEMMA_RETURN_IF_ERROR(GetParents(in.Bytes(kParents), record));
+  record->run = in.Bytes(kRun);
+  record->run_name = in.Bytes(kRunName);
+  record->incarnation = in.U32(kIncarnation);
+  record->capture = in.U64(kCapture);
+  record->layout = in.Bytes(kLayout);
+  STEMMA_RETURN_IF_ERROR(GetPacks(in.Bytes(kPacks), record));
+  record->logical_bytes = in.U64(kLogicalBytes);
+  record->step = in.I64(kStep);
+  record->samples = in.U64(kSamples);
+  record->epoch = in.F64(kEpoch);
+  STEMMA_RETURN_IF_ERROR(GetCursor(in.Bytes(kCursor), record));
+  record->settings = in.Bytes(kSettings);
+  record->environment = in.Bytes(kEnvironment);
+  record->plan_digest = in.Bytes(kPlanDigest);
+  record->world = in.U32(kWorld);
+  record->reason = static_cast<Reason>(in.U8(kReason));
+  STEMMA_RETURN_IF_ERROR(GetMetrics(in.Bytes(kMetrics), record));
+  STEMMA_RETURN_IF_ERROR(GetAttributes(in.Bytes(kAttributes), record));
+  GetTimings(in.Bytes(kTimings), record);
+  record->audit = in.Bytes(kAudit);
+  record->wall_ms = in.I64(kWallMs);
+  return in.Finish("record");
+}
+
+Record Owned(const RecordView& view) {
   Record record;
-  STEMMA_RETURN_IF_ERROR(GetParents(in.Bytes(kParents), &record));
-  record.run = in.Text(kRun);
-  record.run_name = in.Text(kRunName);
-  record.incarnation = in.U32(kIncarnation);
-  record.capture = in.U64(kCapture);
-  record.layout = in.Text(kLayout);
-  STEMMA_RETURN_IF_ERROR(GetPacks(in.Bytes(kPacks), &record));
-  record.logical_bytes = in.U64(kLogicalBytes);
-  record.step = in.I64(kStep);
-  record.samples = in.U64(kSamples);
-  record.epoch = in.F64(kEpoch);
-  STEMMA_RETURN_IF_ERROR(GetCursor(in.Bytes(kCursor), &record));
-  record.settings = in.Text(kSettings);
-  record.environment = in.Text(kEnvironment);
-  record.plan_digest = in.Text(kPlanDigest);
-  record.world = in.U32(kWorld);
-  record.reason = static_cast<Reason>(in.U8(kReason));
-  STEMMA_RETURN_IF_ERROR(GetMetrics(in.Bytes(kMetrics), &record));
-  STEMMA_RETURN_IF_ERROR(GetAttributes(in.Bytes(kAttributes), &record));
-  GetTimings(in.Bytes(kTimings), &record);
-  record.audit = in.Text(kAudit);
-  record.wall_ms = in.I64(kWallMs);
-  STEMMA_RETURN_IF_ERROR(in.Finish("record"));
+  record.id = view.id;
+  for (const EdgeView& edge : view.parents) {
+    record.parents.push_back({StateId(edge.parent), edge.kind});
+  }
+  record.run = view.run;
+  record.run_name = view.run_name;
+  record.incarnation = view.incarnation;
+  record.capture = view.capture;
+  record.layout = view.layout;
+  for (const PackView& ref : view.packs) {
+    record.packs.push_back({ref.writer, ref.writers, ObjectId(ref.pack), ref.bytes});
+  }
+  record.logical_bytes = view.logical_bytes;
+  record.step = view.step;
+  record.samples = view.samples;
+  record.epoch = view.epoch;
+  record.cursor = view.cursor;
+  record.settings = view.settings;
+  record.environment = view.environment;
+  record.plan_digest = view.plan_digest;
+  record.world = view.world;
+  record.reason = view.reason;
+  for (const auto& [key, value] : view.metrics) {
+    record.metrics.emplace_hint(record.metrics.end(), key, value);
+  }
+  for (const auto& [key, value] : view.attributes) {
+    record.attributes.emplace_hint(record.attributes.end(), key, Owned(value));
+  }
+  record.timings = view.timings;
+  record.audit = view.audit;
+  record.wall_ms = view.wall_ms;
   return record;
 }
 
@@ -266,8 +339,8 @@ std::string EncodeValue(const AttributeValue& value) {
 
 Result<AttributeValue> DecodeValue(std::string_view bytes) {
   Decoder in(bytes);
-  AttributeValue value;
-  if (GetValue(in, &value) && in.ok() && in.remaining() == 0) return value;
+  ValueView value;
+  if (GetValue(in, &value) && in.ok() && in.remaining() == 0) return Owned(value);
   return Status(Code::kCorruption, "value: unknown kind or wrong length");
 }
 
@@ -279,16 +352,20 @@ Result<std::string> EncodeRecord(Record* record) {
   return record->id + fields;
 }
 
+Status ViewRecord(std::string_view payload, RecordView* view) {
+  view->id = payload.substr(0, kSha256Bytes);
+  const std::string_view fields = payload.substr(view->id.size());
+  if (!IsId(view->id)) return Corrupt("shorter than its id");
+  if (Sha256(fields) != view->id) return Corrupt("its bytes do not have its id");
+  STEMMA_RETURN_IF_ERROR(GetFields(fields, view));
+  const std::string fault = Fault(*view);
+  return fault.empty() ? Status() : Corrupt(fault);
+}
+
 Result<Record> DecodeRecord(std::string_view payload) {
-  const std::string_view id = payload.substr(0, kSha256Bytes);
-  const std::string_view fields = payload.substr(id.size());
-  if (!IsId(id)) return Corrupt("shorter than its id");
-  if (Sha256(fields) != id) return Corrupt("its bytes do not have its id");
-  STEMMA_ASSIGN_OR_RETURN(Record record, DecodeFields(fields));
-  const std::string fault = Fault(record);
-  if (!fault.empty()) return Corrupt(fault);
-  record.id = std::string(id);
-  return record;
+  RecordView view;
+  STEMMA_RETURN_IF_ERROR(ViewRecord(payload, &view));
+  return Owned(view);
 }
 
 }  // namespace stemma::lineage

@@ -1,19 +1,18 @@
 #include "lineage/run_logs.h"
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
+#include <tuple>
 #include <utility>
 
 #include "core/bytes.h"
 #include "lineage/record_codec.h"
+#include "lineage/side_by_side.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage::internal {
 namespace {
 
 constexpr size_t kRunsPerThread = 32;  // fewer are read before a thread has begun
-constexpr size_t kThreadsMax = 8;      // more than cores: most of the time is waiting for the disk
 
 std::string At(const std::string& path, uint64_t offset) {
   return path + " at byte " + std::to_string(offset);
@@ -24,17 +23,15 @@ void CannotRead(std::string why, std::string* damage, std::vector<std::string>* 
   warnings->push_back(std::move(why));
 }
 
-Status TakeFrame(const Frame& frame, uint32_t incarnation, RunLogs* logs) {
+Status TakeFrame(const FrameView& frame, uint32_t incarnation, RunLogs* logs) {
   if (frame.type == FrameType::kWithdrawn) {
     STEMMA_ASSIGN_OR_RETURN(const WithdrawnEntry entry, DecodeWithdrawn(frame.payload));
     logs->withdrawn.push_back(entry.state);
   }
   if (frame.type != FrameType::kState) return {};
   STEMMA_ASSIGN_OR_RETURN(Record record, DecodeRecord(frame.payload));
-  if (record.run != logs->run.ulid || record.incarnation != incarnation) {
-    return {Code::kCorruption, "state " + Hex(record.id).substr(0, 16) +
-                                   " says that it belongs to another run or incarnation"};
-  }
+  STEMMA_RETURN_IF_ERROR(
+      CheckPlace(record.id, record.run, record.incarnation, logs->run.ulid, incarnation));
   logs->states.push_back(std::move(record));
   return {};
 }
@@ -53,7 +50,7 @@ void ReadIncarnation(Storage& storage, const Paths& paths, uint32_t incarnation,
   for (const uint32_t segment : segments) {
     ReadFrames(
         storage, paths.LogSegment(logs->run.ulid, incarnation, segment), SegmentKind::kLog,
-        [&](const Frame& frame) { return TakeFrame(frame, incarnation, logs); },
+        [&](const FrameView& frame) { return TakeFrame(frame, incarnation, logs); },
         &logs->run.unreadable, &logs->warnings);
   }
 }
@@ -77,12 +74,37 @@ Status ReadRun(Storage& storage, const Paths& paths, const std::string& name, Ru
 
 }  // namespace
 
+Status CheckPlace(std::string_view id, std::string_view of_run, uint32_t of_incarnation,
+                  std::string_view run, uint32_t incarnation) {
+  if (of_run == run && of_incarnation == incarnation) return {};
+  return {Code::kCorruption,
+          "state " + Hex(id).substr(0, 16) + " says that it belongs to another run or incarnation"};
+}
+
+std::map<StateId, std::map<std::string, AttributeValue>> MergedNotes(std::vector<NoteEntry> notes) {
+  std::sort(notes.begin(), notes.end(), [](const NoteEntry& a, const NoteEntry& b) {
+    return std::tie(a.clock, a.writer) < std::tie(b.clock, b.writer);
+  });
+  std::map<StateId, std::map<std::string, AttributeValue>> merged;
+  for (NoteEntry& note : notes) merged[note.target][note.key] = std::move(note.value);
+  return merged;
+}
+
 void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
-                const std::function<Status(const Frame&)>& visit, std::string* damage,
+                const std::function<Status(const FrameView&)>& visit, std::string* damage,
                 std::vector<std::string>* warnings) {
-  Result<Segment> segment = ReadSegmentFile(storage, path);
+  const Result<std::string> bytes = storage.ReadBounded(path, kSegmentReadMax);
+  if (!bytes.ok()) return CannotRead(path + ": " + bytes.status().message(), damage, warnings);
+  (void)VisitFrames(*bytes, path, kind, visit, damage, warnings);
+}
+
+bool VisitFrames(std::string_view bytes, const std::string& path, SegmentKind kind,
+                 const std::function<Status(const FrameView&)>& visit, std::string* damage,
+                 std::vector<std::string>* warnings) {
+  Result<SegmentView> segment = ViewSegment(bytes);
   if (!segment.ok()) {
-    return CannotRead(path + ": " + segment.status().message(), damage, warnings);
+    CannotRead(path + ": " + segment.status().message(), damage, warnings);
+    return true;
   }
   if (segment->damaged) {
     CannotRead(
@@ -93,33 +115,24 @@ void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
         At(path, segment->valid_bytes) + ": " + std::to_string(segment->torn_bytes) +
         " bytes are no whole frame (a torn tail, or an append in progress): " + segment->torn_why);
   }
-  if (segment->valid_bytes == 0) return;
-  if (segment->kind != kind) {
-    return CannotRead(path + ": a segment of another kind lies here", damage, warnings);
+  if (segment->valid_bytes > 0 && segment->kind != kind) {
+    CannotRead(path + ": a segment of another kind lies here", damage, warnings);
+  } else if (segment->valid_bytes > 0) {
+    for (const FrameView& frame : segment->frames) {
+      const Status taken = visit(frame);
+      if (!taken.ok()) {
+        CannotRead(At(path, frame.offset) + ": " + taken.message(), damage, warnings);
+      }
+    }
   }
-  for (const Frame& frame : segment->frames) {
-    const Status taken = visit(frame);
-    if (!taken.ok()) CannotRead(At(path, frame.offset) + ": " + taken.message(), damage, warnings);
-  }
+  return segment->torn_bytes == 0;
 }
 
 std::vector<RunLogs> ReadAllRuns(Storage& storage, const Paths& paths,
                                  const std::vector<std::string>& names) {
   std::vector<RunLogs> all(names.size());
-  std::atomic<size_t> next{0};
-  const auto read = [&] {
-    for (size_t i = next++; i < names.size(); i = next++) {
-      all[i].status = ReadRun(storage, paths, names[i], &all[i]);
-    }
-  };
-  std::vector<std::thread> threads;
-  const size_t wanted = std::min(kThreadsMax, names.size() / kRunsPerThread);
-  try {
-    while (threads.size() < wanted) threads.emplace_back(read);
-  } catch (const std::system_error&) {  // no more threads to be had: this one reads what is left
-  }
-  read();
-  for (std::thread& thread : threads) thread.join();
+  SideBySide(names.size(), kRunsPerThread,
+             [&](size_t i) { all[i].status = ReadRun(storage, paths, names[i], &all[i]); });
   return all;
 }
 

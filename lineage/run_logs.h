@@ -10,12 +10,15 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/status.h"
 #include "lineage/log.h"
 #include "lineage/names.h"
+#include "lineage/record_codec.h"
 #include "lineage/store.h"
 
 namespace stemma::lineage::internal {
@@ -36,7 +39,19 @@ std::vector<RunLogs> ReadAllRuns(Storage& storage, const Paths& paths,
 // entries, where nothing was in it: a torn tail does not, it never held one that counted. All
 // faults go to `warnings`.
 void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
-                const std::function<Status(const Frame&)>& visit, std::string* damage,
+                const std::function<Status(const FrameView&)>& visit, std::string* damage,
                 std::vector<std::string>* warnings);
+// The same for a file that was read already. False: something follows the last
+// whole frame, so that another reading may find more although the file has not grown.
+bool VisitFrames(std::string_view bytes, const std::string& path, SegmentKind kind,
+                 const std::function<Status(const FrameView&)>& visit, std::string* damage,
+                 std::vector<std::string>* warnings);
+
+// Notes by state and key; of several the one with the greatest (clock, writer).
+std::map<StateId, std::map<std::string, AttributeValue>> MergedNotes(std::vector<NoteEntry> notes);
+
+// What is wrong with a state in the log of this run and incarnation; OK where it belongs there.
+Status CheckPlace(std::string_view id, std::string_view of_run, uint32_t of_incarnation,
+                  std::string_view run, uint32_t incarnation);
 
 }  // namespace stemma::lineage::internal

@@ -24,6 +24,13 @@ class FileByReadAt final : public ReadableFile {
 
 }  // namespace
 
+Result<FileBytes> Storage::Map(const std::string& path) {
+  STEMMA_ASSIGN_OR_RETURN(std::string bytes, ReadAll(path));
+  auto kept = std::make_shared<const std::string>(std::move(bytes));
+  const std::string_view view = *kept;
+  return FileBytes{view, std::move(kept)};
+}
+
 Status TooLong(const std::string& path, uint64_t bytes, uint64_t max) {
   return Status(Code::kCorruption, path + " has " + std::to_string(bytes) + " bytes, at most " +
                                        std::to_string(max) + " make sense");

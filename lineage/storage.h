@@ -40,6 +40,12 @@ struct WriteOptions {
   bool direct_required = false;  // no fallback: kIo where O_DIRECT does not work
 };
 
+// A file's bytes in memory, which last as long as `owner`.
+struct FileBytes {
+  std::string_view bytes;
+  std::shared_ptr<const void> owner;
+};
+
 class Storage {
  public:
   virtual ~Storage() = default;
@@ -53,6 +59,9 @@ class Storage {
   virtual Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) = 0;
   // Where nothing cheaper is to be had (tests' disks), each Read is a ReadAt.
   virtual Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path);
+  // The whole file, mapped where the file system can and read otherwise. For files that are only
+  // ever replaced by a rename: one that is cut short while it is mapped ends the process.
+  virtual Result<FileBytes> Map(const std::string& path);
   virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
   virtual Status MakeDir(const std::string& path) = 0;  // exclusive: the claim

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 #include "core/bytes.h"
 #include "lineage/graph.h"
@@ -49,7 +48,7 @@ class Loader {
       std::string damage;  // hides notes, not states: the warning is enough
       ReadFrames(
           storage_, paths_.NotesDir() + "/" + file, SegmentKind::kNotes,
-          [&](const Frame& frame) -> Status {
+          [&](const FrameView& frame) -> Status {
             if (frame.type != FrameType::kNote) return {};
             STEMMA_ASSIGN_OR_RETURN(NoteEntry note, DecodeNote(frame.payload));
             notes.push_back(std::move(note));
@@ -57,13 +56,8 @@ class Loader {
           },
           &damage, &graph_.warnings);
     }
-    std::sort(notes.begin(), notes.end(), [](const NoteEntry& a, const NoteEntry& b) {
-      return std::tie(a.clock, a.writer) < std::tie(b.clock, b.writer);
-    });
-    for (NoteEntry& note : notes) {
-      *clock = std::max(*clock, note.clock);
-      graph_.notes[note.target][note.key] = std::move(note.value);
-    }
+    for (const NoteEntry& note : notes) *clock = std::max(*clock, note.clock);
+    graph_.notes = MergedNotes(std::move(notes));
     return {};
   }
 

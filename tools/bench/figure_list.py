@@ -5,6 +5,7 @@ line in FIGURES. Programs are built in the one mode there is (-c opt) before the
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -93,12 +94,30 @@ def waveform_rate():
     return rates, None
 
 
+@functools.lru_cache(maxsize=None)
+def tree():
+    """What tree_bench prints, by name: one store of 10^5 states serves three figures."""
+    with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
+        text = run([built("//tools/bench:tree_bench"), folder, stemma()])
+    found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return {one["name"]: (one["values"], one["limit"]) for one in found}
+
+
 FIGURES = [
     Figure("capture_stall_share", "%", 0.5, True,
            "share of step time that captures take, laptop recipe, 2 ranks, one per 10 steps",
            capture_stall_share),
     Figure("fork_ms", "ms", 10, True, "stemma fork, one record and no payload", fork_ms),
     Figure("log_1000_ms", "ms", 50, True, "stemma log of a store with 1000 states", log_1000_ms),
+    Figure("index_cold_s", "s", 2, True,
+           "index of 1000 runs x 100 states x 64 attributes, cache deleted; beside it, reading "
+           "and hashing the logs", lambda: tree()["index_cold_s"]),
+    Figure("query_warm_ms", "ms", 50, True,
+           "open that store, check its cache, one predicate; beside it, listing the runs",
+           lambda: tree()["query_warm_ms"]),
+    Figure("log_first_ms", "ms", 100, True,
+           "stemma log -n 40 of that store; beside it, stemma version",
+           lambda: tree()["log_first_ms"]),
     Figure("quickstart_s", "s", 600, True, "tools/quickstart, caches as they are", quickstart_s),
     Figure("lamb_bandwidth_share", "%", 85, False,
            "LAMB step on ResNet-50's tensors as a share of in-place bandwidth",

@@ -2,23 +2,25 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
-#include <optional>
+#include <cstring>
 #include <queue>
+#include <string_view>
 #include <tuple>
 
 #include "core/bytes.h"
 #include "core/text.h"
-#include "lineage/graph.h"
 #include "tools/cli/terminal.h"
 
 namespace stemma::cli {
 namespace {
 
 using lineage::EdgeKind;
-using lineage::Graph;
-using lineage::Record;
-using lineage::StateId;
+using lineage::Index;
+using lineage::kNoRow;
+using lineage::Row;
+using lineage::Value;
+using lineage::ValueKind;
+using lineage::Values;
 
 // What the picture is drawn with.
 struct Glyphs {
@@ -33,50 +35,60 @@ std::string Printed(const char* format, double value) {
   return text;
 }
 
-const Record* ParentOf(const Graph& graph, const StateId& id) {
-  const std::optional<StateId> parent = lineage::FirstParent(graph, id);
-  return parent ? &graph.states.at(*parent) : nullptr;
+double NumberOf(const Value& value) {
+  double number;
+  std::memcpy(&number, &value.bits, sizeof number);
+  return number;
 }
 
-std::string MetricCell(const Record& record, const Record* parent, const std::string& metric) {
-  const auto now = record.metrics.find(metric);
-  if (now == record.metrics.end()) return "";
-  std::string text = metric + " " + Printed("%.4g", now->second);
+std::string MetricCell(const Index& index, Row row, const std::string& metric) {
+  const Values* const column = index.metrics.Find(metric);
+  const Value* const now = column != nullptr ? column->Find(row) : nullptr;
+  if (now == nullptr) return "";
+  std::string text = metric + " " + Printed("%.4g", NumberOf(*now));
   // A fork or a reshape is its parent's state: no change to speak of.
-  const bool trained = !record.parents.empty() && record.parents[0].kind == EdgeKind::kTrain;
-  if (!parent || !trained) return text;
-  const auto before = parent->metrics.find(metric);
-  if (before == parent->metrics.end()) return text;
-  return text + " (" + Printed("%+.2g", now->second - before->second) + ")";
+  const Row parent = index.FirstParent(row);
+  if (parent == kNoRow || index.edge[row] != EdgeKind::kTrain) return text;
+  const Value* const before = column->Find(parent);
+  if (before == nullptr) return text;
+  return text + " (" + Printed("%+.2g", NumberOf(*now) - NumberOf(*before)) + ")";
 }
 
-std::string TextOf(const lineage::AttributeValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  return "";
+std::string TextAt(const Index& index, const Values& column, Row row) {
+  const Value* const value = column.Find(row);
+  if (value == nullptr || value->kind != ValueKind::kText) return "";
+  return index.texts[value->bits];
 }
 
-std::string Notes(const Graph& graph, const Record& record, const Record* parent,
-                  bool left_behind) {
+std::string ForkNote(const Index& index, Row row) {
+  const Values* const set = index.attributes.Find("fork.set");
+  if (set == nullptr || set->Find(row) == nullptr) return "fork";
+  return "fork: " + TextAt(index, *set, row);
+}
+
+std::string ImportNote(const Index& index, Row row) {
+  const Values* const file = index.attributes.Find(lineage::kImportFile);
+  if (file == nullptr || file->Find(row) == nullptr) return "import";
+  return "import: " + TextAt(index, *file, row);
+}
+
+std::string Notes(const Index& index, Row row, bool left_behind) {
   std::vector<std::string> notes;
-  const auto run = graph.runs.find(record.run_name);
-  if (run != graph.runs.end() && run->second.head == record.id) notes.push_back("head");
-  for (const auto& [name, tag] : graph.tags) {
-    if (tag.target == record.id) notes.push_back("tag:" + name);
+  if (index.runs[index.run[row]].head == row) notes.push_back("head");
+  for (const lineage::TagRow& tag : index.tags) {
+    if (tag.target == row) notes.push_back("tag:" + tag.name);
   }
-  const EdgeKind kind = lineage::HowMade(record);
-  if (kind == EdgeKind::kFork) {
-    const auto set = record.attributes.find("fork.set");
-    notes.push_back(set == record.attributes.end() ? "fork" : "fork: " + TextOf(set->second));
+  const EdgeKind kind = index.edge[row];
+  if (kind == EdgeKind::kFork) notes.push_back(ForkNote(index, row));
+  if (kind == EdgeKind::kImport) notes.push_back(ImportNote(index, row));
+  const Row parent = index.FirstParent(row);
+  if (parent != kNoRow && index.world[parent] != index.world[row] && kind != EdgeKind::kFork) {
+    notes.push_back("ranks " + std::to_string(index.world[parent]) + " -> " +
+                    std::to_string(index.world[row]));
   }
-  if (kind == EdgeKind::kImport) {
-    const auto file = record.attributes.find(lineage::kImportFile);
-    notes.push_back(file == record.attributes.end() ? "import" : "import: " + TextOf(file->second));
+  if ((index.flags[row] & lineage::kSuspectFlag) != 0) {
+    notes.push_back(TextAt(index, index.suspect, row));
   }
-  if (parent && parent->world != record.world && kind != EdgeKind::kFork) {
-    notes.push_back("ranks " + std::to_string(parent->world) + " -> " +
-                    std::to_string(record.world));
-  }
-  if (lineage::IsSuspect(record)) notes.push_back(record.audit);
   if (left_behind) notes.push_back("left behind");
   std::string text;
   for (const std::string& note : notes) text += (text.empty() ? "" : "  ") + note;
@@ -88,32 +100,32 @@ class Lanes {
  public:
   explicit Lanes(bool utf8) : glyphs_(utf8 ? kUtf8 : kAscii) {}
 
-  // The lane of `id`: the leftmost that waits for it, else a free one.
-  size_t Take(const StateId& id) {
+  // The lane of `row`: the leftmost that waits for it, else a free one.
+  size_t Take(Row row) {
     for (size_t i = 0; i < waits_.size(); ++i) {
-      if (waits_[i] == id) return i;
+      if (waits_[i] == row) return i;
     }
     for (size_t i = 0; i < waits_.size(); ++i) {
-      if (waits_[i].empty()) return i;
+      if (waits_[i] == kNoRow) return i;
     }
-    waits_.emplace_back();
+    waits_.push_back(kNoRow);
     return waits_.size() - 1;
   }
 
-  // The line that joins all other lanes that wait for `id` to `lane`; "" when there are none.
-  std::string Join(const StateId& id, size_t lane) {
+  // The line that joins all other lanes that wait for `row` to `lane`; "" when there are none.
+  std::string Join(Row row, size_t lane) {
     size_t last = lane;
     for (size_t i = lane + 1; i < waits_.size(); ++i) {
-      if (waits_[i] == id) last = i;
+      if (waits_[i] == row) last = i;
     }
     if (last == lane) return "";
     std::string line;
     for (size_t i = 0; i < waits_.size(); ++i) {
-      const bool joins = i > lane && waits_[i] == id;
+      const bool joins = i > lane && waits_[i] == row;
       const bool inside = i > lane && i < last;
       line += i == lane ? glyphs_.tee : JoinGlyph(i, joins, inside, i == last);
       if (i + 1 < waits_.size()) line += i >= lane && i < last ? glyphs_.dash : " ";
-      if (joins) waits_[i].clear();
+      if (joins) waits_[i] = kNoRow;
     }
     Trim();
     line.erase(line.find_last_not_of(' ') + 1);
@@ -121,11 +133,11 @@ class Lanes {
   }
 
   // The lanes beside the state in `lane`, which then waits for `parent`.
-  std::string Draw(size_t lane, const StateId& parent) {
+  std::string Draw(size_t lane, Row parent) {
     std::string line;
     for (size_t i = 0; i < waits_.size(); ++i) {
       if (i > 0) line += " ";
-      line += i == lane ? glyphs_.state : waits_[i].empty() ? " " : glyphs_.lane;
+      line += i == lane ? glyphs_.state : waits_[i] == kNoRow ? " " : glyphs_.lane;
     }
     waits_[lane] = parent;
     Trim();
@@ -135,101 +147,107 @@ class Lanes {
  private:
   const char* JoinGlyph(size_t i, bool joins, bool inside, bool is_last) const {
     if (joins) return is_last ? glyphs_.corner : glyphs_.join;
-    if (waits_[i].empty()) return inside ? glyphs_.dash : " ";
+    if (waits_[i] == kNoRow) return inside ? glyphs_.dash : " ";
     return inside ? glyphs_.cross : glyphs_.lane;
   }
 
   void Trim() {
-    while (!waits_.empty() && waits_.back().empty()) waits_.pop_back();
+    while (!waits_.empty() && waits_.back() == kNoRow) waits_.pop_back();
   }
 
   const Glyphs glyphs_;
-  std::vector<StateId> waits_;
+  std::vector<Row> waits_;
 };
 
-std::string Summary(const Graph& graph, size_t shown) {
+std::string Summary(const Index& index, size_t shown) {
   uint64_t logical = 0;
-  for (const auto& [id, record] : graph.states) logical += record.logical_bytes;
-  const size_t states = graph.states.size(), runs = graph.runs.size();
+  for (const uint64_t bytes : index.logical_bytes) logical += bytes;
+  const size_t states = index.size(), runs = index.runs.size();
   std::string text = shown == states ? "" : std::to_string(shown) + " of ";
   text += std::to_string(states) + (states == 1 ? " state, " : " states, ") + std::to_string(runs) +
           (runs == 1 ? " run" : " runs");
-  return text + "; " + HumanBytes(lineage::StoredBytes(graph)) + " stored for " +
-         HumanBytes(logical) + " logical\n";
+  return text + "; " + HumanBytes(index.stored_bytes) + " stored for " + HumanBytes(logical) +
+         " logical\n";
 }
 
 }  // namespace
 
-std::vector<StateId> NewestFirst(const Graph& graph, const std::set<StateId>& states) {
-  using Entry = std::tuple<int64_t, int64_t, StateId>;  // the largest is drawn next
-  std::map<StateId, size_t> undrawn;                    // children
-  for (const StateId& id : states) {
-    for (const lineage::Edge& edge : graph.states.at(id).parents) {
-      if (states.count(edge.parent)) ++undrawn[edge.parent];
-    }
+Selection AllRows(const Index& index) { return Selection(index.size(), true); }
+
+Selection WithAncestors(const Index& index, Row row) {
+  Selection selected(index.size(), false);
+  selected[row] = true;
+  for (Row at = row + 1; at-- > 0;) {  // parents have smaller rows
+    if (!selected[at]) continue;
+    for (const Row parent : index.ParentsOf(at)) selected[parent] = true;
+  }
+  return selected;
+}
+
+std::vector<Row> NewestFirst(const Index& index, const Selection& selected, size_t limit) {
+  using Entry = std::tuple<int64_t, int64_t, std::string_view, Row>;  // the largest is drawn next
+  std::vector<uint32_t> undrawn(index.size());                        // children
+  for (Row row = 0; row < index.size(); ++row) {
+    if (!selected[row]) continue;
+    for (const Row parent : index.ParentsOf(row)) ++undrawn[parent];
   }
   std::priority_queue<Entry> free;
-  const auto push = [&](const StateId& id) {
-    const Record& record = graph.states.at(id);
-    free.push({record.wall_ms, record.step, id});
+  const auto push = [&](Row row) {
+    free.push({index.wall_ms[row], index.step[row], index.id[row], row});
   };
-  for (const StateId& id : states) {
-    if (!undrawn.count(id)) push(id);
+  for (Row row = 0; row < index.size(); ++row) {
+    if (selected[row] && undrawn[row] == 0) push(row);
   }
-  std::vector<StateId> order;
-  while (!free.empty()) {
-    order.push_back(std::get<2>(free.top()));
+  std::vector<Row> order;
+  while (!free.empty() && (limit == 0 || order.size() < limit)) {
+    order.push_back(std::get<3>(free.top()));
     free.pop();
-    for (const lineage::Edge& edge : graph.states.at(order.back()).parents) {
-      const auto parent = undrawn.find(edge.parent);
-      if (parent != undrawn.end() && --parent->second == 0) push(edge.parent);
+    for (const Row parent : index.ParentsOf(order.back())) {
+      if (selected[parent] && --undrawn[parent] == 0) push(parent);
     }
   }
   return order;
 }
 
-LogRow RowOf(const Graph& graph, const StateId& id, const std::string& metric, bool left_behind) {
-  const Record& record = graph.states.at(id);
-  const Record* parent = ParentOf(graph, id);
-  const lineage::StateBytes bytes = lineage::BytesOf(graph, record);
-  return {id,
-          {Hex(id).substr(0, 8), lineage::NameOfState(record), Printed("ep %.2f", record.epoch),
-           MetricCell(record, parent, metric), "stored " + HumanBytes(bytes.own),
-           "logical " + HumanBytes(bytes.logical), Notes(graph, record, parent, left_behind)}};
+LogRow RowOf(const Index& index, Row row, const std::string& metric, bool left_behind) {
+  const std::string name = index.runs[index.run[row]].name + "@" + std::to_string(index.step[row]);
+  return {row,
+          {Hex(index.id[row]).substr(0, 8), name, Printed("ep %.2f", index.epoch[row]),
+           MetricCell(index, row, metric), "stored " + HumanBytes(index.own_bytes[row]),
+           "logical " + HumanBytes(index.logical_bytes[row]), Notes(index, row, left_behind)}};
 }
 
-std::vector<LogLine> DrawLanes(const Graph& graph, const std::vector<LogRow>& rows, bool utf8) {
+std::vector<LogLine> DrawLanes(const Index& index, const std::vector<LogRow>& rows, bool utf8) {
   Lanes lanes(utf8);
   std::vector<LogLine> lines;
   for (const LogRow& row : rows) {
-    const size_t lane = lanes.Take(row.id);
-    const std::string join = lanes.Join(row.id, lane);
+    const size_t lane = lanes.Take(row.row);
+    const std::string join = lanes.Join(row.row, lane);
     if (!join.empty()) lines.push_back({join, nullptr});
-    lines.push_back({lanes.Draw(lane, lineage::FirstParent(graph, row.id).value_or("")), &row});
+    lines.push_back({lanes.Draw(lane, index.FirstParent(row.row)), &row});
   }
   return lines;
 }
 
-std::set<StateId> LeftBehind(const Graph& graph) {
-  std::set<StateId> out;
-  for (const auto& [name, run] : graph.runs) {
-    for (const StateId& id : lineage::SideBranches(graph, run)) out.insert(id);
+Selection LeftBehind(const Index& index) {
+  Selection out(index.size(), false);
+  for (uint32_t run = 0; run < index.runs.size(); ++run) {
+    for (const Row row : index.runs[run].states) out[row] = true;
+    Row row = index.runs[run].head;
+    for (; row != kNoRow && index.run[row] == run; row = index.FirstParent(row)) out[row] = false;
   }
   return out;
 }
 
-std::string LogText(const Graph& graph, const std::set<StateId>& states,
-                    const LogOptions& options) {
-  std::vector<StateId> order = NewestFirst(graph, states);
-  if (options.limit > 0 && order.size() > options.limit) order.resize(options.limit);
-  const std::set<StateId> left_behind = LeftBehind(graph);
+std::string LogText(const Index& index, const Selection& selected, const LogOptions& options) {
+  const Selection left_behind = LeftBehind(index);
   std::vector<LogRow> rows;
-  for (const StateId& id : order) {
-    rows.push_back(RowOf(graph, id, options.metric, left_behind.count(id) > 0));
+  for (const Row row : NewestFirst(index, selected, options.limit)) {
+    rows.push_back(RowOf(index, row, options.metric, left_behind[row]));
   }
   std::vector<LogLine> lines;
   if (options.lanes) {
-    lines = DrawLanes(graph, rows, options.utf8);
+    lines = DrawLanes(index, rows, options.utf8);
   } else {
     for (const LogRow& row : rows) lines.push_back({"", &row});
   }
@@ -241,7 +259,7 @@ std::string LogText(const Graph& graph, const std::set<StateId>& states,
   }
   std::string text;
   for (const std::string& line : Columns(cells)) text += line + "\n";
-  return text + Summary(graph, rows.size());
+  return text + Summary(index, rows.size());
 }
 
 }  // namespace stemma::cli

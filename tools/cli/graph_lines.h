@@ -1,5 +1,5 @@
-// The family tree as text, newest state first: what `stemma log` prints. Pure functions over a
-// loaded Graph, so that a test can compare the whole picture.
+// The family tree as text, newest state first: what `stemma log` prints. Pure functions over an
+// Index, so that a test can compare the whole picture.
 //
 //   ● 5be1c07d  lamb1@18000  ep 57.5  loss 0.7412 (+0.0237)  stored 307 MB  logical 307 MB tag:best
 //   ● 91ac44e2  lamb1@12000  ep 38.4  loss 0.7175            stored 0 B     logical 205 MB  fork:
@@ -11,11 +11,10 @@
 #pragma once
 
 #include <cstddef>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "lineage/store.h"
+#include "lineage/index.h"
 
 namespace stemma::cli {
 
@@ -28,7 +27,7 @@ struct LogOptions {
 
 // One state's line without its lanes.
 struct LogRow {
-  lineage::StateId id;
+  lineage::Row row = lineage::kNoRow;
   std::vector<std::string> cells;  // id, name, epoch, metric, stored, logical, notes
 };
 
@@ -38,24 +37,29 @@ struct LogLine {
   const LogRow* row = nullptr;
 };
 
-// Children before parents; among those that are free, the newest first.
-std::vector<lineage::StateId> NewestFirst(const lineage::Graph& graph,
-                                          const std::set<lineage::StateId>& states);
+// Which rows are meant: one entry per row of the index.
+using Selection = std::vector<bool>;
+Selection AllRows(const lineage::Index& index);
+Selection WithAncestors(const lineage::Index& index, lineage::Row row);
 
-LogRow RowOf(const lineage::Graph& graph, const lineage::StateId& id, const std::string& metric,
+// Children before parents; among those that are free, the newest first. Only the first `limit`, so
+// that a first screen does not pay for all; 0: all.
+std::vector<lineage::Row> NewestFirst(const lineage::Index& index, const Selection& selected,
+                                      size_t limit = 0);
+
+LogRow RowOf(const lineage::Index& index, lineage::Row row, const std::string& metric,
              bool left_behind);
 
-// The lanes of `order` and the lines that join them; `rows` runs parallel to `order` and outlives
-// the result.
-std::vector<LogLine> DrawLanes(const lineage::Graph& graph, const std::vector<LogRow>& rows,
+// The lanes of `rows`, in their order, and the lines that join them; `rows` outlives the result.
+std::vector<LogLine> DrawLanes(const lineage::Index& index, const std::vector<LogRow>& rows,
                                bool utf8);
 
 // States that their run has left behind: late ones of a fenced process, or those that a resume from
 // an older state does not go on from.
-std::set<lineage::StateId> LeftBehind(const lineage::Graph& graph);
+Selection LeftBehind(const lineage::Index& index);
 
 // The whole text, lines ended by line breaks.
-std::string LogText(const lineage::Graph& graph, const std::set<lineage::StateId>& states,
+std::string LogText(const lineage::Index& index, const Selection& selected,
                     const LogOptions& options);
 
 }  // namespace stemma::cli

@@ -6,11 +6,21 @@
 #include "core/bytes.h"
 #include "core/toml.h"
 #include "lineage/graph.h"
-#include "lineage/index.h"
+#include "lineage/index_cache.h"
 #include "lineage/query/query.h"
 #include "lineage/storage.h"
 
 namespace stemma::cli {
+namespace {
+
+// To stderr, when there were any, with the way to see them.
+void SayWarnings(size_t warnings, const std::string& path) {
+  if (warnings == 0) return;
+  std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n",
+               warnings, path.c_str());
+}
+
+}  // namespace
 
 void AddStoreFlag(Flags* flags, std::string* path) {
   *path = "stemma-store";
@@ -28,10 +38,16 @@ Result<OpenedStore> OpenStore(const std::string& path) {
   OpenedStore opened;
   STEMMA_ASSIGN_OR_RETURN(opened.store, OpenStoreOnly(path));
   STEMMA_ASSIGN_OR_RETURN(opened.graph, opened.store->Load());
-  if (!opened.graph.warnings.empty()) {
-    std::fprintf(stderr, "note: %zu warning(s) while reading %s; `stemma fsck` shows them\n",
-                 opened.graph.warnings.size(), path.c_str());
-  }
+  SayWarnings(opened.graph.warnings.size(), path);
+  return opened;
+}
+
+Result<IndexedStore> OpenIndexed(const std::string& path) {
+  IndexedStore opened;
+  STEMMA_ASSIGN_OR_RETURN(opened.store, OpenStoreOnly(path));
+  STEMMA_ASSIGN_OR_RETURN(opened.index,
+                          lineage::LoadIndex(*opened.store, lineage::IndexCacheDir()));
+  SayWarnings(opened.index.warnings.size(), path);
   return opened;
 }
 

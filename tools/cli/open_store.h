@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/status.h"
+#include "lineage/index.h"
 #include "lineage/span.h"
 #include "lineage/store.h"
 #include "tools/cli/flags.h"
@@ -23,6 +24,14 @@ void AddStoreFlag(Flags* flags, std::string* path);
 Result<std::unique_ptr<lineage::Store>> OpenStoreOnly(const std::string& path);
 // The same with its graph.
 Result<OpenedStore> OpenStore(const std::string& path);
+
+// The same tree as columns, from this machine's cache where that is current: for verbs that ask
+// about many states.
+struct IndexedStore {
+  std::unique_ptr<lineage::Store> store;
+  lineage::Index index;
+};
+Result<IndexedStore> OpenIndexed(const std::string& path);
 
 // The one state that `text` names: a plain name as everywhere (lineage::Resolve), or a query that
 // selects exactly one. kNotFound, or kInvalidArgument that lists the candidates.

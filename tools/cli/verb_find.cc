@@ -80,9 +80,13 @@ Status PrintCsv(const Index& index, const std::vector<Row>& rows,
   return {};
 }
 
-void PrintJson(const OpenedStore& opened, const Index& index, const std::vector<Row>& rows,
-               const std::vector<Column>& mentioned) {
+// Records say more than columns do.
+Status PrintJson(const IndexedStore& opened, const std::vector<Row>& rows,
+                 const std::vector<Column>& mentioned) {
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, opened.store->Load());
   for (const Row row : rows) {
+    const auto found = graph.states.find(opened.index.id[row]);
+    if (found == graph.states.end()) continue;
     std::vector<std::pair<std::string, JsonValue>> values;
     for (const Column& column : mentioned) {
       const auto add = [&values, &column](const auto& value) {
@@ -91,13 +95,14 @@ void PrintJson(const OpenedStore& opened, const Index& index, const std::vector<
       };
       std::visit(add, column.at(row));
     }
-    Print(StateLine(opened.graph, opened.graph.states.at(index.id[row]), values));
+    Print(StateLine(graph, found->second, values));
   }
+  return {};
 }
 
 // The lines of `stemma log` in the query's order. What the query speaks of and the line does not
 // show comes last.
-void PrintLines(const OpenedStore& opened, const Index& index, const std::vector<Row>& rows,
+void PrintLines(const Index& index, const std::vector<Row>& rows,
                 const std::vector<Column>& mentioned) {
   const std::string prefix = "metric.";
   std::string metric = "loss";
@@ -108,11 +113,10 @@ void PrintLines(const OpenedStore& opened, const Index& index, const std::vector
   }
   const std::set<std::string> shown = {"run",       "step",          "epoch",
                                        "bytes.own", "bytes.logical", prefix + metric};
-  const std::set<lineage::StateId> left_behind = LeftBehind(opened.graph);
+  const Selection left_behind = LeftBehind(index);
   std::vector<std::vector<std::string>> lines;
   for (const Row row : rows) {
-    const lineage::StateId& id = index.id[row];
-    lines.push_back(RowOf(opened.graph, id, metric, left_behind.count(id) > 0).cells);
+    lines.push_back(RowOf(index, row, metric, left_behind[row]).cells);
     for (const Column& column : mentioned) {
       if (shown.count(column.name)) continue;
       const std::string value = lineage::TextOf(column.at(row));
@@ -123,19 +127,17 @@ void PrintLines(const OpenedStore& opened, const Index& index, const std::vector
   for (const std::string& line : Columns(lines)) Print(Cut(line, width) + "\n");
 }
 
-Status PrintFound(const OpenedStore& opened, const lineage::Query& query, const Index& index,
+Status PrintFound(const IndexedStore& opened, const lineage::Query& query,
                   const std::vector<Row>& rows, const Output& output) {
+  const Index& index = opened.index;
   if (output.ids) {
     for (const Row row : rows) Print(Hex(index.id[row]) + "\n");
     return {};
   }
   STEMMA_ASSIGN_OR_RETURN(const std::vector<Column> mentioned, lineage::ColumnsOf(query, index));
   if (output.csv) return PrintCsv(index, rows, mentioned);
-  if (output.json) {
-    PrintJson(opened, index, rows, mentioned);
-  } else {
-    PrintLines(opened, index, rows, mentioned);
-  }
+  if (output.json) return PrintJson(opened, rows, mentioned);
+  PrintLines(index, rows, mentioned);
   return {};
 }
 
@@ -163,14 +165,14 @@ Result<int> RunFind(const Arguments& arguments) {
   }
 
   STEMMA_ASSIGN_OR_RETURN(const lineage::Query query, lineage::ParseQuery(text));
-  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  const Index index = lineage::IndexOf(opened.graph, *opened.store);
+  STEMMA_ASSIGN_OR_RETURN(const IndexedStore opened, OpenIndexed(path));
+  const Index& index = opened.index;
   STEMMA_ASSIGN_OR_RETURN(lineage::Answer answer, lineage::Find(query, index));
   if (explain) Print(lineage::ExplainText(answer.part));
   if (answer.rows.empty()) return lineage::OneOf(answer, index).status();
   if (explain) return 0;
   if (limit > 0) answer.rows.resize(std::min(answer.rows.size(), static_cast<size_t>(limit)));
-  STEMMA_RETURN_IF_ERROR(PrintFound(opened, query, index, answer.rows, output));
+  STEMMA_RETURN_IF_ERROR(PrintFound(opened, query, answer.rows, output));
   return 0;
 }
 

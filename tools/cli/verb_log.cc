@@ -1,13 +1,9 @@
-#include <set>
-
 #include "tools/cli/graph_lines.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
 
-#include "lineage/graph.h"
-#include "lineage/index.h"
 #include "lineage/query/query.h"
 
 namespace stemma::cli {
@@ -25,39 +21,29 @@ constexpr char kNotes[] =
     "to the disk (a fork adds none), bytes that restoring it brings back, and what is known of "
     "it.\n";
 
-Result<std::set<lineage::StateId>> Found(const OpenedStore& opened, const std::string& text) {
-  STEMMA_ASSIGN_OR_RETURN(const lineage::Query query, lineage::ParseQuery(text));
-  const lineage::Index index = lineage::IndexOf(opened.graph, *opened.store);
+// One state with its ancestors, what a query selects, or all.
+Result<Selection> Selected(const lineage::Index& index, const std::string& of) {
+  if (of.empty()) return AllRows(index);
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Query query, lineage::ParseQuery(of));
+  if (lineage::IsPlainState(of)) {
+    STEMMA_ASSIGN_OR_RETURN(const lineage::Row row, lineage::One(query, index));
+    return WithAncestors(index, row);
+  }
   STEMMA_ASSIGN_OR_RETURN(const lineage::Answer answer, lineage::Find(query, index));
   if (answer.rows.empty()) return lineage::OneOf(answer, index).status();
-  std::set<lineage::StateId> states;
-  for (const lineage::Row row : answer.rows) states.insert(index.id[row]);
-  return states;
+  Selection selected(index.size(), false);
+  for (const lineage::Row row : answer.rows) selected[row] = true;
+  return selected;
 }
 
-Result<std::set<lineage::StateId>> Selected(const OpenedStore& opened, const std::string& of) {
-  const lineage::Graph& graph = opened.graph;
-  std::set<lineage::StateId> states;
-  if (of.empty()) {
-    for (const auto& [id, record] : graph.states) states.insert(id);
-    return states;
+// Records say more than columns do. A state that was appended since the index was made is left out.
+Status PrintJson(const IndexedStore& opened, const Selection& selected, size_t limit) {
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, opened.store->Load());
+  for (const lineage::Row row : NewestFirst(opened.index, selected, limit)) {
+    const auto found = graph.states.find(opened.index.id[row]);
+    if (found != graph.states.end()) Print(StateLine(graph, found->second));
   }
-  if (!lineage::IsPlainState(of)) return Found(opened, of);
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id, lineage::Resolve(graph, of));
-  states.insert(id);
-  for (const lineage::StateId& ancestor : lineage::Ancestors(graph, id)) {
-    if (graph.states.count(ancestor)) states.insert(ancestor);
-  }
-  return states;
-}
-
-void PrintJson(const lineage::Graph& graph, const std::set<lineage::StateId>& states,
-               size_t limit) {
-  size_t printed = 0;
-  for (const lineage::StateId& id : NewestFirst(graph, states)) {
-    if (limit > 0 && printed++ == limit) return;
-    Print(StateLine(graph, graph.states.at(id)));
-  }
+  return {};
 }
 
 void PrintCut(const std::string& text, size_t columns) {
@@ -88,16 +74,16 @@ Result<int> RunLog(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
   if (limit < 0) return Status(Code::kInvalidArgument, "-n counts states: 0 or more");
 
-  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const auto states, Selected(opened, of));
   options.limit = static_cast<size_t>(limit);
+  STEMMA_ASSIGN_OR_RETURN(const IndexedStore opened, OpenIndexed(path));
+  STEMMA_ASSIGN_OR_RETURN(const Selection selected, Selected(opened.index, of));
   if (json) {
-    PrintJson(opened.graph, states, options.limit);
+    STEMMA_RETURN_IF_ERROR(PrintJson(opened, selected, options.limit));
     return 0;
   }
   const Terminal terminal = TerminalOfStdout();
   options.utf8 = terminal.utf8;
-  PrintCut(LogText(opened.graph, states, options), terminal.columns);
+  PrintCut(LogText(opened.index, selected, options), terminal.columns);
   return 0;
 }
 

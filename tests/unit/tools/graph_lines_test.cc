@@ -1,10 +1,12 @@
 #include "tools/cli/graph_lines.h"
 
 #include <map>
-#include <set>
 #include <string>
 
 #include "lineage/graph.h"
+#include "lineage/index.h"
+#include "lineage/memory_storage.h"
+#include "tests/support/store_steps.h"
 
 #include <catch2/catch.hpp>
 
@@ -13,7 +15,9 @@ namespace {
 
 using lineage::EdgeKind;
 using lineage::Graph;
+using lineage::Index;
 using lineage::Record;
+using lineage::Row;
 using lineage::StateId;
 
 StateId Id(int number) {
@@ -45,15 +49,16 @@ Record& Add(Graph* graph, int number, const std::string& run, int64_t step, doub
   return graph->states[record.id] = record;
 }
 
-std::set<StateId> All(const Graph& graph) {
-  std::set<StateId> ids;
-  for (const auto& [id, record] : graph.states) ids.insert(id);
-  return ids;
+// These records have no settings, so no store is read.
+Index IndexFrom(Graph graph) {
+  lineage::LinkGraph(&graph);
+  lineage::MemoryStorage disk;
+  return IndexOf(graph, *lineage::OpenStore(disk));
 }
 
-std::string Text(Graph graph, LogOptions options) {
-  lineage::LinkGraph(&graph);
-  return LogText(graph, All(graph), options);
+std::string Text(Graph graph, const LogOptions& options) {
+  const Index index = IndexFrom(std::move(graph));
+  return LogText(index, AllRows(index), options);
 }
 
 // Two runs: r with three states, and f forked from its second.
@@ -107,11 +112,11 @@ TEST_CASE("three branches that meet, and a lane that passes between them", "[log
   graph.states[Id(1)].wall_ms = 3;  // drawn before x@1, while x's lane is still open
   LogOptions options;
   options.lanes = true;
-  lineage::LinkGraph(&graph);
+  const Index index = IndexFrom(graph);
   std::vector<LogRow> rows;
-  for (const StateId& id : NewestFirst(graph, All(graph))) rows.push_back({id, {}});
+  for (const Row row : NewestFirst(index, AllRows(index))) rows.push_back({row, {}});
   std::vector<std::string> lanes;
-  for (const LogLine& line : DrawLanes(graph, rows, true)) lanes.push_back(line.lanes);
+  for (const LogLine& line : DrawLanes(index, rows, true)) lanes.push_back(line.lanes);
   CHECK(lanes ==
         std::vector<std::string>{"●", "│ ●", "│ │ ●", "│ │ │ ●", "├─┴─┼─╯", "●   │", "    ●"});
 }
@@ -120,8 +125,10 @@ TEST_CASE("children come before parents even when clocks say otherwise", "[log]"
   Graph graph;
   Add(&graph, 1, "r", 1, 1, {}).wall_ms = 900;  // a clock that was set back
   Add(&graph, 2, "r", 2, 1, {1}).wall_ms = 100;
-  lineage::LinkGraph(&graph);
-  CHECK(NewestFirst(graph, All(graph)) == std::vector<StateId>{Id(2), Id(1)});
+  const Index index = IndexFrom(graph);
+  std::vector<StateId> ids;
+  for (const Row row : NewestFirst(index, AllRows(index))) ids.push_back(index.id[row]);
+  CHECK(ids == std::vector<StateId>{Id(2), Id(1)});
 }
 
 TEST_CASE("only the newest are shown when that is asked, and the sum says so", "[log]") {
