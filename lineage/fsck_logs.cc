@@ -163,10 +163,6 @@ Status CheckNotes(FsckContext* context) {
 
 }  // namespace
 
-std::string IncarnationKey(const std::string& run, uint32_t incarnation) {
-  return run + "/" + std::to_string(incarnation);
-}
-
 Status CheckLogs(FsckContext* context) {
   STEMMA_RETURN_IF_ERROR(CheckNames(context));
   STEMMA_RETURN_IF_ERROR(CheckNotes(context));

@@ -3,8 +3,8 @@
 #include "lineage/fsck_impl.h"
 #include "lineage/graph.h"
 #include "lineage/layout.h"
+#include "lineage/marks.h"
 #include "lineage/pack.h"
-#include "lineage/safetensors.h"
 
 namespace stemma::lineage::internal {
 namespace {
@@ -25,6 +25,7 @@ class StateChecker {
     if (IsSuspect(record)) context_->Remark(Named(record) + " is " + record.audit);
     const Layout* layout = LayoutOf(record);
     if (!layout) return;
+    if (IsPruned(context_->graph, record.id) && !AllThere(record)) return;  // as it should be
     std::vector<PackPiece> pieces;
     bool all = true;
     for (const PackRef& pack : record.packs) all &= CheckPack(record, pack, *layout, &pieces);
@@ -48,6 +49,13 @@ class StateChecker {
     if (!bytes.ok()) {
       context_->Error(Named(record) + ": " + what + ": " + bytes.status().message());
     }
+  }
+
+  bool AllThere(const Record& record) const {
+    for (const PackRef& pack : record.packs) {
+      if (!context_->storage.Exists(context_->store.PackPath(pack.pack))) return false;
+    }
+    return true;
   }
 
   const Layout* LayoutOf(const Record& record) {
@@ -100,25 +108,15 @@ class StateChecker {
   std::set<ObjectId> blobs_;
 };
 
-// Who wrote a pack stands in its own header; an orphan needs no log to be told apart.
 std::string OwnerOf(FsckContext* context, const std::string& path, std::string* key) {
-  Result<std::string> length = context->storage.ReadAt(path, 0, 8);
-  Result<uint64_t> size = context->storage.SizeOf(path);
-  if (!length.ok() || !size.ok()) return "of nobody known";
-  Decoder in(*length);
-  const uint64_t header = in.U64();
-  if (header > kSafetensorsHeaderMax || header + 8 > *size) return "of nobody known";
-  Result<std::string> json = context->storage.ReadAt(path, 8, header);
-  if (!json.ok()) return "of nobody known";
-  Result<SafetensorsHeader> parsed = ParseSafetensors(*json, *size - 8 - header);
-  if (!parsed.ok()) return "of nobody known";
-  const std::string run = parsed->metadata["stemma.run"];
-  const std::string incarnation = parsed->metadata["stemma.inc"];
-  *key = run + "/" + incarnation;
+  const Result<PackOwner> owner = ReadPackOwner(context->storage, path);
+  if (!owner.ok()) return "of nobody known";
+  *key = IncarnationKey(owner->run, owner->incarnation);
+  const std::string number = ", incarnation " + std::to_string(owner->incarnation);
   for (const auto& [name, entry] : context->graph.runs) {
-    if (entry.ulid == run) return "of run '" + name + "', incarnation " + incarnation;
+    if (entry.ulid == owner->run) return "of run '" + name + "'" + number;
   }
-  return "of run " + run + ", incarnation " + incarnation;
+  return "of run " + owner->run + number;
 }
 
 void CheckOrphan(FsckContext* context, const std::string& path) {

@@ -40,6 +40,8 @@ std::string Listed(const std::vector<std::string>& items) {
 
 // A state opened: its layout and a reader per pack, all of it there.
 struct OpenState {
+  const Store& store;
+  const Record& record;
   Layout layout;
   std::vector<std::unique_ptr<PackReader>> packs;
 };
@@ -50,16 +52,18 @@ Result<Layout> LayoutOf(const Store& store, const Record& record) {
 }
 
 // In place, since readers keep a reference to the layout.
-Status OpenPacks(const Store& store, const Record& record, OpenState* state) {
+Status OpenPacks(OpenState* state) {
+  const Store& store = state->store;
+  STEMMA_RETURN_IF_ERROR(store.EnsurePacks(state->record, IfPruned::kRefuse));
   std::vector<PackPiece> pieces;
-  for (const PackRef& pack : record.packs) {
+  for (const PackRef& pack : state->record.packs) {
     STEMMA_ASSIGN_OR_RETURN(
         std::unique_ptr<PackReader> reader,
         PackReader::Open(store.storage(), store.PackPath(pack.pack), pack.pack, state->layout));
     pieces.insert(pieces.end(), reader->pieces().begin(), reader->pieces().end());
     state->packs.push_back(std::move(reader));
   }
-  return CheckCoverage(state->layout, record.world, std::move(pieces));
+  return CheckCoverage(state->layout, state->record.world, std::move(pieces));
 }
 
 // Which of `wanted` a span of the state is; the two lists must match as sets.
@@ -102,14 +106,24 @@ Result<uint32_t> TakeFrom(const Span& span, uint32_t world, const Cohort& cohort
                                          std::to_string(cohort.size()));
 }
 
-Status ReadPiece(PackReader& pack, const PackPiece& piece, uint64_t element, size_t index,
+// A collector may have moved the pack to its trash since it was opened, until it sees who refers to
+// it: then it is brought back, and read once more.
+Status ReadPiece(const OpenState& state, PackReader& pack, const PackPiece& piece, size_t index,
                  Sink& sink, std::string* buffer) {
+  const uint64_t element = SizeOf(state.layout.spans()[piece.span].span.dtype);
   const uint64_t step = std::max<uint64_t>(1, kReadBytes / element);
   for (uint64_t done = 0; done < piece.count; done += step) {
     const uint64_t count = std::min(step, piece.count - done);
     buffer->resize(count * element);
-    STEMMA_RETURN_IF_ERROR(
-        pack.Read(piece.span, piece.rank, piece.first + done, count, buffer->data()));
+    const auto read = [&] {
+      return pack.Read(piece.span, piece.rank, piece.first + done, count, buffer->data());
+    };
+    Status got = read();
+    if (got.code() == Code::kNotFound) {
+      STEMMA_RETURN_IF_ERROR(state.store.EnsurePacks(state.record, IfPruned::kRefuse));
+      got = read();
+    }
+    STEMMA_RETURN_IF_ERROR(std::move(got));
     STEMMA_RETURN_IF_ERROR(sink.Write(index, (piece.first + done) * element, *buffer));
   }
   return {};
@@ -135,7 +149,7 @@ Status RestoreMine(const Store& store, const Record& record, const std::vector<S
                    Sink& sink, const Cohort& cohort) {
   STEMMA_RETURN_IF_ERROR(CheckHeld(spans));
   STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
-  OpenState state{std::move(layout), {}};
+  OpenState state{store, record, std::move(layout), {}};
   STEMMA_ASSIGN_OR_RETURN(const std::vector<size_t> index, Match(state.layout, spans));
   std::vector<uint32_t> from(index.size(), 0);
   for (size_t i = 0; i < index.size(); ++i) {
@@ -143,14 +157,13 @@ Status RestoreMine(const Store& store, const Record& record, const std::vector<S
     if (span.role != Role::kPerRank) continue;
     STEMMA_ASSIGN_OR_RETURN(from[i], TakeFrom(span, record.world, cohort));
   }
-  STEMMA_RETURN_IF_ERROR(OpenPacks(store, record, &state));
+  STEMMA_RETURN_IF_ERROR(OpenPacks(&state));
   std::string buffer;
   for (const std::unique_ptr<PackReader>& pack : state.packs) {
     for (const PackPiece& piece : pack->pieces()) {
       if (piece.rank != from[piece.span]) continue;
-      const uint64_t element = SizeOf(state.layout.spans()[piece.span].span.dtype);
       for (const PackPiece& part : Wanted(spans[index[piece.span]], piece)) {
-        STEMMA_RETURN_IF_ERROR(ReadPiece(*pack, part, element, index[piece.span], sink, &buffer));
+        STEMMA_RETURN_IF_ERROR(ReadPiece(state, *pack, part, index[piece.span], sink, &buffer));
       }
     }
   }
@@ -177,7 +190,7 @@ std::string Named(const Record& record) {
 Result<std::string> ReadSpanBytes(const Store& store, const Record& record, const std::string& name,
                                   uint32_t rank) {
   STEMMA_ASSIGN_OR_RETURN(Layout layout, LayoutOf(store, record));
-  OpenState state{std::move(layout), {}};
+  OpenState state{store, record, std::move(layout), {}};
   const std::optional<uint32_t> span = state.layout.Find(name);
   if (!span) return Status(Code::kNotFound, "no span is called '" + name + "'");
   const Span& what = state.layout.spans()[*span].span;
@@ -186,13 +199,13 @@ Result<std::string> ReadSpanBytes(const Store& store, const Record& record, cons
     return Status(Code::kNotFound, "the state has " + std::to_string(record.world) +
                                        " ranks, so no rank " + std::to_string(from));
   }
-  STEMMA_RETURN_IF_ERROR(OpenPacks(store, record, &state));
+  STEMMA_RETURN_IF_ERROR(OpenPacks(&state));
   std::string out(static_cast<size_t>(what.bytes()), '\0'), buffer;
   StringSink sink(&out);
   for (const std::unique_ptr<PackReader>& pack : state.packs) {
     for (const PackPiece& piece : pack->pieces()) {
       if (piece.span != *span || piece.rank != from) continue;
-      STEMMA_RETURN_IF_ERROR(ReadPiece(*pack, piece, SizeOf(what.dtype), 0, sink, &buffer));
+      STEMMA_RETURN_IF_ERROR(ReadPiece(state, *pack, piece, 0, sink, &buffer));
     }
   }
   return out;
