@@ -109,8 +109,7 @@ Collector::Verdict Collector::JudgeOrphan(const std::string& path) const {
   }
   const std::string whose =
       "orphan of run " + name + ", incarnation " + std::to_string(owner->incarnation);
-  const auto found =
-      survey_.incarnations.find(IncarnationKey(owner->run, owner->incarnation));
+  const auto found = survey_.incarnations.find(IncarnationKey(owner->run, owner->incarnation));
   if (found == survey_.incarnations.end()) return {false, true, whose + ", which has no log here"};
   const std::optional<double> age = survey_.probe->Seconds(path);
   if (!age || *age <= options_.grace_s) return {false, true, whose + ", written just now"};
@@ -137,9 +136,9 @@ Status Collector::Watch(uint32_t epoch) const {
     const std::string now = beat();
     if (now == first) continue;
     const Result<Notice> notice = DecodeNotice(now);
-    return {Code::kInvalidArgument,
-            "a collector is at work (epoch " + std::to_string(epoch) +
-                (notice.ok() ? ", " + notice->who : "") + "): wait until it is done"};
+    return {Code::kInvalidArgument, "a collector is at work (epoch " + std::to_string(epoch) +
+                                        (notice.ok() ? ", " + notice->who : "") +
+                                        "): wait until it is done"};
   }
   return {};
 }
@@ -280,7 +279,8 @@ Status Collector::Unlink() {
     report_.freed.push_back(pack);
     report_.freed_bytes += pack.bytes;
   }
-  return store_.storage().SyncDir(paths_.TrashOf(epoch_));
+  const Status synced = store_.storage().SyncDir(paths_.TrashOf(epoch_));
+  return synced.code() == Code::kNotFound ? Status() : synced;  // whoever adopted all removed it
 }
 
 Status Collector::Beat() {

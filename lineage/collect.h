@@ -1,14 +1,14 @@
 // The collector: frees the packs that no root wants, safely beside forks, restores, writers and
-// other collectors. It deletes nothing that it has not moved to its own trash folder, left there for
-// a grace, and found wanted by nobody once more. A process that finds a pack missing meanwhile takes
-// it back (Store::EnsurePacks).
+// other collectors. It deletes nothing that it has not moved to its own trash folder, left there
+// for a grace, and found wanted by nobody once more. A process that finds a pack missing meanwhile
+// takes it back (Store::EnsurePacks).
 //
 //   STEMMA_ASSIGN_OR_RETURN(const GcReport plan, PlanGc(store, {}));           // changes nothing
 //   STEMMA_ASSIGN_OR_RETURN(const GcReport done, CollectGarbage(store, {}, MonotonicClock()));
 //
 // The steps are those of LINEAGE's protocol, in its numbers; a model of them is checked by a test,
-// so change both together. A collector may die or sleep before, in and after every step. Layouts and
-// blobs are never collected: they are small and shared.
+// so change both together. A collector may die or sleep before, in and after every step. Layouts
+// and blobs are never collected: they are small and shared.
 //
 // One thread. Failure: kInvalidArgument while another collector works; kCorruption when something
 // that may name a pack cannot be read (nothing is freed then); else as Storage. After a failure the

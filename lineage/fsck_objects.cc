@@ -84,9 +84,24 @@ class StateChecker {
     return seen.has_value();
   }
 
+  // In the trash it is whole as well: whoever wants it brings it back.
+  std::string WhereIs(const ObjectId& pack) {
+    const std::string path = context_->store.PackPath(pack);
+    Result<std::vector<std::string>> folders = context_->storage.List(context_->paths.TrashDir());
+    if (context_->storage.Exists(path) || !folders.ok()) return path;
+    for (const std::string& folder : *folders) {
+      const std::optional<uint32_t> epoch = ParseEpoch(folder);
+      if (!epoch || !context_->storage.Exists(context_->paths.Trashed(*epoch, pack))) continue;
+      context_->Remark(path + " lies in the trash of epoch " + std::to_string(*epoch) +
+                       "; its next reader, or `stemma gc --apply`, brings it back");
+      return context_->paths.Trashed(*epoch, pack);
+    }
+    return path;
+  }
+
   Status OpenPack(const PackRef& pack, const Layout& layout) {
     std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
-    const std::string path = context_->store.PackPath(pack.pack);
+    const std::string path = WhereIs(pack.pack);
     STEMMA_ASSIGN_OR_RETURN(const uint64_t size, context_->storage.SizeOf(path));
     if (size != pack.bytes) {
       return {Code::kCorruption, path + ": " + std::to_string(size) + " bytes, the record says " +
@@ -147,6 +162,21 @@ void CheckTags(FsckContext* context) {
   }
 }
 
+// A collector that is done leaves no folder here.
+void CheckTrash(FsckContext* context) {
+  Result<std::vector<std::string>> folders = context->storage.List(context->paths.TrashDir());
+  if (!folders.ok()) return;  // nothing was ever collected
+  for (const std::string& folder : *folders) {
+    const std::string path = context->paths.TrashDir() + "/" + folder;
+    Result<std::vector<std::string>> files = context->storage.List(path);
+    if (!ParseEpoch(folder) || !files.ok()) continue;
+    context->Remark(
+        path + ": " + std::to_string(files->size()) +
+        " packs, of a collector that died or works; the next `stemma gc --apply` sees " +
+        "to them");
+  }
+}
+
 void CheckTmp(FsckContext* context) {
   Result<std::vector<std::string>> names = context->storage.List(context->paths.TmpDir());
   if (!names.ok()) return context->Error(names.status().message());
@@ -196,6 +226,7 @@ Status CheckOrphans(FsckContext* context) {
     }
   }
   CheckTmp(context);
+  CheckTrash(context);
   return {};
 }
 

@@ -138,8 +138,8 @@ Status CloseScope(Store& store, const Graph& graph, const std::string& name) {
 Status AddToScope(Store& store, const Graph& graph, const std::string& name, const StateId& state) {
   STEMMA_ASSIGN_OR_RETURN(const Scope scope, FindScope(graph, name));
   if (!scope.open) {
-    return {Code::kInvalidArgument, "scope '" + name + "' is closed: `stemma scope open " + name +
-                                        "` opens it again"};
+    return {Code::kInvalidArgument,
+            "scope '" + name + "' is closed: `stemma scope open " + name + "` opens it again"};
   }
   STEMMA_RETURN_IF_ERROR(store.Mark(state, ScopeKey(name), true));
   return store.EnsurePacks(graph.states.at(state), IfPruned::kRefuse);

@@ -4,7 +4,8 @@
 //
 //   STEMMA_RETURN_IF_ERROR(store.Mark(id, kPrunedKey, std::string("diverged")));   // prune
 //   if (IsPruned(graph, id)) ...
-//   STEMMA_RETURN_IF_ERROR(UndoPrune(store, graph, id));                           // or says why not
+//   STEMMA_RETURN_IF_ERROR(UndoPrune(store, graph, id));                           // or says why
+//   not
 //
 // A prune mark withdraws bytes: the node, its edges and metrics stay. It frees nothing by itself;
 // the collector (collect.h) does, and only what no root wants (retention.h). Critical, time to live

@@ -15,8 +15,8 @@ struct MemoryStorage::Node {
   using Entries = std::map<std::string, std::shared_ptr<Node>>;
   bool folder = false;
   std::string data;
-  size_t synced = 0;           // bytes of `data` that survive
-  Entries entries, durable;    // names seen; names that survive
+  size_t synced = 0;         // bytes of `data` that survive
+  Entries entries, durable;  // names seen; names that survive
   int64_t modified_ms = 0;
   bool linked = true;  // false: removed or replaced; its last durable name may go
 
@@ -28,8 +28,8 @@ struct MemoryStorage::Node {
     return false;
   }
 
-  // What a sync of the folder `of` makes durable. A name that a rename took away stays, until the new
-  // name is durable: rename is atomic on every file system that a store is for, so at no moment
+  // What a sync of the folder `of` makes durable. A name that a rename took away stays, until the
+  // new name is durable: rename is atomic on every file system that a store is for, so at no moment
   // has a file no name.
   Entries Settled(const Node& of) const {
     Entries settled = of.entries;

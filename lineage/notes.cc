@@ -54,8 +54,8 @@ Result<std::optional<std::string>> PrunedText(Storage& storage, const Paths& pat
     const std::string* why = std::get_if<std::string>(&filed.note.value);
     if (why == nullptr || why->empty()) continue;
     // A note's clock is its wall time, or little more where a clock was behind.
-    text = "was pruned by " + filed.note.who + " on " + UtcText(filed.note.clock) + " (" + *why +
-           ")";
+    text =
+        "was pruned by " + filed.note.who + " on " + UtcText(filed.note.clock) + " (" + *why + ")";
   }
   return text;
 }

@@ -25,9 +25,9 @@ struct Notice {
   std::string owner;     // ulid: a token that no other process has
   uint64_t counter = 0;  // of a beat: it has changed since the last look, so the owner lives
   std::vector<ObjectId> objects;
-  uint64_t bytes = 0;    // of these objects, where it is known
+  uint64_t bytes = 0;  // of these objects, where it is known
   std::string who, why;
-  int64_t wall_ms = 0;   // for display only
+  int64_t wall_ms = 0;  // for display only
 };
 
 Result<std::string> EncodeNotice(const Notice& notice);

@@ -7,10 +7,10 @@
 //
 //   last K            the newest K states of every run, head first
 //   every N           along a run, the first state at or after each multiple of N steps
-//   best METRIC K     of every run, the K states with the lowest value; `best max METRIC K`: highest
-//   heads             the head of every run
-//   forkpoints        what a run that is not wholly pruned was forked from
-//   thin              1, 2, 4, 8, ... states apart, the further back the wider
+//   best METRIC K     of every run, the K states with the lowest value; `best max METRIC K`:
+//   highest heads             the head of every run forkpoints        what a run that is not wholly
+//   pruned was forked from thin              1, 2, 4, 8, ... states apart, the further back the
+//   wider
 //
 // The 2 newest sound states of every run are kept whatever the rules say: the last one may turn out
 // to be damaged. Suspect, quarantined and pruned states never count as one of the kept. Pure; any
@@ -34,10 +34,10 @@ enum class RuleKind { kLast, kEvery, kBest, kHeads, kForkPoints, kThin };  // no
 
 struct Rule {
   RuleKind kind = RuleKind::kLast;
-  int64_t count = 0;    // last, every, best
-  std::string metric;   // best
+  int64_t count = 0;   // last, every, best
+  std::string metric;  // best
   bool highest = false;
-  std::string text;     // as it was given
+  std::string text;  // as it was given
 };
 
 using Policy = std::vector<Rule>;

@@ -24,8 +24,8 @@ Roots::Roots(const Graph& graph, const LifeFacts& facts, bool forkpoints)
     for (const StateId& id : MainLine(graph, run)) {
       if (newest == kHeadsKept) break;
       ++newest;
-      fixed_.emplace(id, newest == 1 ? "head of living run " + name
-                                     : "second newest of living run " + name);
+      fixed_.emplace(
+          id, newest == 1 ? "head of living run " + name : "second newest of living run " + name);
     }
   }
   for (const auto& [name, scope] : ScopesOf(graph)) {
@@ -36,8 +36,8 @@ Roots::Roots(const Graph& graph, const LifeFacts& facts, bool forkpoints)
       if (scope.open && !passed) {
         open_.emplace(id, "open scope " + name);
       } else {
-        over_.emplace(id, "scope " + name + (scope.open ? " outlived its " + HumanDuration(ttl)
-                                                        : " is closed"));
+        over_.emplace(id, "scope " + name +
+                              (scope.open ? " outlived its " + HumanDuration(ttl) : " is closed"));
       }
     }
   }

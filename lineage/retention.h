@@ -27,13 +27,13 @@ namespace stemma::lineage {
 std::string IncarnationKey(const std::string& run, uint32_t incarnation);
 
 struct LifeFacts {
-  std::set<std::string> living;           // incarnations that may go on, by IncarnationKey
-  std::map<ObjectId, std::string> held;   // packs that an intent or a lease names, and whose it is
+  std::set<std::string> living;          // incarnations that may go on, by IncarnationKey
+  std::map<ObjectId, std::string> held;  // packs that an intent or a lease names, and whose it is
   // Seconds since the state's newest own pack was written, since the scope was last opened. By one
   // clock, the disk's; nullopt: not known, which counts as "just now".
   std::function<std::optional<double>(const Record&)> age_s;
   std::function<std::optional<double>(const std::string& scope)> scope_age_s;
-  double grace_s = 600;                   // younger states are roots
+  double grace_s = 600;  // younger states are roots
 };
 
 class Roots {
@@ -53,22 +53,22 @@ class Roots {
   const Graph& graph_;
   const LifeFacts& facts_;
   const bool forkpoints_;
-  std::map<StateId, std::string> fixed_;  // tags, heads
+  std::map<StateId, std::string> fixed_;        // tags, heads
   std::map<StateId, std::string> open_, over_;  // members of scopes that are open, that are over
 };
 
 struct PruneItem {
   StateId id;
-  std::string root;             // why its bytes stay although it was asked for; "": they go
-  bool pruned = false;          // it carries a mark already
+  std::string root;              // why its bytes stay although it was asked for; "": they go
+  bool pruned = false;           // it carries a mark already
   uint64_t exclusive_bytes = 0;  // of packs that no other state wants
-  uint64_t shared_bytes = 0;    // of its other packs
+  uint64_t shared_bytes = 0;     // of its other packs
 };
 
 struct PrunePlan {
-  std::vector<PruneItem> items;    // one for each wanted state
+  std::vector<PruneItem> items;  // one for each wanted state
   std::set<ObjectId> freed_packs;
-  uint64_t freed_bytes = 0;        // when all that may go are pruned and collected
+  uint64_t freed_bytes = 0;  // when all that may go are pruned and collected
 };
 
 // What pruning `wanted` would do. States that carry a mark already count as pruned.

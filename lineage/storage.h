@@ -43,8 +43,8 @@ class Storage {
   // Exactly `bytes` bytes; kCorruption when the file ends before them.
   virtual Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) = 0;
   virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
-  // When a file or folder last changed, in milliseconds of the clock of whoever holds the disk. Only
-  // the difference between two answers of one Storage means anything: it is an age.
+  // When a file or folder last changed, in milliseconds of the clock of whoever holds the disk.
+  // Only the difference between two answers of one Storage means anything: it is an age.
   virtual Result<int64_t> ModifiedMs(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
   virtual Status MakeDir(const std::string& path) = 0;  // exclusive: the claim

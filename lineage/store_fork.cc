@@ -127,7 +127,7 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
   STEMMA_RETURN_IF_ERROR(
       log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record))));
-  STEMMA_RETURN_IF_ERROR(log.Sync());  // 3
+  STEMMA_RETURN_IF_ERROR(log.Sync());                        // 3
   Status there = EnsurePacks(record, IfPruned::kBringBack);  // 4
   if (there.ok()) there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {

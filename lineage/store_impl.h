@@ -1,5 +1,5 @@
-// The one Store there is, split over store_open, store_load, store_objects, store_packs, store_runs,
-// store_fork and store_tags. Not for users.
+// The one Store there is, split over store_open, store_load, store_objects, store_packs,
+// store_runs, store_fork and store_tags. Not for users.
 //
 // How a name is claimed: a folder with its content already inside is made durable in tmp/ and then
 // renamed to its final name. POSIX refuses to replace a folder that is not empty, so exactly one

@@ -57,11 +57,10 @@ Status StoreImpl::WhyPruned(const Record& record) const {
   if (!pruned) return {};
   bool all = true;
   for (const PackRef& pack : record.packs) all = all && IsSomewhere(storage_, paths_, pack.pack);
-  return {Code::kNotFound,
-          NameOfState(record) + " " + *pruned +
-              (all ? "; its bytes are still there: `stemma prune --undo " +
-                         Hex(record.id).substr(0, 8) + "` brings it back"
-                   : "; its bytes are gone, its record and metrics stay")};
+  return {Code::kNotFound, NameOfState(record) + " " + *pruned +
+                               (all ? "; its bytes are still there: `stemma prune --undo " +
+                                          Hex(record.id).substr(0, 8) + "` brings it back"
+                                    : "; its bytes are gone, its record and metrics stay")};
 }
 
 // A state's packs are all in objects/ nearly always: then this costs one stat each.

@@ -70,7 +70,8 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
 // A version is published whole, so two movers cannot both believe that they were first.
 Status StoreImpl::PutTagVersion(const std::string& name, const StateId& target,
                                 const std::string& why, const std::optional<StateId>& expect) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, EncodeTagTarget({target, WhoAmI(), why, WallMs()}));
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
+                          EncodeTagTarget({target, WhoAmI(), why, WallMs()}));
   for (int i = 0; i < kClaimsMax; ++i) {
     STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
     if (target.empty() && !IsThere(versions)) return NoTag(name);
@@ -112,14 +113,14 @@ Status StoreImpl::Annotate(const StateId& target, const std::string& key,
   if (key.empty()) return {Code::kInvalidArgument, "a note needs a key, as in 'verdict=good'"};
   if (key.rfind(kReservedPrefix, 0) == 0) {
     return {Code::kInvalidArgument,
-            "'" + key + "': keys that begin with 'stemma.' decide on bytes and are set by `stemma "
-            "prune`, `stemma gc` and `stemma scope`"};
+            "'" + key +
+                "': keys that begin with 'stemma.' decide on bytes and are set by `stemma "
+                "prune`, `stemma gc` and `stemma scope`"};
   }
   return Mark(target, key, value);
 }
 
-Status StoreImpl::Mark(const StateId& target, const std::string& key,
-                       const AttributeValue& value) {
+Status StoreImpl::Mark(const StateId& target, const std::string& key, const AttributeValue& value) {
   MutexLock lock(mutex_);
   if (!notes_) {
     notes_writer_ = NewUlid();

@@ -167,8 +167,8 @@ class Surveyor {
       if (own.empty()) own = LogsOf(storage, paths, record);
       return Youngest(probe.get(), own);
     };
-    survey_.facts.scope_age_s = [probe, &storage = storage_,
-                                 paths = paths_](const std::string& scope) -> std::optional<double> {
+    survey_.facts.scope_age_s = [probe, &storage = storage_, paths = paths_](
+                                    const std::string& scope) -> std::optional<double> {
       Result<internal::AllNotes> all = internal::ReadAllNotes(storage, paths);
       std::string path;  // of the segment with its last opening
       for (const internal::FiledNote& filed : all.ok() ? all->notes : NoNotes()) {

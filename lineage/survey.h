@@ -45,7 +45,7 @@ struct IncarnationFacts {
 struct Survey {
   Graph graph;
   LifeFacts facts;
-  std::map<ObjectId, std::string> elsewhere;  // packs of states that no name leads to
+  std::map<ObjectId, std::string> elsewhere;             // packs of states that no name leads to
   std::map<std::string, IncarnationFacts> incarnations;  // by IncarnationKey
   std::map<std::string, std::string> leases;  // by ulid: its beat, whose change shows life
   std::shared_ptr<AgeProbe> probe;

@@ -41,6 +41,8 @@ class Flags {
             const char* help);  // may be given several times
   // Words without dashes, in this order; optional ones last.
   void Word(const char* metavar, std::string* value, const char* help, bool optional = false);
+  // All words that are left, also none; the last one.
+  void Words(const char* metavar, std::vector<std::string>* values, const char* help);
   // Printed below the flags: examples, exit codes, what to read next.
   void Notes(std::string notes) { notes_ = std::move(notes); }
 
@@ -57,6 +59,7 @@ class Flags {
     std::string metavar, help;
     std::string* value;
     bool optional;
+    std::vector<std::string>* values;  // null: one word
   };
   const Flag* Find(std::string_view name) const;
   Status Unknown(const std::string& name) const;

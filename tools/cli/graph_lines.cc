@@ -10,6 +10,7 @@
 #include "core/bytes.h"
 #include "core/text.h"
 #include "lineage/graph.h"
+#include "lineage/marks.h"
 #include "tools/cli/terminal.h"
 
 namespace stemma::cli {
@@ -22,10 +23,10 @@ using lineage::StateId;
 
 // What the picture is drawn with.
 struct Glyphs {
-  const char *state, *lane, *tee, *dash, *join, *corner, *cross;
+  const char *state, *pruned, *lane, *tee, *dash, *join, *corner, *cross;
 };
-constexpr Glyphs kUtf8 = {"●", "│", "├", "─", "┴", "╯", "┼"};
-constexpr Glyphs kAscii = {"*", "|", "|", "-", "-", "'", "+"};
+constexpr Glyphs kUtf8 = {"●", "○", "│", "├", "─", "┴", "╯", "┼"};
+constexpr Glyphs kAscii = {"*", "o", "|", "|", "-", "-", "'", "+"};
 
 std::string Printed(const char* format, double value) {
   char text[64];
@@ -73,6 +74,7 @@ std::string Notes(const Graph& graph, const Record& record, const Record* parent
     notes.push_back("ranks " + std::to_string(parent->world) + " -> " +
                     std::to_string(record.world));
   }
+  if (lineage::IsPruned(graph, record.id)) notes.push_back("pruned");
   if (lineage::IsSuspect(record)) notes.push_back(record.audit);
   if (left_behind) notes.push_back("left behind");
   std::string text;
@@ -118,11 +120,13 @@ class Lanes {
   }
 
   // The lanes beside the state in `lane`, which then waits for `parent`.
-  std::string Draw(size_t lane, const StateId& parent) {
+  std::string Draw(size_t lane, bool pruned, const StateId& parent) {
     std::string line;
     for (size_t i = 0; i < waits_.size(); ++i) {
       if (i > 0) line += " ";
-      line += i == lane ? glyphs_.state : waits_[i].empty() ? " " : glyphs_.lane;
+      line += i == lane           ? (pruned ? glyphs_.pruned : glyphs_.state)
+              : waits_[i].empty() ? " "
+                                  : glyphs_.lane;
     }
     waits_[lane] = parent;
     Trim();
@@ -202,7 +206,8 @@ std::vector<LogLine> DrawLanes(const Graph& graph, const std::vector<LogRow>& ro
     const size_t lane = lanes.Take(row.id);
     const std::string join = lanes.Join(row.id, lane);
     if (!join.empty()) lines.push_back({join, nullptr});
-    lines.push_back({lanes.Draw(lane, lineage::FirstParent(graph, row.id).value_or("")), &row});
+    const StateId parent = lineage::FirstParent(graph, row.id).value_or("");
+    lines.push_back({lanes.Draw(lane, lineage::IsPruned(graph, row.id), parent), &row});
   }
   return lines;
 }
