@@ -57,9 +57,15 @@ Status OpenPacks(OpenState* state) {
   STEMMA_RETURN_IF_ERROR(store.EnsurePacks(state->record, IfPruned::kRefuse));
   std::vector<PackPiece> pieces;
   for (const PackRef& pack : state->record.packs) {
-    STEMMA_ASSIGN_OR_RETURN(
-        std::unique_ptr<PackReader> reader,
-        PackReader::Open(store.storage(), store.PackPath(pack.pack), pack.pack, state->layout));
+    const auto open = [&] {
+      return PackReader::Open(store.storage(), store.PackPath(pack.pack), pack.pack, state->layout);
+    };
+    auto opened = open();
+    if (opened.status().code() == Code::kNotFound) {  // it went to the trash just now
+      STEMMA_RETURN_IF_ERROR(store.EnsurePacks(state->record, IfPruned::kRefuse));
+      opened = open();
+    }
+    STEMMA_ASSIGN_OR_RETURN(std::unique_ptr<PackReader> reader, std::move(opened));
     pieces.insert(pieces.end(), reader->pieces().begin(), reader->pieces().end());
     state->packs.push_back(std::move(reader));
   }

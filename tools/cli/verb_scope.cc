@@ -21,7 +21,8 @@ void PrintScopes(const lineage::Graph& graph, bool json) {
     }
     rows.push_back({name, scope.open ? "open" : "closed",
                     ttl > 0 ? "for " + HumanDuration(ttl) : "",
-                    std::to_string(scope.members.size()) + " states"});
+                    std::to_string(scope.members.size()) +
+                        (scope.members.size() == 1 ? " state" : " states")});
   }
   if (json) return;
   for (const std::string& line : Columns(rows)) Print(line + "\n");

@@ -2,7 +2,10 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "core/bytes.h"
+#include "core/digest.h"
 #include "lineage/fsck.h"
 #include "lineage/lease.h"
 #include "lineage/marks.h"
@@ -90,6 +93,19 @@ TEST_CASE("a prune can be undone until the bytes are unlinked") {
     scene.CheckAtRest(scene.states);
     CHECK(scene.Has(0) == undone.ok());
   }
+}
+
+TEST_CASE("what becomes a root during the grace comes back") {
+  Scene scene;
+  bool tagged = false;
+  scene.clock.during = [&] {
+    if (std::exchange(tagged, true)) return;
+    CHECK_FALSE(scene.Has(0));
+    REQUIRE_THAT(scene.store->SetTag("best", scene.states[0], "", {}), IsOk());
+  };
+  CHECK(scene.Gc()->returned.size() == 1);
+  CHECK(tagged);
+  CHECK(scene.Has(0));
 }
 
 TEST_CASE("a lease holds its packs while it beats, and is swept when it does not") {
@@ -205,6 +221,34 @@ TEST_CASE("fsck calls a pruned state whole, also where its bytes are gone") {
   CHECK(faults() == 0);
   REQUIRE_THAT(scene.store->Mark(*id, kPrunedKey, std::string()), IsOk());
   CHECK(faults() == 1);
+}
+
+TEST_CASE("a notice is the bytes that FORMAT.md shows, and a damaged one is refused") {
+  Notice notice;
+  notice.owner = tests::kSampleRun;
+  notice.counter = 7;
+  notice.objects = {Sha256("pack 0"), Sha256("pack 1")};
+  notice.bytes = 20480;
+  notice.who = "ana@node7";
+  notice.why = "fork hot";
+  notice.wall_ms = 1700000000123;
+  const std::string bytes = *EncodeNotice(notice);
+  CHECK(Hex(bytes.substr(0, 20)) == "53544d57524b310a01001a000000303141525a33");
+  CHECK(Hex(bytes.substr(40, 24)) ==
+        "02000800000007000000000000000300"
+        "40000000c55a7a80");
+  const Result<Notice> back = DecodeNotice(bytes);
+  REQUIRE_THAT(back.status(), IsOk());
+  CHECK(*EncodeNotice(*back) == bytes);
+  CHECK(back->objects == notice.objects);
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    std::string bad = bytes;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    CHECK_THAT(DecodeNotice(bad).status(), HasCode(Code::kCorruption));
+    CHECK_THAT(DecodeNotice(bytes.substr(0, at)).status(), HasCode(Code::kCorruption));
+  }
+  notice.owner = "nobody";
+  CHECK_THAT(EncodeNotice(notice).status(), HasCode(Code::kInvalidArgument, "owner"));
 }
 
 TEST_CASE("keys that decide on bytes are not for people") {
