@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lineage/collect.h"
+#include "lineage/graph.h"
 #include "lineage/marks.h"
 #include "lineage/memory_storage.h"
 
