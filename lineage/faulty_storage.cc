@@ -94,6 +94,10 @@ Result<uint64_t> FaultyStorage::SizeOf(const std::string& path) {
   STEMMA_RETURN_IF_ERROR(Alive("stat " + path));
   return base_.SizeOf(path);
 }
+Result<int64_t> FaultyStorage::ModifiedMs(const std::string& path) {
+  STEMMA_RETURN_IF_ERROR(Alive("stat " + path));
+  return base_.ModifiedMs(path);
+}
 Result<std::vector<std::string>> FaultyStorage::List(const std::string& dir) {
   STEMMA_RETURN_IF_ERROR(Alive("opendir " + dir));
   return base_.List(dir);

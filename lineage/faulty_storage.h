@@ -43,6 +43,7 @@ class FaultyStorage final : public Storage {
   Result<std::string> ReadAll(const std::string& path) override;
   Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) override;
   Result<uint64_t> SizeOf(const std::string& path) override;
+  Result<int64_t> ModifiedMs(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& dir) override;
   Status MakeDir(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;

@@ -7,6 +7,7 @@
 
 #include "lineage/fsck.h"
 #include "lineage/names.h"
+#include "lineage/retention.h"
 #include "lineage/store.h"
 
 namespace stemma::lineage::internal {
@@ -24,8 +25,6 @@ struct FsckContext {
   void Error(std::string text) { report.errors.push_back(std::move(text)); }
   void Remark(std::string text) { report.remarks.push_back(std::move(text)); }
 };
-
-std::string IncarnationKey(const std::string& run, uint32_t incarnation);
 
 // Frames, names and claims; fills `intended` and `over`.
 Status CheckLogs(FsckContext* context);

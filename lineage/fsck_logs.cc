@@ -91,9 +91,10 @@ void CheckIncarnation(FsckContext* context, const std::string& run, uint32_t inc
   }
   if (!facts.opened) context->Remark(dir + " was claimed and never begun");
   for (const IntentEntry& intent : facts.intents) {
-    if (facts.states.empty()) {
-      context->Remark(dir + ": intent without a state (" + intent.why +
-                      "): its maker died or works");
+    if (facts.states.empty() && !facts.closed) {
+      context->Remark(dir + ": intent without a state (" + intent.why + "): its maker died or " +
+                      "works; " + std::to_string(intent.objects.size()) +
+                      " objects are kept for it");
     }
   }
   if (facts.closed || !newest) context->over.insert(IncarnationKey(run, incarnation));
@@ -162,10 +163,6 @@ Status CheckNotes(FsckContext* context) {
 }
 
 }  // namespace
-
-std::string IncarnationKey(const std::string& run, uint32_t incarnation) {
-  return run + "/" + std::to_string(incarnation);
-}
 
 Status CheckLogs(FsckContext* context) {
   STEMMA_RETURN_IF_ERROR(CheckNames(context));

@@ -3,6 +3,7 @@
 #include "lineage/fsck_impl.h"
 #include "lineage/graph.h"
 #include "lineage/layout.h"
+#include "lineage/marks.h"
 #include "lineage/pack.h"
 #include "lineage/safetensors.h"
 #include "lineage/verify.h"
@@ -26,6 +27,7 @@ class StateChecker {
     if (IsSuspect(record)) context_->Remark(Named(record) + " is " + record.audit);
     const Layout* layout = LayoutOf(record);
     if (!layout) return;
+    if (IsPruned(context_->graph, record.id) && !AllThere(record)) return;  // as it should be
     std::vector<PackPiece> pieces;
     bool all = true;
     for (const PackRef& pack : record.packs) all &= CheckPack(record, pack, *layout, &pieces);
@@ -49,6 +51,13 @@ class StateChecker {
     if (!bytes.ok()) {
       context_->Error(Named(record) + ": " + what + ": " + bytes.status().message());
     }
+  }
+
+  bool AllThere(const Record& record) const {
+    for (const PackRef& pack : record.packs) {
+      if (!context_->storage.Exists(context_->store.PackPath(pack.pack))) return false;
+    }
+    return true;
   }
 
   const Layout* LayoutOf(const Record& record) {
@@ -77,9 +86,24 @@ class StateChecker {
     return seen.has_value();
   }
 
+  // In the trash it is whole as well: whoever wants it brings it back.
+  std::string WhereIs(const ObjectId& pack) {
+    const std::string path = context_->store.PackPath(pack);
+    Result<std::vector<std::string>> folders = context_->storage.List(context_->paths.TrashDir());
+    if (context_->storage.Exists(path) || !folders.ok()) return path;
+    for (const std::string& folder : *folders) {
+      const std::optional<uint32_t> epoch = ParseEpoch(folder);
+      if (!epoch || !context_->storage.Exists(context_->paths.Trashed(*epoch, pack))) continue;
+      context_->Remark(path + " lies in the trash of epoch " + std::to_string(*epoch) +
+                       "; its next reader, or `stemma gc --apply`, brings it back");
+      return context_->paths.Trashed(*epoch, pack);
+    }
+    return path;
+  }
+
   Status OpenPack(const Record& record, const PackRef& pack, const Layout& layout) {
     std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
-    const std::string path = context_->store.PackPath(pack.pack);
+    const std::string path = WhereIs(pack.pack);
     STEMMA_ASSIGN_OR_RETURN(const uint64_t size, context_->storage.SizeOf(path));
     if (size != pack.bytes) {
       return {Code::kCorruption, path + ": " + std::to_string(size) + " bytes, the record says " +
@@ -109,25 +133,15 @@ class StateChecker {
   std::set<ObjectId> blobs_;
 };
 
-// Who wrote a pack stands in its own header; an orphan needs no log to be told apart.
 std::string OwnerOf(FsckContext* context, const std::string& path, std::string* key) {
-  Result<std::string> length = context->storage.ReadAt(path, 0, 8);
-  Result<uint64_t> size = context->storage.SizeOf(path);
-  if (!length.ok() || !size.ok()) return "of nobody known";
-  Decoder in(*length);
-  const uint64_t header = in.U64();
-  if (header > kSafetensorsHeaderMax || header + 8 > *size) return "of nobody known";
-  Result<std::string> json = context->storage.ReadAt(path, 8, header);
-  if (!json.ok()) return "of nobody known";
-  Result<SafetensorsHeader> parsed = ParseSafetensors(*json, *size - 8 - header);
-  if (!parsed.ok()) return "of nobody known";
-  const std::string run = parsed->metadata["stemma.run"];
-  const std::string incarnation = parsed->metadata["stemma.inc"];
-  *key = run + "/" + incarnation;
+  const Result<PackOwner> owner = ReadPackOwner(context->storage, path);
+  if (!owner.ok()) return "of nobody known";
+  *key = IncarnationKey(owner->run, owner->incarnation);
+  const std::string number = ", incarnation " + std::to_string(owner->incarnation);
   for (const auto& [name, entry] : context->graph.runs) {
-    if (entry.ulid == run) return "of run '" + name + "', incarnation " + incarnation;
+    if (entry.ulid == owner->run) return "of run '" + name + "'" + number;
   }
-  return "of run " + run + ", incarnation " + incarnation;
+  return "of run " + owner->run + number;
 }
 
 void CheckOrphan(FsckContext* context, const std::string& path) {
@@ -155,6 +169,21 @@ void CheckTags(FsckContext* context) {
     if (context->graph.states.count(tag.target)) continue;
     context->Error("tag '" + name + "' names state " + Hex(tag.target).substr(0, 16) +
                    ", which is in no log");
+  }
+}
+
+// A collector that is done leaves no folder here.
+void CheckTrash(FsckContext* context) {
+  Result<std::vector<std::string>> folders = context->storage.List(context->paths.TrashDir());
+  if (!folders.ok()) return;  // nothing was ever collected
+  for (const std::string& folder : *folders) {
+    const std::string path = context->paths.TrashDir() + "/" + folder;
+    Result<std::vector<std::string>> files = context->storage.List(path);
+    if (!ParseEpoch(folder) || !files.ok()) continue;
+    context->Remark(
+        path + ": " + std::to_string(files->size()) +
+        " packs, of a collector that died or works; the next `stemma gc --apply` sees " +
+        "to them");
   }
 }
 
@@ -207,6 +236,7 @@ Status CheckOrphans(FsckContext* context) {
     }
   }
   CheckTmp(context);
+  CheckTrash(context);
   return {};
 }
 

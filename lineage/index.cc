@@ -11,6 +11,7 @@
 #include "core/toml.h"
 #include "lineage/graph.h"
 #include "lineage/index_draft.h"
+#include "lineage/marks.h"
 
 namespace stemma::lineage {
 namespace {
@@ -95,7 +96,7 @@ class Builder {
     index_.logical_bytes.push_back(bytes.logical);
     index_.own_bytes.push_back(bytes.own);
     index_.shared_bytes.push_back(bytes.shared);
-    index_.flags.push_back(IsSuspect(record) ? kSuspectFlag : 0);
+    index_.flags.push_back(FlagsOf(record));
     index_.settings.push_back(SettingsOf(record));
     index_.edge.push_back(HowMade(record));
     index_.parent_begin.push_back(static_cast<uint32_t>(index_.parents.size()));
@@ -111,6 +112,13 @@ class Builder {
     for (const auto& [key, value] : attributes) {
       index_.attributes[key].Add(row, index_.ValueOf(value));
     }
+  }
+
+  uint8_t FlagsOf(const Record& record) const {
+    uint8_t flags = IsSuspect(record) ? kSuspectFlag : 0;
+    if (IsPruned(graph_, record.id)) flags |= kPrunedFlag;
+    if (IsQuarantined(graph_, record.id)) flags |= kQuarantinedFlag;
+    return flags;
   }
 
   uint32_t SettingsOf(const Record& record) {

@@ -15,12 +15,36 @@ struct MemoryStorage::Node {
   using Entries = std::map<std::string, std::shared_ptr<Node>>;
   bool folder = false;
   std::string data;
-  size_t synced = 0;           // bytes of `data` that survive
-  Entries entries, durable;    // names seen; names that survive
+  size_t synced = 0;         // bytes of `data` that survive
+  Entries entries, durable;  // names seen; names that survive
+  int64_t modified_ms = 0;
+  bool linked = true;  // false: removed or replaced; its last durable name may go
+
+  bool HasDurableName(const Node* node, const std::string& name, const Node* but_in) const {
+    for (const auto& [other, entry] : durable) {
+      if (entry.get() == node && (this != but_in || other != name)) return true;
+      if (entry->folder && entry->HasDurableName(node, name, but_in)) return true;
+    }
+    return false;
+  }
+
+  // What a sync of the folder `of` makes durable. A name that a rename took away stays, until the
+  // new name is durable: rename is atomic on every file system that a store is for, so at no moment
+  // has a file no name.
+  Entries Settled(const Node& of) const {
+    Entries settled = of.entries;
+    for (const auto& [name, node] : of.durable) {
+      if (settled.count(name) == 0 && node->linked && !HasDurableName(node.get(), name, &of)) {
+        settled.emplace(name, node);
+      }
+    }
+    return settled;
+  }
 
   // In any case between "all unsynced is gone" (no seed) and "some of it is there".
-  void Crash(Random* random) {
+  void Crash(Random* random, const Node& root) {
     if (random != nullptr) {
+      const Entries settled = root.Settled(*this);
       Entries kept = durable;
       for (const auto& [name, node] : entries) {
         const auto was = durable.find(name);
@@ -29,14 +53,14 @@ struct MemoryStorage::Node {
         }
       }
       for (const auto& [name, node] : durable) {  // a removal may survive as well
-        if (entries.count(name) == 0 && random->Below(2) == 1) kept.erase(name);
+        if (settled.count(name) == 0 && random->Below(2) == 1) kept.erase(name);
       }
       durable = std::move(kept);
       synced += random->Below(data.size() - synced + 1);
     }
     data.resize(synced);
     entries = durable;
-    for (auto& [name, node] : entries) node->Crash(random);
+    for (auto& [name, node] : entries) node->Crash(random, root);
   }
 };
 
@@ -76,6 +100,7 @@ class MemoryStorage::File final : public WritableFile {
       return Wrong("write", path_, "No space left on device");
     }
     node_->data.append(bytes);
+    node_->modified_ms = disk_.now_ms_;
     disk_.bytes_ += bytes.size();
     return {};
   }
@@ -134,6 +159,7 @@ Result<std::unique_ptr<WritableFile>> MemoryStorage::Create(const std::string& p
   }
   auto node = std::make_shared<Node>();
   if (!parent->entries.emplace(BaseOf(path), node).second) return Taken("create", path);
+  node->modified_ms = parent->modified_ms = now_ms_;
   return std::unique_ptr<WritableFile>(std::make_unique<File>(*this, path, node, boots_));
 }
 
@@ -166,6 +192,13 @@ Result<uint64_t> MemoryStorage::SizeOf(const std::string& path) {
   return static_cast<uint64_t>(node->data.size());
 }
 
+Result<int64_t> MemoryStorage::ModifiedMs(const std::string& path) {
+  MutexLock lock(mutex_);
+  const Node* const node = Walk(path);
+  if (node == nullptr) return Missing("stat", path);
+  return node->modified_ms;
+}
+
 Result<std::vector<std::string>> MemoryStorage::List(const std::string& dir) {
   MutexLock lock(mutex_);
   const Node* const node = Walk(dir);
@@ -181,6 +214,7 @@ Status MemoryStorage::MakeDir(const std::string& path) {
   auto node = std::make_shared<Node>();
   node->folder = true;
   if (!parent->entries.emplace(BaseOf(path), node).second) return Taken("mkdir", path);
+  node->modified_ms = parent->modified_ms = now_ms_;
   return {};
 }
 
@@ -200,7 +234,10 @@ Status MemoryStorage::Rename(const std::string& from, const std::string& to) {
     return Status(Code::kInvalidArgument, "rename " + both + ": exists and is not empty");
   }
   old_parent->entries.erase(at);
-  new_parent->entries[BaseOf(to)] = node;
+  std::shared_ptr<Node>& place = new_parent->entries[BaseOf(to)];
+  if (place != nullptr) place->linked = false;
+  place = node;
+  old_parent->modified_ms = new_parent->modified_ms = now_ms_;
   return {};
 }
 
@@ -213,7 +250,9 @@ Status MemoryStorage::Remove(const std::string& path) {
     return Status(Code::kInvalidArgument, "remove " + path + ": exists and is not empty");
   }
   bytes_ -= std::min<uint64_t>(bytes_, at->second->data.size());
+  at->second->linked = false;
   parent->entries.erase(at);
+  parent->modified_ms = now_ms_;
   return {};
 }
 
@@ -221,7 +260,7 @@ Status MemoryStorage::SyncDir(const std::string& dir) {
   MutexLock lock(mutex_);
   Node* const node = Walk(dir);
   if (node == nullptr || !node->folder) return Missing("fsync", dir);
-  node->durable = node->entries;
+  node->durable = root_->Settled(*node);
   return {};
 }
 
@@ -233,9 +272,9 @@ bool MemoryStorage::Exists(const std::string& path) {
 void MemoryStorage::Crash(std::optional<uint64_t> seed) {
   MutexLock lock(mutex_);
   ++boots_;
-  if (!seed) return root_->Crash(nullptr);
+  if (!seed) return root_->Crash(nullptr, *root_);
   Random random(*seed, "crash");
-  root_->Crash(&random);
+  root_->Crash(&random, *root_);
 }
 
 bool MemoryStorage::Flip(const std::string& path, uint64_t offset, uint8_t mask) {
@@ -253,6 +292,11 @@ bool MemoryStorage::Truncate(const std::string& path, uint64_t bytes) {
   node->data.resize(bytes);
   node->synced = std::min<size_t>(node->synced, bytes);
   return true;
+}
+
+void MemoryStorage::AdvanceMs(int64_t ms) {
+  MutexLock lock(mutex_);
+  now_ms_ += ms;
 }
 
 void MemoryStorage::LimitBytes(uint64_t bytes) {

@@ -1,6 +1,6 @@
 // A disk in memory for tests, which forgets what was not synced: bytes without Sync(), names
 // without SyncDir(). What survives a crash here survives one on any file system that keeps POSIX's
-// promises.
+// promises. A rename is atomic: a crash leaves the old name, the new one or both, never none.
 //
 //   MemoryStorage disk;
 //   ... use it through Storage& ...
@@ -31,6 +31,7 @@ class MemoryStorage final : public Storage {
   Result<std::string> ReadAll(const std::string& path) override;
   Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) override;
   Result<uint64_t> SizeOf(const std::string& path) override;
+  Result<int64_t> ModifiedMs(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& dir) override;
   Status MakeDir(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;
@@ -44,6 +45,8 @@ class MemoryStorage final : public Storage {
   bool Truncate(const std::string& path, uint64_t bytes);
   // Appends beyond this sum of all file bytes fail with "No space left on device".
   void LimitBytes(uint64_t bytes);
+  // Moves the disk's own clock, which stands still otherwise. It may go back.
+  void AdvanceMs(int64_t ms);
 
   struct Node;
 
@@ -56,6 +59,7 @@ class MemoryStorage final : public Storage {
   std::shared_ptr<Node> root_ STEMMA_GUARDED_BY(mutex_);
   uint64_t boots_ STEMMA_GUARDED_BY(mutex_) = 0;
   uint64_t bytes_ STEMMA_GUARDED_BY(mutex_) = 0;
+  int64_t now_ms_ STEMMA_GUARDED_BY(mutex_) = 1000000000;
   uint64_t bytes_max_ STEMMA_GUARDED_BY(mutex_) = ~uint64_t{0};
 };
 

@@ -193,6 +193,26 @@ std::string Paths::TmpOf(std::string_view run, uint32_t incarnation) const {
   return Join(TmpDir(), run) + "-" + Padded(incarnation, 4);
 }
 
+std::string Paths::LeasesDir() const { return root_ + "/leases"; }
+std::string Paths::LeaseDir(std::string_view lease) const { return Join(LeasesDir(), lease); }
+std::string Paths::LeaseWhat(std::string_view lease) const { return LeaseDir(lease) + "/what"; }
+std::string Paths::LeaseBeat(std::string_view lease) const { return LeaseDir(lease) + "/beat"; }
+
+std::string Paths::GcDir() const { return root_ + "/gc"; }
+std::string Paths::EpochDir(uint32_t epoch) const {
+  return GcDir() + "/epoch-" + Padded(epoch, 6);
+}
+std::string Paths::EpochPlan(uint32_t epoch) const { return EpochDir(epoch) + "/plan"; }
+std::string Paths::EpochBeat(uint32_t epoch) const { return EpochDir(epoch) + "/beat"; }
+std::string Paths::EpochDone(uint32_t epoch) const { return EpochDir(epoch) + "/done"; }
+std::string Paths::TrashDir() const { return root_ + "/trash"; }
+std::string Paths::TrashOf(uint32_t epoch) const {
+  return TrashDir() + "/epoch-" + Padded(epoch, 6);
+}
+std::string Paths::Trashed(uint32_t epoch, const ObjectId& pack) const {
+  return Join(TrashOf(epoch), Hex(pack));
+}
+
 std::vector<std::string> Paths::AllDirs() const {
   std::vector<std::string> dirs = {root_ + "/objects"};
   for (const ObjectKind kind : {ObjectKind::kPack, ObjectKind::kLayout, ObjectKind::kBlob}) {
@@ -212,6 +232,8 @@ std::optional<uint32_t> ParseLogSegment(std::string_view file) {
   return Between(file, "log.", ".seg", 6);
 }
 std::optional<uint32_t> ParseTagVersion(std::string_view file) { return Between(file, "v", "", 6); }
+
+std::optional<uint32_t> ParseEpoch(std::string_view file) { return Between(file, "epoch-", "", 6); }
 
 std::optional<ObjectId> ParseObject(std::string_view file) {
   if (file.size() != 2 * kSha256Bytes) return std::nullopt;

@@ -76,6 +76,20 @@ class Paths {
   // Of one incarnation: tmp/<ulid>-0001. Swept when that incarnation is over.
   std::string TmpOf(std::string_view run, uint32_t incarnation) const;
 
+  // These three folders are made when first needed, since older stores lack them.
+  std::string LeasesDir() const;
+  std::string LeaseDir(std::string_view lease) const;        // leases/<ulid>
+  std::string LeaseWhat(std::string_view lease) const;
+  std::string LeaseBeat(std::string_view lease) const;
+  std::string GcDir() const;
+  std::string EpochDir(uint32_t epoch) const;                // gc/epoch-000001: the claim
+  std::string EpochPlan(uint32_t epoch) const;
+  std::string EpochBeat(uint32_t epoch) const;
+  std::string EpochDone(uint32_t epoch) const;
+  std::string TrashDir() const;
+  std::string TrashOf(uint32_t epoch) const;                 // trash/epoch-000001
+  std::string Trashed(uint32_t epoch, const ObjectId& pack) const;
+
   // Every folder of an empty store below the root, parents first: what creation makes and syncs.
   std::vector<std::string> AllDirs() const;
 
@@ -88,6 +102,7 @@ std::optional<uint32_t> ParseIncarnation(std::string_view file);   // "inc-0001"
 std::optional<uint32_t> ParseLogSegment(std::string_view file);    // "log.000001.seg"
 std::optional<uint32_t> ParseTagVersion(std::string_view file);    // "v000001"
 std::optional<ObjectId> ParseObject(std::string_view file);        // 64 hexadecimal digits
+std::optional<uint32_t> ParseEpoch(std::string_view file);         // "epoch-000001"
 struct NotesFile {
   std::string writer;
   uint32_t segment = 0;

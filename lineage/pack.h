@@ -88,6 +88,13 @@ struct PackChunks {
   uint64_t begin = 0, bytes = 0;
   std::string_view digests;      // lives as long as the reader
 };
+// Who wrote a pack, as its own header says: an orphan needs no log to be told apart. Neither the id
+// nor the data is checked. kCorruption when the file is no pack.
+struct PackOwner {
+  std::string run;  // ulid
+  uint32_t incarnation = 0;
+};
+Result<PackOwner> ReadPackOwner(Storage& storage, const std::string& path);
 
 // Reads a pack and believes nothing of it: the header is checked before use and against the id,
 // each chunk against its digest before any byte of it is handed out. One thread at a time per

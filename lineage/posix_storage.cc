@@ -222,6 +222,12 @@ class Posix final : public Storage {
     return static_cast<uint64_t>(about.st_size);
   }
 
+  Result<int64_t> ModifiedMs(const std::string& path) override {
+    struct stat about;
+    if (::stat(path.c_str(), &about) != 0) return FromErrno("stat", path, errno);
+    return int64_t{about.st_mtim.tv_sec} * 1000 + about.st_mtim.tv_nsec / 1000000;
+  }
+
   Result<std::vector<std::string>> List(const std::string& dir) override {
     Fd fd(OpenRetry(dir, O_RDONLY | O_DIRECTORY));
     if (fd.get() < 0) return FromErrno("opendir", dir, errno);

@@ -125,7 +125,7 @@ class RestoringImpl final : public Restoring {
         PackReader* const pack = state->packs[part.pack].get();
         if (last != nullptr && last != pack) last->Forget();
         last = pack;
-        const Status read = ReadPart(*pack, part, sink_, &buffer);
+        const Status read = ReadPart(store_, record_, *pack, part, sink_, &buffer);
         if (!read.ok()) return Fail(read);
         const MutexLock lock(mutex_);
         --missing_parts_;
@@ -209,7 +209,7 @@ Result<std::string> ReadSpanBytes(const Store& store, const Record& record, cons
       if (piece.span != *span || piece.rank != from) continue;
       const RestorePart part = {0,           pack,        piece.span,        piece.rank,
                                 piece.first, piece.count, SizeOf(what.dtype)};
-      STEMMA_RETURN_IF_ERROR(ReadPart(*state->packs[pack], part, sink, &buffer));
+      STEMMA_RETURN_IF_ERROR(ReadPart(store, record, *state->packs[pack], part, sink, &buffer));
     }
   }
   return out;

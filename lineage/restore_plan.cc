@@ -118,12 +118,21 @@ Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
   return plan;
 }
 
-Status ReadPart(PackReader& pack, const RestorePart& part, Sink& sink, std::string* buffer) {
+Status ReadPart(const Store& store, const Record& record, PackReader& pack, const RestorePart& part,
+                Sink& sink, std::string* buffer) {
   const uint64_t step = std::max<uint64_t>(1, kReadBytes / part.element_bytes);
   for (uint64_t done = 0; done < part.count; done += step) {
     const uint64_t count = std::min(step, part.count - done), first = part.first + done;
     buffer->resize(count * part.element_bytes);
-    STEMMA_RETURN_IF_ERROR(pack.Read(part.span, part.rank, first, count, buffer->data()));
+    const auto read = [&] {
+      return pack.Read(part.span, part.rank, first, count, buffer->data());
+    };
+    Status got = read();
+    if (got.code() == Code::kNotFound) {
+      STEMMA_RETURN_IF_ERROR(store.EnsurePacks(record, IfPruned::kRefuse));
+      got = read();
+    }
+    STEMMA_RETURN_IF_ERROR(std::move(got));
     STEMMA_RETURN_IF_ERROR(sink.Write(part.wanted, first * part.element_bytes, *buffer));
   }
   return {};

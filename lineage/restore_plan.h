@@ -36,7 +36,9 @@ struct RestorePlan {
 Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
                                 const std::vector<Span>& spans, int rank, int ranks);
 
-// Reads a part and hands it to `sink` in pieces of about 1 MiB.
-Status ReadPart(PackReader& pack, const RestorePart& part, Sink& sink, std::string* buffer);
+// Reads a part and hands it to `sink` in pieces of about 1 MiB. A collector may have moved the pack
+// to its trash since it was opened, until it sees who refers to it: then `store` brings it back.
+Status ReadPart(const Store& store, const Record& record, PackReader& pack, const RestorePart& part,
+                Sink& sink, std::string* buffer);
 
 }  // namespace stemma::lineage::internal

@@ -63,6 +63,9 @@ class Storage {
   // ever replaced by a rename: one that is cut short while it is mapped ends the process.
   virtual Result<FileBytes> Map(const std::string& path);
   virtual Result<uint64_t> SizeOf(const std::string& path) = 0;
+  // When a file or folder last changed, in milliseconds of the clock of whoever holds the disk.
+  // Only the difference between two answers of one Storage means anything: it is an age.
+  virtual Result<int64_t> ModifiedMs(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> List(const std::string& dir) = 0;  // names, sorted
   virtual Status MakeDir(const std::string& path) = 0;  // exclusive: the claim
   virtual Status Rename(const std::string& from, const std::string& to) = 0;

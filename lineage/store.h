@@ -45,7 +45,11 @@ struct Graph {
   std::map<std::string, TagEntry> tags;                            // by name: newest valid version
   std::map<StateId, std::map<std::string, AttributeValue>> notes;  // added later, merged
   std::vector<std::string> warnings;  // torn tails and such, for fsck and -v
+  std::string unreadable;  // where tags or notes may be hidden, and why; "": all were read
 };
+
+// What to do about a state that carries a prune mark and whose bytes may still be there.
+enum class IfPruned { kRefuse, kBringBack };
 
 class Store;
 
@@ -92,6 +96,13 @@ class Store {
   virtual Result<ObjectId> PutLayout(std::string_view bytes) = 0;
   virtual Result<std::string> GetLayout(const ObjectId& id) const = 0;
   virtual std::string PackPath(const ObjectId& id) const = 0;
+  // The packs that `record` names are at their paths: those that a collector has moved to its trash
+  // are renamed back. Whoever finds a pack missing calls this once before giving up. kNotFound when
+  // they are nowhere, or when the state is pruned (kRefuse): by whom, when, and whether there is a
+  // way back.
+  virtual Status EnsurePacks(const Record& record, IfPruned if_pruned) const = 0;
+  // OK when the state carries no prune mark; else what EnsurePacks says of it. Reads all notes.
+  virtual Status WhyPruned(const Record& record) const = 0;
 
   // Moves or makes a tag; `expect`: fails unless the tag names that state now.
   virtual Status SetTag(const std::string& name, const StateId& target, const std::string& why,
@@ -101,8 +112,13 @@ class Store {
   virtual Status RemoveTag(const std::string& name, const std::string& why,
                            const std::optional<StateId>& expect) = 0;
   virtual Result<std::vector<TagEntry>> TagHistory(const std::string& name) const = 0;
+  // A note by a person or a program. kInvalidArgument for a reserved key ("stemma.").
   virtual Status Annotate(const StateId& target, const std::string& key,
                           const AttributeValue& value) = 0;
+  // A note under a reserved key, which decides on bytes: marks.h has them. Load first: a mark wins
+  // over those that were loaded.
+  virtual Status Mark(const StateId& target, const std::string& key,
+                      const AttributeValue& value) = 0;
 };
 
 // The state that `text` names: "run@", "run", "run@200", "run@<=200", "run@~2", "run@200~1",

@@ -1,6 +1,10 @@
+#include <algorithm>
+
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/lease.h"
 #include "lineage/log.h"
+#include "lineage/marks.h"
 #include "lineage/record_codec.h"
 #include "lineage/store_impl.h"
 
@@ -23,14 +27,25 @@ Record ForkRecord(const Record& parent, const Begun& begun, const Record& change
   if (!change.environment.empty()) record.environment = change.environment;
   const CursorRecord& cursor = change.cursor;
   if (cursor.seed || cursor.epoch || cursor.sample) record.cursor = cursor;
-  for (const auto& [key, value] : change.attributes) record.attributes[key] = value;
+  // How long the parent's bytes are wanted says nothing of the fork's.
+  auto& attributes = record.attributes;
+  for (auto at = attributes.begin(); at != attributes.end();) {
+    at = at->first.rfind(kReservedPrefix, 0) == 0 ? attributes.erase(at) : std::next(at);
+  }
+  for (const auto& [key, value] : change.attributes) attributes[key] = value;
   return record;
+}
+
+std::vector<ObjectId> PacksOf(const Record& record) {
+  std::vector<ObjectId> packs;
+  for (const PackRef& pack : record.packs) packs.push_back(pack.pack);
+  return packs;
 }
 
 IntentEntry IntentFor(const Record& parent, const Record& child) {
   IntentEntry intent;
   intent.parent = parent.id;
-  for (const PackRef& pack : parent.packs) intent.objects.push_back(pack.pack);
+  intent.objects = PacksOf(parent);
   for (const ObjectId& id : {child.layout, child.settings, child.environment}) {
     if (!id.empty()) intent.objects.push_back(id);
   }
@@ -65,7 +80,8 @@ class ForkLog {
   }
   Status Close() { return file_->Close(); }
   // Ends the intent; where that fails, fsck lists it.
-  void GiveUp(const std::string& why) {
+  void GiveUp(const StateId& state, const std::string& why) {
+    if (!Add(FrameType::kWithdrawn, EncodeWithdrawn({state, why, WallMs()})).ok()) return;
     if (Add(FrameType::kClose, EncodeClose({why, WallMs()})).ok()) (void)Sync();
   }
 
@@ -76,9 +92,12 @@ class ForkLog {
 
 }  // namespace
 
-// Intent first, then a look at the bytes, then the record: a collector that misses the intent has
-// not freed anything before the look, and one that sees it keeps the bytes. The name comes last, so
-// a fork is there whole or not at all.
+// The order of LINEAGE's protocol for whoever refers to packs that it did not write: 1 lease, 2
+// check, 3 intent, 4 verify, 5 record, 6 drop the lease. A collector that misses the intent has not
+// freed anything before 4 looks, and one that sees it keeps the bytes: so a record is written only
+// when its bytes are both referred to and there. 2 brings nothing back for a parent that carries a
+// prune mark. 4 does: the intent, by now, protects them, whatever was decided about the parent. The
+// name comes last, so a fork is there whole or not at all.
 //
 // Durable before the name: both parts of the log (the first so that a collector on another node
 // sees the intent), and the folders on the way to it. The folders are synced together, after the
@@ -93,9 +112,13 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
     return Status(Code::kInvalidArgument, NameOfState(found->second) + " is " +
                                               found->second.audit + "; fork the state before it");
   }
+  if (IsPruned(graph, parent)) STEMMA_RETURN_IF_ERROR(WhyPruned(found->second));
   STEMMA_RETURN_IF_ERROR(CheckNameFree(name));
-  STEMMA_RETURN_IF_ERROR(
-      CheckObjects(storage_, paths_, found->second).Within("fork " + NameOfState(found->second)));
+  const std::string what = "fork " + NameOfState(found->second);
+  STEMMA_ASSIGN_OR_RETURN(const Lease lease,  // 1, and 6 on every way out
+                          Lease::Take(storage_, paths_, PacksOf(found->second), what));
+  STEMMA_RETURN_IF_ERROR(EnsurePacks(found->second, IfPruned::kRefuse).Within(what));  // 2
+  STEMMA_RETURN_IF_ERROR(CheckObjects(storage_, paths_, found->second).Within(what));
   STEMMA_ASSIGN_OR_RETURN(const Begun begun, MakeRun(name));
   Record record = ForkRecord(found->second, begun, change);
   STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeRecord(&record));
@@ -104,15 +127,16 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
   STEMMA_RETURN_IF_ERROR(
       log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record))));
-  STEMMA_RETURN_IF_ERROR(log.Sync());
-  Status there = CheckObjects(storage_, paths_, record);
+  STEMMA_RETURN_IF_ERROR(log.Sync());                        // 3
+  Status there = EnsurePacks(record, IfPruned::kBringBack);  // 4
+  if (there.ok()) there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {
-    log.GiveUp("not forked: " + there.message());
-    return std::move(there).Within("fork " + NameOfState(found->second));
+    log.GiveUp(record.id, "not forked: " + there.message());
+    return std::move(there).Within(what);
   }
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kState, payload));
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({"forked", WallMs()})));
-  STEMMA_RETURN_IF_ERROR(log.Sync());
+  STEMMA_RETURN_IF_ERROR(log.Sync());  // 5
   STEMMA_RETURN_IF_ERROR(log.Close());
   STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)));
   STEMMA_RETURN_IF_ERROR(SyncRun(begun));

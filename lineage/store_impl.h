@@ -1,5 +1,5 @@
-// The one Store there is, split over store_open, store_load, store_objects, store_runs, store_fork
-// and store_tags. Not for users.
+// The one Store there is, split over store_open, store_load, store_objects, store_packs,
+// store_runs, store_fork and store_tags. Not for users.
 //
 // How a name is claimed: a folder with its content already inside is made durable in tmp/ and then
 // renamed to its final name. POSIX refuses to replace a folder that is not empty, so exactly one
@@ -31,6 +31,7 @@ constexpr int kClaimsMax = 1000;                    // numbers tried before givi
 
 int64_t WallMs();  // unix time, for display only
 std::string HostName();
+std::string WhoAmI();  // "ana@node7"
 // "exists" from MakeDir is what the caller wants as well.
 Status MakeDirIfMissing(Storage& storage, const std::string& path);
 // Publishes `folder` holding one file `file` = `bytes`, or says kInvalidArgument "exists" when the
@@ -71,8 +72,11 @@ class StoreImpl final : public Store {
   Status RemoveTag(const std::string& name, const std::string& why,
                    const std::optional<StateId>& expect) override;
   Result<std::vector<TagEntry>> TagHistory(const std::string& name) const override;
+  Status EnsurePacks(const Record& record, IfPruned if_pruned) const override;
+  Status WhyPruned(const Record& record) const override;
   Status Annotate(const StateId& target, const std::string& key,
                   const AttributeValue& value) override;
+  Status Mark(const StateId& target, const std::string& key, const AttributeValue& value) override;
 
  private:
   // The next version of a tag; an empty target takes it away.
@@ -98,6 +102,9 @@ class StoreImpl final : public Store {
 // The packs (with their sizes), layout and blobs that `record` names are there. kCorruption for a
 // wrong size, kNotFound for what is missing.
 Status CheckObjects(Storage& storage, const Paths& paths, const Record& record);
+// Renames `pack` from whatever trash folder has it to objects/, durable; OK when it is there. It is
+// the caller's to know that something refers to it.
+Status Resurrect(Storage& storage, const Paths& paths, const ObjectId& pack);
 // What a log begins with: who writes it.
 OpenEntry OpenEntryFor(const Begun& begun);
 // Creates the incarnation's log and its `open` frame; the folder exists.
@@ -110,6 +117,7 @@ Result<uint32_t> NewestIncarnation(Storage& storage, const Paths& paths, const s
 struct TagVersions {
   std::vector<TagEntry> valid;
   uint32_t highest = 0;
+  std::string unreadable;  // a version that is there and cannot be read; "": none
 };
 Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::string& name,
                             bool newest_only);

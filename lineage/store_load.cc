@@ -4,8 +4,9 @@
 #include "core/bytes.h"
 #include "lineage/graph.h"
 #include "lineage/layout.h"
+#include "lineage/marks.h"
+#include "lineage/notes.h"
 #include "lineage/pack.h"
-#include "lineage/record_codec.h"
 #include "lineage/run_logs.h"
 #include "lineage/store_impl.h"
 
@@ -34,6 +35,7 @@ class Loader {
     for (const std::string& name : names) {
       if (!IsName(name)) continue;
       STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
+      if (!versions.unreadable.empty()) graph_.unreadable = versions.unreadable;
       if (versions.valid.empty() || versions.valid.back().target.empty()) continue;
       graph_.tags[name] = versions.valid.back();
     }
@@ -41,23 +43,13 @@ class Loader {
   }
 
   Status ReadNotes(uint64_t* clock) {
-    STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files, storage_.List(paths_.NotesDir()));
-    std::vector<NoteEntry> notes;
-    for (const std::string& file : files) {
-      if (!ParseNotesSegment(file)) continue;
-      std::string damage;  // hides notes, not states: the warning is enough
-      ReadFrames(
-          storage_, paths_.NotesDir() + "/" + file, SegmentKind::kNotes,
-          [&](const FrameView& frame) -> Status {
-            if (frame.type != FrameType::kNote) return {};
-            STEMMA_ASSIGN_OR_RETURN(NoteEntry note, DecodeNote(frame.payload));
-            notes.push_back(std::move(note));
-            return {};
-          },
-          &damage, &graph_.warnings);
+    STEMMA_ASSIGN_OR_RETURN(AllNotes all, ReadAllNotes(storage_, paths_));
+    for (std::string& warning : all.warnings) graph_.warnings.push_back(std::move(warning));
+    if (!all.unreadable.empty()) graph_.unreadable = std::move(all.unreadable);
+    for (FiledNote& filed : all.notes) {
+      *clock = std::max(*clock, filed.note.clock);
+      graph_.notes[filed.note.target][filed.note.key] = std::move(filed.note.value);
     }
-    for (const NoteEntry& note : notes) *clock = std::max(*clock, note.clock);
-    graph_.notes = MergedNotes(std::move(notes));
     return {};
   }
 
@@ -146,6 +138,13 @@ Status CheckHeaders(const Store& store, const Record& record) {
   return {};
 }
 
+// Whether it may be gone on from, and its packs are where they belong.
+Status Resumable(const Store& store, const Graph& graph, const Record& record) {
+  if (IsSuspect(record)) return {Code::kCorruption, record.audit};
+  if (IsPruned(graph, record.id)) STEMMA_RETURN_IF_ERROR(store.WhyPruned(record));
+  return store.EnsurePacks(record, IfPruned::kRefuse);
+}
+
 }  // namespace
 }  // namespace internal
 
@@ -157,8 +156,8 @@ Result<StateId> ResumePoint(const Store& store, const Graph& graph, const std::s
   std::vector<std::string> damaged;
   for (const StateId& id : MainLine(graph, found->second)) {
     const Record& record = graph.states.at(id);
-    Status whole = IsSuspect(record) ? Status(Code::kCorruption, record.audit)
-                                     : internal::CheckObjects(store.storage(), paths, record);
+    Status whole = internal::Resumable(store, graph, record);
+    if (whole.ok()) whole = internal::CheckObjects(store.storage(), paths, record);
     if (whole.ok()) whole = internal::CheckHeaders(store, record);
     if (whole.ok()) {
       if (skipped) *skipped = std::move(damaged);

@@ -4,16 +4,12 @@
 #include <cstdlib>
 
 #include "core/bytes.h"
+#include "lineage/marks.h"
 #include "lineage/record_codec.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage::internal {
 namespace {
-
-std::string Who() {
-  const char* user = std::getenv("USER");
-  return std::string(user && *user ? user : "uid" + std::to_string(getuid())) + "@" + HostName();
-}
 
 Status NoTag(const std::string& name) {
   return {Code::kNotFound, "no tag is called '" + name + "'"};
@@ -40,6 +36,11 @@ Status CheckExpected(const std::string& name, const std::optional<StateId>& expe
 
 }  // namespace
 
+std::string WhoAmI() {
+  const char* user = std::getenv("USER");
+  return std::string(user && *user ? user : "uid" + std::to_string(getuid())) + "@" + HostName();
+}
+
 Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::string& name,
                             bool newest_only) {
   STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files, storage.List(paths.TagDir(name)));
@@ -52,9 +53,12 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
   versions.highest = numbers.empty() ? 0 : numbers.front();
   for (const uint32_t number : numbers) {
     Result<std::string> file = storage.ReadBounded(paths.TagTarget(name, number), kSmallFileMax);
-    if (!file.ok()) continue;
-    Result<TagTarget> target = DecodeTagTarget(*file);
-    if (!target.ok()) continue;
+    if (file.status().code() == Code::kNotFound) continue;  // its writer died
+    Result<TagTarget> target = file.ok() ? DecodeTagTarget(*file) : file.status();
+    if (!target.ok()) {
+      versions.unreadable = paths.TagTarget(name, number) + ": " + target.status().message();
+      continue;
+    }
     versions.valid.push_back(
         {name, number, target->target, target->who, target->why, target->wall_ms});
     if (newest_only) break;
@@ -66,7 +70,8 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
 // A version is published whole, so two movers cannot both believe that they were first.
 Status StoreImpl::PutTagVersion(const std::string& name, const StateId& target,
                                 const std::string& why, const std::optional<StateId>& expect) {
-  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, EncodeTagTarget({target, Who(), why, WallMs()}));
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
+                          EncodeTagTarget({target, WhoAmI(), why, WallMs()}));
   for (int i = 0; i < kClaimsMax; ++i) {
     STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
     if (target.empty() && !IsThere(versions)) return NoTag(name);
@@ -106,6 +111,16 @@ Result<std::vector<TagEntry>> StoreImpl::TagHistory(const std::string& name) con
 Status StoreImpl::Annotate(const StateId& target, const std::string& key,
                            const AttributeValue& value) {
   if (key.empty()) return {Code::kInvalidArgument, "a note needs a key, as in 'verdict=good'"};
+  if (key.rfind(kReservedPrefix, 0) == 0) {
+    return {Code::kInvalidArgument,
+            "'" + key +
+                "': keys that begin with 'stemma.' decide on bytes and are set by `stemma "
+                "prune`, `stemma gc` and `stemma scope`"};
+  }
+  return Mark(target, key, value);
+}
+
+Status StoreImpl::Mark(const StateId& target, const std::string& key, const AttributeValue& value) {
   MutexLock lock(mutex_);
   if (!notes_) {
     notes_writer_ = NewUlid();
@@ -116,7 +131,7 @@ Status StoreImpl::Annotate(const StateId& target, const std::string& key,
   }
   clock_ = std::max(static_cast<uint64_t>(WallMs()), clock_ + 1);
   STEMMA_ASSIGN_OR_RETURN(const std::string payload,
-                          EncodeNote({target, key, value, clock_, notes_writer_, Who()}));
+                          EncodeNote({target, key, value, clock_, notes_writer_, WhoAmI()}));
   return notes_->Append(FrameType::kNote, payload);
 }
 

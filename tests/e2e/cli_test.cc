@@ -78,7 +78,7 @@ TEST_CASE("every verb explains itself", "[cli]") {
   CHECK(help.code == 0);
   for (const char* verb :
        {"train", "log", "find", "show", "diff", "fork", "tag", "annotate", "export", "import", "du",
-        "verify", "bisect", "fsck", "doctor", "waveform", "version"}) {
+        "verify", "bisect", "prune", "gc", "scope", "fsck", "doctor", "waveform", "version"}) {
     INFO(verb);
     CHECK(help.Says(std::string("  ") + verb + " "));
     const Done one = box.Run(std::string(verb) + " --help");
@@ -92,8 +92,8 @@ TEST_CASE("every verb explains itself", "[cli]") {
 
 TEST_CASE("looking at a store that is not there creates none", "[cli]") {
   const Box box("nothing");
-  for (const char* words :
-       {"log", "find r@", "show r@", "diff a b", "fork r@ --name f", "tag", "fsck"}) {
+  for (const char* words : {"log", "find r@", "show r@", "diff a b", "fork r@ --name f", "tag",
+                            "fsck", "prune r@", "gc", "scope list", "du", "verify r@"}) {
     INFO(words);
     const Done done = box.Run(words);
     CHECK(done.code == 1);
@@ -257,6 +257,24 @@ TEST_CASE("tags move, remember, and move only as expected", "[cli]") {
   CHECK(box.OnStore("show tag:bset").Says("did you mean 'best'?"));
   CHECK(box.OnStore("annotate r@300 top1=0.75").code == 0);
   CHECK(box.OnStore("show r@300").Says("top1 = 0.75"));
+}
+
+TEST_CASE("a pruned state keeps its place, and its bytes until gc has waited out the grace",
+          "[cli]") {
+  Box box("prune");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  CHECK(box.OnStore("prune r@100").Says("younger than"));  // made just now: nothing goes
+  CHECK(box.OnStore("prune").code == 2);
+  CHECK(box.OnStore("prune --keep lasst").Says("did you mean 'last'?"));
+  CHECK(box.OnStore("gc").Says("would free 0 B"));
+  CHECK(box.OnStore("gc --grace soon").code == 2);
+  CHECK(box.OnStore("scope open sweep --ttl=7d").code == 0);
+  CHECK(box.OnStore("scope add sweep r@100").code == 0);
+  CHECK(box.OnStore("scope list").Says("1 state"));
+  CHECK(box.OnStore("prune r@100 --apply").Says("kept: open scope sweep"));
+  CHECK(box.OnStore("scope close sweeep").Says("did you mean 'sweep'?"));
+  CHECK(box.OnStore("annotate r@100 stemma.pruned=x").code == 2);
+  CHECK(box.OnStore("fsck").code == 0);
 }
 
 TEST_CASE("conformance_76_fsck_names_what_is_damaged", "[cli]") {

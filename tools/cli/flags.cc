@@ -94,12 +94,11 @@ void Flags::List(const char* name, std::vector<std::string>* values, const char*
 }
 
 void Flags::Word(const char* metavar, std::string* value, const char* help, bool optional) {
-  words_.push_back({metavar, help, value, optional});
+  words_.push_back({metavar, help, value, optional, nullptr});
 }
 
 void Flags::Words(const char* metavar, std::vector<std::string>* values, const char* help) {
-  words_.push_back({std::string(metavar) + "...", help, nullptr, true});
-  more_ = values;
+  words_.push_back({metavar, help, nullptr, true, values});
 }
 
 const Flags::Flag* Flags::Find(std::string_view name) const {
@@ -150,12 +149,12 @@ Status Flags::ParseFlag(const std::vector<std::string>& arguments, size_t* at) {
 }
 
 Status Flags::TakeWord(const std::string& word) {
-  if (words_seen_ < words_.size() && words_[words_seen_].value) {
-    *words_[words_seen_++].value = word;
+  if (words_seen_ < words_.size() && words_[words_seen_].values != nullptr) {
+    words_[words_seen_].values->push_back(word);
     return {};
   }
-  if (more_) {
-    more_->push_back(word);
+  if (words_seen_ < words_.size()) {
+    *words_[words_seen_++].value = word;
     return {};
   }
   return {Code::kInvalidArgument, "'" + word + "' is one word too many; `stemma " + verb_ +
@@ -184,6 +183,7 @@ std::string Flags::HelpText() const {
   std::string usage = "stemma " + verb_;
   for (const Positional& word : words_) {
     usage += word.optional ? " [" + word.metavar + "]" : " " + word.metavar;
+    if (word.values != nullptr) usage += "...";
   }
   std::string out = usage + (flags_.empty() ? "" : " [flags]") + "\n\n" + summary_ + "\n";
   if (!words_.empty() || !flags_.empty()) out += "\n";

@@ -41,7 +41,7 @@ class Flags {
             const char* help);  // may be given several times
   // Words without dashes, in this order; optional ones last.
   void Word(const char* metavar, std::string* value, const char* help, bool optional = false);
-  // Any number of words, after those of Word; at most one of these.
+  // All words that are left, also none; the last one.
   void Words(const char* metavar, std::vector<std::string>* values, const char* help);
   // Printed below the flags: examples, exit codes, what to read next.
   void Notes(std::string notes) { notes_ = std::move(notes); }
@@ -57,8 +57,9 @@ class Flags {
   };
   struct Positional {
     std::string metavar, help;
-    std::string* value;  // nullptr: it is the last, and its words go to more_
+    std::string* value;                // null: any number of words
     bool optional;
+    std::vector<std::string>* values;  // null: one word
   };
   const Flag* Find(std::string_view name) const;
   Status Unknown(const std::string& name) const;
@@ -68,7 +69,6 @@ class Flags {
   std::string verb_, summary_, notes_;
   std::vector<Flag> flags_;
   std::vector<Positional> words_;
-  std::vector<std::string>* more_ = nullptr;
   size_t words_seen_ = 0;
   bool help_asked_ = false;
 };

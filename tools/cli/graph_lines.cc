@@ -9,6 +9,7 @@
 
 #include "core/bytes.h"
 #include "core/text.h"
+#include "lineage/graph.h"
 #include "tools/cli/terminal.h"
 
 namespace stemma::cli {
@@ -24,10 +25,10 @@ using lineage::Values;
 
 // What the picture is drawn with.
 struct Glyphs {
-  const char *state, *lane, *tee, *dash, *join, *corner, *cross;
+  const char *state, *pruned, *lane, *tee, *dash, *join, *corner, *cross;
 };
-constexpr Glyphs kUtf8 = {"●", "│", "├", "─", "┴", "╯", "┼"};
-constexpr Glyphs kAscii = {"*", "|", "|", "-", "-", "'", "+"};
+constexpr Glyphs kUtf8 = {"●", "○", "│", "├", "─", "┴", "╯", "┼"};
+constexpr Glyphs kAscii = {"*", "o", "|", "|", "-", "-", "'", "+"};
 
 std::string Printed(const char* format, double value) {
   char text[64];
@@ -89,6 +90,7 @@ std::string Notes(const Index& index, Row row, bool left_behind) {
   if ((index.flags[row] & lineage::kSuspectFlag) != 0) {
     notes.push_back(TextAt(index, index.suspect, row));
   }
+  if ((index.flags[row] & lineage::kPrunedFlag) != 0) notes.push_back("pruned");
   if (left_behind) notes.push_back("left behind");
   std::string text;
   for (const std::string& note : notes) text += (text.empty() ? "" : "  ") + note;
@@ -133,11 +135,13 @@ class Lanes {
   }
 
   // The lanes beside the state in `lane`, which then waits for `parent`.
-  std::string Draw(size_t lane, Row parent) {
+  std::string Draw(size_t lane, bool pruned, Row parent) {
     std::string line;
     for (size_t i = 0; i < waits_.size(); ++i) {
       if (i > 0) line += " ";
-      line += i == lane ? glyphs_.state : waits_[i] == kNoRow ? " " : glyphs_.lane;
+      line += i == lane              ? (pruned ? glyphs_.pruned : glyphs_.state)
+              : waits_[i] == kNoRow ? " "
+                                    : glyphs_.lane;
     }
     waits_[lane] = parent;
     Trim();
@@ -224,7 +228,8 @@ std::vector<LogLine> DrawLanes(const Index& index, const std::vector<LogRow>& ro
     const size_t lane = lanes.Take(row.row);
     const std::string join = lanes.Join(row.row, lane);
     if (!join.empty()) lines.push_back({join, nullptr});
-    lines.push_back({lanes.Draw(lane, index.FirstParent(row.row)), &row});
+    const bool pruned = (index.flags[row.row] & lineage::kPrunedFlag) != 0;
+    lines.push_back({lanes.Draw(lane, pruned, index.FirstParent(row.row)), &row});
   }
   return lines;
 }

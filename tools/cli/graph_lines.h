@@ -7,7 +7,7 @@
 //
 // A lane belongs to a state until its parent is drawn; lanes that meet at one parent are joined in
 // a line of their own. `stored` is what the state added to the disk, `logical` what restoring it
-// brings back.
+// brings back. A pruned state is an empty circle (o where the locale is not UTF-8).
 #pragma once
 
 #include <cstddef>

@@ -75,7 +75,7 @@ Result<int> RunDu(const Arguments& arguments) {
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const auto groups, GroupsOf(opened.graph, words));
+  STEMMA_ASSIGN_OR_RETURN(const auto groups, GroupsOf(*opened.store, opened.graph, words));
   const lineage::Usage usage = lineage::UsageOf(opened.graph, groups);
   STEMMA_ASSIGN_OR_RETURN(const lineage::UnnamedBytes unnamed,
                           lineage::UnnamedObjects(*opened.store, opened.graph));

@@ -5,6 +5,7 @@
 #include "core/bytes.h"
 #include "core/text.h"
 #include "lineage/graph.h"
+#include "lineage/marks.h"
 #include "lineage/restore.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
@@ -65,6 +66,7 @@ void AddNames(const Graph& graph, const Record& record, Rows* rows) {
   std::string name = lineage::NameOfState(record);
   const auto run = graph.runs.find(record.run_name);
   if (run != graph.runs.end() && run->second.head == record.id) name += ", the run's head";
+  if (lineage::IsPruned(graph, record.id)) name += ", pruned";
   rows->push_back({"name", name});
   for (const auto& [tag_name, tag] : graph.tags) {
     if (tag.target != record.id) continue;

@@ -1,6 +1,8 @@
+#include <cstdio>
 #include <optional>
 
 #include "core/bytes.h"
+#include "lineage/marks.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
@@ -38,6 +40,13 @@ Result<int> MoveTag(OpenedStore& opened, const std::string& name, const std::str
     STEMMA_ASSIGN_OR_RETURN(expected, OneState(opened, expect));
   }
   STEMMA_RETURN_IF_ERROR(opened.store->SetTag(name, target, why, expected));
+  if (lineage::IsPruned(opened.graph, target)) {
+    std::fprintf(stderr, "note: %s is pruned: the tag names it, and keeps what is left of it\n",
+                 Words(opened.graph, target).c_str());
+  } else {  // somebody may have pruned and collected it since it was loaded
+    STEMMA_RETURN_IF_ERROR(
+        opened.store->EnsurePacks(opened.graph.states.at(target), lineage::IfPruned::kRefuse));
+  }
   const auto before = opened.graph.tags.find(name);
   std::string text = "tag:" + name + " is " + Words(opened.graph, target);
   if (before != opened.graph.tags.end() && before->second.target != target) {

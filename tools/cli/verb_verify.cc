@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "core/bytes.h"
 #include "core/text.h"
+#include "lineage/marks.h"
 #include "lineage/verify.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/select_states.h"
@@ -25,14 +27,23 @@ constexpr char kNotes[] =
     "  stemma verify r50 --jobs 4           every state of the run\n"
     "  stemma verify --all\n";
 
-Result<std::vector<lineage::StateId>> Wanted(const lineage::Graph& graph, const std::string& what,
+// Of several, those that have given their bytes up are passed over; one that is asked for by name
+// is looked at.
+Result<std::vector<lineage::StateId>> Wanted(const OpenedStore& opened, const std::string& what,
                                              bool all) {
   if (all == !what.empty()) {
     return Status(Code::kInvalidArgument, "name a state or a run, or say --all");
   }
-  if (!all) return StatesOf(graph, what);
+  const lineage::Graph& graph = opened.graph;
   std::vector<lineage::StateId> states;
-  for (const auto& [id, record] : graph.states) states.push_back(id);
+  if (all) {
+    for (const auto& [id, record] : graph.states) states.push_back(id);
+  } else {
+    STEMMA_ASSIGN_OR_RETURN(states, StatesOf(*opened.store, graph, what));
+    if (states.size() == 1) return states;
+  }
+  const auto pruned = [&](const lineage::StateId& id) { return lineage::IsPruned(graph, id); };
+  states.erase(std::remove_if(states.begin(), states.end(), pruned), states.end());
   return states;
 }
 
@@ -106,7 +117,7 @@ Result<int> RunVerify(const Arguments& arguments) {
   }
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const auto states, Wanted(opened.graph, what, all));
+  STEMMA_ASSIGN_OR_RETURN(const auto states, Wanted(opened, what, all));
   STEMMA_ASSIGN_OR_RETURN(
       const lineage::VerifyReport report,
       lineage::VerifyStates(*opened.store, opened.graph, states, {static_cast<int>(jobs)}));

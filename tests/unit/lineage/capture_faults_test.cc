@@ -56,6 +56,7 @@ class OddDisk final : public Storage {
     return disk_.ReadAt(path, offset, bytes);
   }
   Result<uint64_t> SizeOf(const std::string& path) override { return disk_.SizeOf(path); }
+  Result<int64_t> ModifiedMs(const std::string& path) override { return disk_.ModifiedMs(path); }
   Result<std::vector<std::string>> List(const std::string& dir) override { return disk_.List(dir); }
   Status MakeDir(const std::string& path) override { return disk_.MakeDir(path); }
   bool Exists(const std::string& path) override { return disk_.Exists(path); }

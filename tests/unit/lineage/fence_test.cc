@@ -63,6 +63,7 @@ class InterruptingStorage final : public Storage {
     return base_.ReadAt(p, o, n);
   }
   Result<uint64_t> SizeOf(const std::string& path) override { return base_.SizeOf(path); }
+  Result<int64_t> ModifiedMs(const std::string& path) override { return base_.ModifiedMs(path); }
   Result<std::vector<std::string>> List(const std::string& dir) override { return base_.List(dir); }
   Status MakeDir(const std::string& path) override { return base_.MakeDir(path); }
   Status Rename(const std::string& a, const std::string& b) override { return base_.Rename(a, b); }

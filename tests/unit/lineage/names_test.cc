@@ -56,6 +56,8 @@ TEST_CASE("every path that is made is parsed, and near misses are not") {
   CHECK(paths.Object(ObjectKind::kBlob, id) == "/s/objects/blob/ab/" + hex);
   CHECK(paths.LogSegment(run, 1, 2) == "/s/runs/" + run + "/inc-0001/log.000002.seg");
   CHECK(paths.TagTarget("best", 12) == "/s/tags/best/v000012/target");
+  CHECK(paths.EpochBeat(3) == "/s/gc/epoch-000003/beat");
+  CHECK(ParseEpoch(BaseOf(paths.TrashOf(3))) == 3u);
   CHECK(paths.NameRunFile("laptop") == "/s/names/laptop/run");
 
   CHECK(ParseIncarnation(BaseOf(paths.IncarnationDir(run, 7))) == 7u);

@@ -9,6 +9,7 @@
 #include "tests/support/one_state.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/step_storage.h"
 #include "tests/support/thread_cohort.h"
 #include "tests/support/toy_state.h"
 
@@ -20,6 +21,7 @@ using tests::HasCode;
 using tests::IsOk;
 using tests::OneState;
 using tests::SpawnRanks;
+using tests::StepStorage;
 using tests::ThreadCohort;
 using tests::ToyRank;
 using tests::ToySpans;
@@ -36,6 +38,28 @@ TEST_CASE("a state of another model is refused, with both sides in the message")
   wanted = one.spans;
   wanted.pop_back();
   CHECK_THAT(one.RestoreTo(wanted), HasCode(Code::kIncompatible, "the program has nothing more"));
+}
+
+TEST_CASE("a pack that goes to the trash at any moment of a restore is brought back") {
+  OneState one(1, ToySpans::SmallModel(false));
+  const Paths paths("/store");
+  const ObjectId pack = one.record.packs[0].pack;
+  REQUIRE_THAT(one.disk.MakeDir(paths.TrashDir()), IsOk());
+  REQUIRE_THAT(one.disk.MakeDir(paths.TrashOf(1)), IsOk());
+  int moments = 0;
+  for (int at = 1;; ++at) {
+    StepStorage steps(one.disk, at, [&] {
+      REQUIRE_THAT(one.disk.Rename(one.store->PackPath(pack), paths.Trashed(1, pack)), IsOk());
+    });
+    const std::unique_ptr<Store> store = *Store::Open("/store", false, steps);
+    SoloCohort solo;
+    INFO("at call " << at);
+    CHECK_THAT(tests::CheckRestores(*store, one.record, one.spans, solo), IsOk());
+    if (!steps.ran()) break;
+    REQUIRE_THAT(one.store->EnsurePacks(one.record, IfPruned::kRefuse), IsOk());
+    moments = at;
+  }
+  CHECK(moments > 5);
 }
 
 TEST_CASE("resume passes over states whose packs are gone, cut or rotten in their header") {
