@@ -263,7 +263,7 @@ TEST_CASE("a pruned state keeps its place, and its bytes until gc has waited out
           "[cli]") {
   Box box("prune");
   REQUIRE_THAT(box.Fill(), IsOk());
-  CHECK(box.OnStore("prune r@100").Says("younger than"));  // made just now: nothing goes
+  CHECK(box.OnStore("prune r@100").Says("--apply sets the marks"));
   CHECK(box.OnStore("prune").code == 2);
   CHECK(box.OnStore("prune --keep lasst").Says("did you mean 'last'?"));
   CHECK(box.OnStore("gc").Says("would free 0 B"));
@@ -273,6 +273,19 @@ TEST_CASE("a pruned state keeps its place, and its bytes until gc has waited out
   CHECK(box.OnStore("scope list").Says("1 state"));
   CHECK(box.OnStore("prune r@100 --apply").Says("kept: open scope sweep"));
   CHECK(box.OnStore("scope close sweeep").Says("did you mean 'sweep'?"));
+  CHECK(box.OnStore("scope close sweep").code == 0);
+  CHECK(box.OnStore("prune --expired").Says("scope sweep is closed"));
+  CHECK(box.OnStore("prune r@100 --reason diverged --apply").Says("1 state marked"));
+  CHECK(box.OnStore("gc --apply --grace=1h").Says("freed 0 B"));  // it is younger than that
+  CHECK(box.OnStore("prune r@100 --undo").Says("is whole again"));
+  CHECK(box.OnStore("prune r@100 --reason diverged --apply").code == 0);
+  CHECK(box.OnStore("gc --grace=0s").Says("pruned r@100"));
+  CHECK(box.OnStore("gc --apply --grace=0s").Says("in 1 packs, epoch 2"));
+  CHECK(box.OnStore("log --graph").Says("○"));
+  CHECK(box.OnStore("show r@100").Says("r@100, pruned"));
+  CHECK(box.OnStore("diff r@100 r@200").Says("(diverged); its bytes are gone"));
+  CHECK(box.OnStore("fork r@100 --name late").Says("was pruned by"));
+  CHECK(box.OnStore("prune r@100 --undo").code == 1);
   CHECK(box.OnStore("annotate r@100 stemma.pruned=x").code == 2);
   CHECK(box.OnStore("fsck").code == 0);
 }

@@ -19,11 +19,11 @@ using lineage::PruneItem;
 using lineage::StateId;
 using Reasons = std::map<StateId, std::string>;  // each state that may go, and why
 
-constexpr double kGraceS = 600;
+constexpr double kGraceS = 0;  // being young delays gc, not the mark
 
 constexpr char kNotes[] =
     "A prune is a mark: node, edges and metrics stay, and so do the bytes until `stemma gc`. What\n"
-    "a tag, an open scope, a living run's head, a fork or a young age holds stays in any case.\n"
+    "a tag, an open scope, a living run's head or a fork holds stays in any case.\n"
     "\n"
     "Examples\n"
     "  stemma prune r50@12000 r50@13000 --reason diverged       what it would free\n"
@@ -156,10 +156,11 @@ Result<int> RunPrune(const Arguments& arguments) {
   size_t marked = 0;
   if (request.apply) STEMMA_RETURN_IF_ERROR(Apply(*store, plan, wanted, &marked));
   if (request.json) return 0;
-  Print(request.apply ? std::to_string(marked) + " states marked; `stemma gc --apply` frees " +
-                            HumanBytes(plan.freed_bytes) + "\n"
-                      : "would free " + HumanBytes(plan.freed_bytes) +
-                            "; --apply sets the marks, `stemma prune --undo` takes them back\n");
+  Print(request.apply
+            ? std::to_string(marked) + (marked == 1 ? " state" : " states") +
+                  " marked; `stemma gc --apply` frees " + HumanBytes(plan.freed_bytes) + "\n"
+            : "would free " + HumanBytes(plan.freed_bytes) +
+                  "; --apply sets the marks, `stemma prune --undo` takes them back\n");
   return 0;
 }
 
