@@ -55,6 +55,7 @@ class Builder {
     index_.warnings = graph_.warnings;
     const std::vector<const Record*> order = InOrder(graph_);
     for (Row row = 0; row < order.size(); ++row) row_of_[order[row]->id] = row;
+    for (const auto& [name, scope] : ScopesIn(graph_.notes)) index_.scopes[name] = scope.open;
     for (const auto& [name, run] : graph_.runs) AddRun(run);
     for (const Record* record : order) AddState(*record);
     for (const auto& [name, tag] : graph_.tags) {
@@ -96,7 +97,7 @@ class Builder {
     index_.logical_bytes.push_back(bytes.logical);
     index_.own_bytes.push_back(bytes.own);
     index_.shared_bytes.push_back(bytes.shared);
-    index_.flags.push_back(FlagsOf(record));
+    index_.flags.push_back(IsSuspect(record) ? kSuspectFlag : 0);
     index_.settings.push_back(SettingsOf(record));
     index_.edge.push_back(HowMade(record));
     index_.parent_begin.push_back(static_cast<uint32_t>(index_.parents.size()));
@@ -112,13 +113,6 @@ class Builder {
     for (const auto& [key, value] : attributes) {
       index_.attributes[key].Add(row, index_.ValueOf(value));
     }
-  }
-
-  uint8_t FlagsOf(const Record& record) const {
-    uint8_t flags = IsSuspect(record) ? kSuspectFlag : 0;
-    if (IsPruned(graph_, record.id)) flags |= kPrunedFlag;
-    if (IsQuarantined(graph_, record.id)) flags |= kQuarantinedFlag;
-    return flags;
   }
 
   uint32_t SettingsOf(const Record& record) {

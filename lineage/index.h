@@ -72,7 +72,7 @@ struct TagRow {
 struct ScopeRow {
   std::string name;
   bool open = false;
-  std::vector<Row> members;  // ascending
+  Column<Row> members;  // ascending
 };
 
 // Bits of Index::flags.

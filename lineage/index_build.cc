@@ -10,8 +10,10 @@
 
 #include "core/bytes.h"
 #include "core/toml.h"
+#include "lineage/graph.h"
 #include "lineage/index_draft.h"
 #include "lineage/log.h"
+#include "lineage/marks.h"
 #include "lineage/run_logs.h"
 #include "lineage/run_rows.h"
 #include "lineage/settle.h"
@@ -124,6 +126,7 @@ class Builder {
 
   Index Build(StoreFiles* files) {
     const Notes notes = ReadNotes(copies_, files, &draft_.warnings);
+    for (const auto& [name, scope] : ScopesIn(notes)) draft_.scopes[name] = scope.open;
     runs_ = ReadRows(copies_, files);
     settled_ = Settle(runs_);
     for (size_t run = 0; run < runs_.size(); ++run) AddRun(run);
@@ -192,8 +195,17 @@ class Builder {
       }
     }
     const bool root = state.parents.begin == state.parents.end;
-    draft_.edge.push_back(root ? EdgeKind::kTrain : run.parents[state.parents.begin].kind);
+    draft_.edge.push_back(root ? EdgeOfRoot(run, state) : run.parents[state.parents.begin].kind);
     AddBytes(run, state, std::move(of_parents));
+  }
+
+  // As HowMade.
+  static EdgeKind EdgeOfRoot(const RunRows& run, const StateRow& state) {
+    const PairList& list = run.attributes;
+    for (uint32_t i = state.attributes.begin; i < state.attributes.end; ++i) {
+      if (list.keys[list.key[i]] == kImportFile) return EdgeKind::kImport;
+    }
+    return EdgeKind::kTrain;
   }
 
   void AddBytes(const RunRows& run, const StateRow& state,

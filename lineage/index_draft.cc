@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "lineage/marks.h"
+
 namespace stemma::lineage::internal {
 namespace {
 
@@ -77,8 +79,32 @@ void IndexDraft::AddChildren(Index* index) const {
   index->children = std::move(children);
 }
 
+void IndexDraft::ApplyMarks(Index* index) {
+  for (const auto& [key, flag] :
+       {std::pair(kPrunedKey, kPrunedFlag), std::pair(kQuarantinedKey, kQuarantinedFlag)}) {
+    const auto column = attributes.find(key);
+    if (column == attributes.end()) continue;
+    for (size_t i = 0; i < column->second.at.size(); ++i) {
+      const Value& value = column->second.values[i];
+      const bool set = value.kind == ValueKind::kText && !texts_[value.bits].empty();
+      if (set) flags[column->second.at[i]] |= flag;
+    }
+  }
+  for (const auto& [name, open] : scopes) {
+    std::vector<Row> members;
+    const auto column = attributes.find(ScopeKey(name));
+    for (size_t i = 0; column != attributes.end() && i < column->second.at.size(); ++i) {
+      const Value& value = column->second.values[i];
+      const bool member = value.kind == ValueKind::kBool && value.bits != 0;
+      if (member) members.push_back(column->second.at[i]);
+    }
+    index->scopes.push_back({name, open, std::move(members)});
+  }
+}
+
 Index IndexDraft::Finish() {
   Index index;
+  ApplyMarks(&index);
   parent_begin.push_back(static_cast<uint32_t>(parents.size()));
   index.id = IdColumn(std::move(id));
   index.run = std::move(run);

@@ -57,6 +57,7 @@ struct IndexDraft {
   ColumnDraft suspect;
   std::vector<RunRow> runs;
   std::vector<TagRow> tags;
+  std::map<std::string, bool> scopes;  // name: is it open; members follow from attributes
   std::vector<std::string> warnings;
   uint64_t stored_bytes = 0;
 
@@ -66,6 +67,8 @@ struct IndexDraft {
   Index Finish();  // call once, last
 
  private:
+  // What marks (marks.h) say of states: flags, members of scopes.
+  void ApplyMarks(Index* index);
   void AddChildren(Index* index) const;
 
   std::deque<std::string> texts_;  // stays where it is: `known_` looks into it

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kMagic = "STMIDX1\n";
 constexpr uint32_t kByteOrder = 0x01020304;
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kPreludeBytes = 64;
 constexpr uint64_t kAlign = 64;
 
@@ -165,6 +165,13 @@ void VisitIndex(AnyIndex& index, Side& side) {
     side.Number(run.head);
     side.Number(run.newest_incarnation);
   });
+  side.List(index.scopes, [&](auto& scope) {
+    side.Text(scope.name);
+    uint32_t open = scope.open ? 1 : 0;
+    side.Number(open);
+    if constexpr (!std::is_const_v<AnyIndex>) scope.open = open != 0;
+    side.Array(scope.members);
+  });
 }
 
 template <typename AnySegment, typename Side>
@@ -300,6 +307,9 @@ bool CheckRows(const Index& index) {
   }
   for (const RunRow& run : index.runs) {
     if (!Below(run.states, rows) || (run.head != kNoRow && run.head >= rows)) return false;
+  }
+  for (const ScopeRow& scope : index.scopes) {
+    if (!Below(scope.members, rows)) return false;
   }
   const uint32_t* seen = nullptr;
   return Begins(index.parent_begin, rows, index.parents.size()) &&

@@ -25,6 +25,12 @@ bool Says(const AttributeValue* value) {
   return text != nullptr && !text->empty();
 }
 
+std::optional<double> SecondsIn(const AttributeValue& value) {
+  if (const double* seconds = std::get_if<double>(&value)) return *seconds;
+  if (const int64_t* seconds = std::get_if<int64_t>(&value)) return static_cast<double>(*seconds);
+  return std::nullopt;
+}
+
 Result<Scope> FindScope(const Graph& graph, const std::string& name) {
   const std::map<std::string, Scope> scopes = ScopesOf(graph);
   const auto found = scopes.find(name);
@@ -61,10 +67,7 @@ bool IsMarked(const Graph& graph, const StateId& id, std::string_view key) {
 
 std::optional<double> SecondsOf(const Graph& graph, const StateId& id, std::string_view key) {
   const AttributeValue* value = MarkOf(graph, id, key);
-  if (value == nullptr) return std::nullopt;
-  if (const double* seconds = std::get_if<double>(value)) return *seconds;
-  if (const int64_t* seconds = std::get_if<int64_t>(value)) return static_cast<double>(*seconds);
-  return std::nullopt;
+  return value == nullptr ? std::nullopt : SecondsIn(*value);
 }
 
 bool IsPruned(const Graph& graph, const StateId& id) { return Says(NoteOf(graph, id, kPrunedKey)); }
@@ -87,18 +90,25 @@ bool IsForkPoint(const Graph& graph, const StateId& id) {
   return false;
 }
 
-std::map<std::string, Scope> ScopesOf(const Graph& graph) {
+std::map<std::string, Scope> ScopesIn(
+    const std::map<StateId, std::map<std::string, AttributeValue>>& all) {
   std::map<std::string, Scope> scopes;
-  for (const auto& [target, notes] : graph.notes) {
+  for (const auto& [target, notes] : all) {
     const auto name = notes.find(kScopeNameKey);
     if (name == notes.end() || !std::holds_alternative<std::string>(name->second)) continue;
     Scope scope;
     scope.name = std::get<std::string>(name->second);
     if (ScopeTarget(scope.name) != target) continue;
-    scope.open = IsMarked(graph, target, kScopeOpenKey);
-    scope.ttl_s = SecondsOf(graph, target, kTtlKey);
+    const auto open = notes.find(kScopeOpenKey), ttl = notes.find(kTtlKey);
+    scope.open = open != notes.end() && Says(&open->second);
+    if (ttl != notes.end()) scope.ttl_s = SecondsIn(ttl->second);
     scopes[scope.name] = std::move(scope);
   }
+  return scopes;
+}
+
+std::map<std::string, Scope> ScopesOf(const Graph& graph) {
+  std::map<std::string, Scope> scopes = ScopesIn(graph.notes);
   const auto join = [&](const StateId& id, const std::map<std::string, AttributeValue>& marks) {
     for (auto at = marks.lower_bound(std::string(kScopeKeyPrefix)); at != marks.end(); ++at) {
       if (at->first.rfind(kScopeKeyPrefix, 0) != 0) break;

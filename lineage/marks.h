@@ -63,6 +63,9 @@ struct Scope {
   std::vector<StateId> members;
 };
 std::map<std::string, Scope> ScopesOf(const Graph& graph);
+// The same from the notes alone: without members.
+std::map<std::string, Scope> ScopesIn(
+    const std::map<StateId, std::map<std::string, AttributeValue>>& notes);
 
 Status OpenScope(Store& store, const std::string& name, std::optional<double> ttl_s);
 // kNotFound with the nearest name; kInvalidArgument when it is closed already.

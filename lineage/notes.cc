@@ -29,7 +29,7 @@ Result<AllNotes> ReadAllNotes(Storage& storage, const Paths& paths) {
     const std::string path = paths.NotesDir() + "/" + file;
     ReadFrames(
         storage, path, SegmentKind::kNotes,
-        [&](const Frame& frame) -> Status {
+        [&](const FrameView& frame) -> Status {
           if (frame.type != FrameType::kNote) return {};
           STEMMA_ASSIGN_OR_RETURN(NoteEntry note, DecodeNote(frame.payload));
           all.notes.push_back({std::move(note), path});

@@ -124,9 +124,7 @@ Status ReadPart(const Store& store, const Record& record, PackReader& pack, cons
   for (uint64_t done = 0; done < part.count; done += step) {
     const uint64_t count = std::min(step, part.count - done), first = part.first + done;
     buffer->resize(count * part.element_bytes);
-    const auto read = [&] {
-      return pack.Read(part.span, part.rank, first, count, buffer->data());
-    };
+    const auto read = [&] { return pack.Read(part.span, part.rank, first, count, buffer->data()); };
     Status got = read();
     if (got.code() == Code::kNotFound) {
       STEMMA_RETURN_IF_ERROR(store.EnsurePacks(record, IfPruned::kRefuse));

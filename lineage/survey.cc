@@ -111,7 +111,7 @@ class Surveyor {
     for (const uint32_t segment : segments) {
       internal::ReadFrames(
           storage_, paths_.LogSegment(run, number, segment), SegmentKind::kLog,
-          [&](const Frame& frame) { return TakeFrame(frame, &open, facts); }, &unreadable_,
+          [&](const FrameView& frame) { return TakeFrame(frame, &open, facts); }, &unreadable_,
           &warnings);
     }
     for (const IntentEntry& intent : open) {
@@ -122,7 +122,8 @@ class Surveyor {
     return {};
   }
 
-  Status TakeFrame(const Frame& frame, std::vector<IntentEntry>* open, IncarnationFacts* facts) {
+  Status TakeFrame(const FrameView& frame, std::vector<IntentEntry>* open,
+                   IncarnationFacts* facts) {
     switch (frame.type) {
       case FrameType::kIntent: {
         STEMMA_ASSIGN_OR_RETURN(IntentEntry intent, DecodeIntent(frame.payload));

@@ -174,11 +174,11 @@ std::string ExplainText(const Part& part) {
   return text;
 }
 
-Result<std::vector<Column>> ColumnsOf(const Query& query, const Index& index, int64_t now_ms) {
+Result<std::vector<QueryColumn>> ColumnsOf(const Query& query, const Index& index, int64_t now_ms) {
   std::vector<const Node*> words;
   ValueWords(query.syntax().root, false, &words);
   if (query.syntax().order) ValueWords(*query.syntax().order, true, &words);
-  std::vector<Column> columns;
+  std::vector<QueryColumn> columns;
   std::set<std::string> names;
   for (const Node* word : words) {
     STEMMA_ASSIGN_OR_RETURN(query::Path path, query::BindPath(word->text, index, now_ms, true));

@@ -118,11 +118,11 @@ Result<Row> OneOf(const Answer& answer, const Index& index);
 std::string ExplainText(const Part& part);
 
 // The paths that the query speaks of, in full and each once, in the order of the text.
-struct Column {
+struct QueryColumn {
   std::string name;
   std::function<Scalar(Row)> at;  // refers to the index
 };
-Result<std::vector<Column>> ColumnsOf(const Query& query, const Index& index,
-                                      int64_t now_ms = UnixMs());
+Result<std::vector<QueryColumn>> ColumnsOf(const Query& query, const Index& index,
+                                           int64_t now_ms = UnixMs());
 
 }  // namespace stemma::lineage

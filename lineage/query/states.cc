@@ -66,7 +66,7 @@ class IndexTree {
   }
   bool IsOf(State row, const Run& run) const { return &index_.runs[index_.run[row]] == &run; }
 
-  const StateId& IdOf(State row) const { return index_.id[row]; }
+  StateId IdOf(State row) const { return StateId(index_.id[row]); }
   std::string NameOf(State row) const {
     return index_.runs[index_.run[row]].name + "@" + std::to_string(index_.step[row]);
   }

@@ -66,6 +66,12 @@ inline void CheckSameIndex(const Index& a, const Index& b) {
     CHECK(a.runs[i].head == b.runs[i].head);
     CHECK(a.runs[i].newest_incarnation == b.runs[i].newest_incarnation);
   }
+  REQUIRE(a.scopes.size() == b.scopes.size());
+  for (size_t i = 0; i < a.scopes.size(); ++i) {
+    CHECK(a.scopes[i].name == b.scopes[i].name);
+    CHECK(a.scopes[i].open == b.scopes[i].open);
+    CHECK((a.scopes[i].members == b.scopes[i].members));
+  }
   REQUIRE(a.tags.size() == b.tags.size());
   for (size_t i = 0; i < a.tags.size(); ++i) {
     CHECK(a.tags[i].name == b.tags[i].name);

@@ -57,7 +57,7 @@ class Flags {
   };
   struct Positional {
     std::string metavar, help;
-    std::string* value;                // null: any number of words
+    std::string* value;  // null: any number of words
     bool optional;
     std::vector<std::string>* values;  // null: one word
   };

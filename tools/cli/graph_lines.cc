@@ -139,7 +139,7 @@ class Lanes {
     std::string line;
     for (size_t i = 0; i < waits_.size(); ++i) {
       if (i > 0) line += " ";
-      line += i == lane              ? (pruned ? glyphs_.pruned : glyphs_.state)
+      line += i == lane             ? (pruned ? glyphs_.pruned : glyphs_.state)
               : waits_[i] == kNoRow ? " "
                                     : glyphs_.lane;
     }

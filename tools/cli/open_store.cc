@@ -56,7 +56,7 @@ Result<lineage::StateId> OneState(const OpenedStore& opened, const std::string& 
   STEMMA_ASSIGN_OR_RETURN(const lineage::Query query, lineage::ParseQuery(text));
   const lineage::Index index = lineage::IndexOf(opened.graph, *opened.store);
   STEMMA_ASSIGN_OR_RETURN(const lineage::Row row, lineage::One(query, index));
-  return index.id[row];
+  return lineage::StateId(index.id[row]);
 }
 
 std::string Words(const lineage::Graph& graph, const lineage::StateId& id) {

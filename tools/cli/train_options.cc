@@ -17,8 +17,9 @@ Status ReadStored(const std::string& run, const std::string& store_path, Setting
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId head, lineage::Resolve(graph, run + "@"));
   const lineage::ObjectId& settings = graph.states.at(head).settings;
   if (settings.empty()) {
-    return {Code::kIncompatible, run + "@ was stored without settings, as imported states are: no "
-                                       "training can go on from it"};
+    return {Code::kIncompatible, run +
+                                     "@ was stored without settings, as imported states are: no "
+                                     "training can go on from it"};
   }
   STEMMA_ASSIGN_OR_RETURN(const std::string text, store->GetBlob(settings));
   return list->ReadText(text, "settings of " + run + "@");

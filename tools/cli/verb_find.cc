@@ -13,8 +13,8 @@
 namespace stemma::cli {
 namespace {
 
-using lineage::Column;
 using lineage::Index;
+using lineage::QueryColumn;
 using lineage::Row;
 using lineage::Scalar;
 
@@ -58,23 +58,23 @@ void PrintCsvRow(const std::vector<std::string>& cells) {
 
 // id, run, step and the like first, then what the query speaks of.
 Status PrintCsv(const Index& index, const std::vector<Row>& rows,
-                const std::vector<Column>& mentioned) {
+                const std::vector<QueryColumn>& mentioned) {
   STEMMA_ASSIGN_OR_RETURN(
       const lineage::Query always,
       lineage::ParseQuery("exists(run) & exists(step) & exists(incarnation) & exists(samples) & "
                           "exists(epoch) & exists(time)"));
-  STEMMA_ASSIGN_OR_RETURN(std::vector<Column> columns, lineage::ColumnsOf(always, index));
+  STEMMA_ASSIGN_OR_RETURN(std::vector<QueryColumn> columns, lineage::ColumnsOf(always, index));
   std::set<std::string> known;
-  for (const Column& column : columns) known.insert(column.name);
-  for (const Column& column : mentioned) {
+  for (const QueryColumn& column : columns) known.insert(column.name);
+  for (const QueryColumn& column : mentioned) {
     if (known.insert(column.name).second) columns.push_back(column);
   }
   std::vector<std::string> head = {"id"};
-  for (const Column& column : columns) head.push_back(column.name);
+  for (const QueryColumn& column : columns) head.push_back(column.name);
   PrintCsvRow(head);
   for (const Row row : rows) {
     std::vector<std::string> cells = {Hex(index.id[row])};
-    for (const Column& column : columns) cells.push_back(lineage::TextOf(column.at(row)));
+    for (const QueryColumn& column : columns) cells.push_back(lineage::TextOf(column.at(row)));
     PrintCsvRow(cells);
   }
   return {};
@@ -82,13 +82,13 @@ Status PrintCsv(const Index& index, const std::vector<Row>& rows,
 
 // Records say more than columns do.
 Status PrintJson(const IndexedStore& opened, const std::vector<Row>& rows,
-                 const std::vector<Column>& mentioned) {
+                 const std::vector<QueryColumn>& mentioned) {
   STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, opened.store->Load());
   for (const Row row : rows) {
     const auto found = graph.states.find(opened.index.id[row]);
     if (found == graph.states.end()) continue;
     std::vector<std::pair<std::string, JsonValue>> values;
-    for (const Column& column : mentioned) {
+    for (const QueryColumn& column : mentioned) {
       const auto add = [&values, &column](const auto& value) {
         using Kind = std::decay_t<decltype(value)>;
         if constexpr (!std::is_same_v<Kind, std::monostate>) values.push_back({column.name, value});
@@ -103,10 +103,10 @@ Status PrintJson(const IndexedStore& opened, const std::vector<Row>& rows,
 // The lines of `stemma log` in the query's order. What the query speaks of and the line does not
 // show comes last.
 void PrintLines(const Index& index, const std::vector<Row>& rows,
-                const std::vector<Column>& mentioned) {
+                const std::vector<QueryColumn>& mentioned) {
   const std::string prefix = "metric.";
   std::string metric = "loss";
-  for (const Column& column : mentioned) {
+  for (const QueryColumn& column : mentioned) {
     if (column.name.rfind(prefix, 0) != 0) continue;
     metric = column.name.substr(prefix.size());
     break;
@@ -117,7 +117,7 @@ void PrintLines(const Index& index, const std::vector<Row>& rows,
   std::vector<std::vector<std::string>> lines;
   for (const Row row : rows) {
     lines.push_back(RowOf(index, row, metric, left_behind[row]).cells);
-    for (const Column& column : mentioned) {
+    for (const QueryColumn& column : mentioned) {
       if (shown.count(column.name)) continue;
       const std::string value = lineage::TextOf(column.at(row));
       lines.back().push_back(value.empty() ? "" : column.name + " " + value);
@@ -134,7 +134,8 @@ Status PrintFound(const IndexedStore& opened, const lineage::Query& query,
     for (const Row row : rows) Print(Hex(index.id[row]) + "\n");
     return {};
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<Column> mentioned, lineage::ColumnsOf(query, index));
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<QueryColumn> mentioned,
+                          lineage::ColumnsOf(query, index));
   if (output.csv) return PrintCsv(index, rows, mentioned);
   if (output.json) return PrintJson(opened, rows, mentioned);
   PrintLines(index, rows, mentioned);

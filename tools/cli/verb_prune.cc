@@ -103,7 +103,8 @@ Status Apply(lineage::Store& store, const lineage::PrunePlan& plan, const Reason
 
 Result<int> Undo(const std::string& path, const std::vector<std::string>& words) {
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
-  STEMMA_ASSIGN_OR_RETURN(const std::set<StateId> states, StatesOfAll(*opened.store, opened.graph, words));
+  STEMMA_ASSIGN_OR_RETURN(const std::set<StateId> states,
+                          StatesOfAll(*opened.store, opened.graph, words));
   for (const StateId& id : states) {
     STEMMA_RETURN_IF_ERROR(UndoPrune(*opened.store, opened.graph, id));
     Print(Words(opened.graph, id) + " is whole again\n");
@@ -148,7 +149,7 @@ Result<int> RunPrune(const Arguments& arguments) {
 
   STEMMA_ASSIGN_OR_RETURN(const auto store, OpenStoreOnly(path));
   STEMMA_ASSIGN_OR_RETURN(const lineage::Survey survey, SurveyStore(*store, kGraceS));
-  STEMMA_ASSIGN_OR_RETURN(const Reasons wanted, Wanted(survey, request));
+  STEMMA_ASSIGN_OR_RETURN(const Reasons wanted, Wanted(*store, survey, request));
   std::set<StateId> states;
   for (const auto& [id, why] : wanted) states.insert(id);
   const lineage::PrunePlan plan = PlanPrune(survey.graph, survey.facts, states);

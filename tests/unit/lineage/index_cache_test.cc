@@ -8,6 +8,7 @@
 
 #include "lineage/faulty_storage.h"
 #include "lineage/log.h"
+#include "lineage/marks.h"
 #include "lineage/memory_storage.h"
 #include "lineage/names.h"
 #include "lineage/record_codec.h"
@@ -118,6 +119,31 @@ struct RandomStore {
     REQUIRE_THAT(store->Annotate(of, key, "note " + std::to_string(Below(5))), tests::IsOk());
   }
 
+  void AddMark() {
+    if (ids.empty()) return;
+    const StateId& of = ids[static_cast<size_t>(Below(static_cast<int>(ids.size())))];
+    const std::string why = Below(3) == 0 ? "" : "why";  // "": taken back
+    const std::string scope = "s" + std::to_string(Below(2));
+    Status marked;
+    switch (Below(5)) {
+      case 0:
+        marked = store->Mark(of, kPrunedKey, why);
+        break;
+      case 1:
+        marked = store->Mark(of, kQuarantinedKey, why);
+        break;
+      case 2:
+        marked = OpenScope(*store, scope, std::nullopt);
+        break;
+      case 3:
+        marked = store->Mark(ScopeTarget(scope), kScopeOpenKey, false);
+        break;
+      default:
+        marked = store->Mark(of, ScopeKey(scope), Below(3) != 0);
+    }
+    REQUIRE_THAT(marked, tests::IsOk());
+  }
+
   void AddTag() {
     if (ids.empty()) return;
     const StateId& of = ids[static_cast<size_t>(Below(static_cast<int>(ids.size())))];
@@ -144,6 +170,7 @@ TEST_CASE("an index is the same from logs, from the cache and from the graph", "
       random.AddLog("run" + std::to_string(random.Below(5)));
       random.AddLog("run" + std::to_string(random.Below(5)));
       random.AddNote();
+      random.AddMark();
       random.AddTag();
       CheckAsLoaded(*random.store);
     }

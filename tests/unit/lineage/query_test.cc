@@ -275,7 +275,7 @@ TEST_CASE("columns are the values that a query speaks of, each once") {
   const auto columns = ColumnsOf(query, family.index);
   REQUIRE(columns.ok());
   std::string names;
-  for (const Column& column : *columns) names += column.name + " ";
+  for (const QueryColumn& column : *columns) names += column.name + " ";
   CHECK(names == "metric.loss hp.optim.lr metric.acc attr.x step ");
   CHECK(TextOf((*columns)[0].at(family.Row('g'))) == "1.5");
   CHECK(TextOf((*columns)[1].at(family.Row('g'))) == "0.5");
