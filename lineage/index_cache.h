@@ -15,8 +15,8 @@
 // is removed and made anew. It is never the truth about anything and may be deleted at any time.
 // Several processes may read and write it at once: it is written aside and renamed.
 //
-// Any thread. Failure: as Store::Load(). A cache that cannot be written is a warning in the
-// process's log and costs the next question its time, nothing else.
+// Any thread. Failure: as Store::Load(). A cache that cannot be written is a line in the
+// process's log (STEMMA_LOG=info) and costs the next question its time, nothing else.
 #pragma once
 
 #include <string>

@@ -34,9 +34,11 @@ struct MemoryStorage::Node {
   Entries Settled(const Node& of) const {
     Entries settled = of.entries;
     for (const auto& [name, node] : of.durable) {
-      if (settled.count(name) == 0 && node->linked && !HasDurableName(node.get(), name, &of)) {
-        settled.emplace(name, node);
-      }
+      if (settled.count(name) != 0 || !node->linked) continue;
+      const bool named_here =
+          std::any_of(of.entries.begin(), of.entries.end(),
+                      [&node = node](const auto& entry) { return entry.second == node; });
+      if (!named_here && !HasDurableName(node.get(), name, &of)) settled.emplace(name, node);
     }
     return settled;
   }

@@ -55,28 +55,31 @@ class RestoringImpl final : public Restoring {
         first_state_(std::move(state)),
         missing_(spans, 0) {
     Divide(Cut(plan.parts), rank, readers);
+    end_ = tasks_.size();
     const size_t wanted = std::min(kReaders, tasks_.size());
     try {
       while (threads_.size() < wanted) threads_.emplace_back([this] { ReadTasks(); });
     } catch (const std::system_error&) {  // the system has no more threads
-      if (threads_.empty()) ReadTasks();
     }
+    if (threads_.empty()) ReadTasks();
+    const MutexLock lock(mutex_);
+    readers_ = std::max<size_t>(1, threads_.size());
   }
 
   ~RestoringImpl() override {
-    stop_ = true;
+    end_ = 0;
     for (std::thread& thread : threads_) thread.join();
   }
 
   Status WaitFor(size_t span) override {
     std::unique_lock<Mutex> lock(mutex_);
-    done_.wait(lock, [&] { return !status_.ok() || missing_[span] == 0; });
+    done_.wait(lock, [&] { return ended_ == readers_ || missing_[span] == 0; });
     return missing_[span] == 0 ? Status() : status_;
   }
 
   Status WaitAll() override {
     std::unique_lock<Mutex> lock(mutex_);
-    done_.wait(lock, [&] { return !status_.ok() || missing_parts_ == 0; });
+    done_.wait(lock, [&] { return ended_ == readers_ || missing_parts_ == 0; });
     return status_;
   }
 
@@ -111,27 +114,32 @@ class RestoringImpl final : public Restoring {
 
   void ReadTasks() {
     std::unique_ptr<OpenState> state = TakeOpenState();
+    for (size_t task = next_++; task < end_; task = next_++) {
+      const Status read = ReadTask(tasks_[task], &state);
+      if (!read.ok()) Fail(task, read);
+    }
+    const MutexLock lock(mutex_);
+    ++ended_;
+    done_.notify_all();
+  }
+
+  Status ReadTask(const Task& task, std::unique_ptr<OpenState>* state) {
+    if (*state == nullptr) {
+      STEMMA_ASSIGN_OR_RETURN(*state, OpenWhole(store_, record_));
+    }
     PackReader* last = nullptr;
     std::string buffer;
-    for (size_t task = next_++; task < tasks_.size(); task = next_++) {
-      if (state == nullptr) {
-        auto opened = OpenWhole(store_, record_);
-        if (!opened.ok()) return Fail(opened.status());
-        state = *std::move(opened);
-      }
-      for (size_t i = tasks_[task].first; i < tasks_[task].last; ++i) {
-        if (stop_) return;
-        const RestorePart& part = parts_[i];
-        PackReader* const pack = state->packs[part.pack].get();
-        if (last != nullptr && last != pack) last->Forget();
-        last = pack;
-        const Status read = ReadPart(store_, record_, *pack, part, sink_, &buffer);
-        if (!read.ok()) return Fail(read);
-        const MutexLock lock(mutex_);
-        --missing_parts_;
-        if (--missing_[part.wanted] == 0) done_.notify_all();
-      }
+    for (size_t i = task.first; i < task.last && end_ > 0; ++i) {
+      const RestorePart& part = parts_[i];
+      PackReader* const pack = (*state)->packs[part.pack].get();
+      if (last != nullptr && last != pack) last->Forget();
+      last = pack;
+      STEMMA_RETURN_IF_ERROR(ReadPart(store_, record_, *pack, part, sink_, &buffer));
+      const MutexLock lock(mutex_);
+      --missing_parts_;
+      if (--missing_[part.wanted] == 0) done_.notify_all();
     }
+    return {};
   }
 
   std::unique_ptr<OpenState> TakeOpenState() {
@@ -139,11 +147,11 @@ class RestoringImpl final : public Restoring {
     return std::move(first_state_);
   }
 
-  void Fail(Status status) {
-    stop_ = true;
+  // The tasks before it go on: what they read is whole.
+  void Fail(size_t task, Status status) {
     const MutexLock lock(mutex_);
+    end_ = std::min<size_t>(end_, task);
     if (status_.ok()) status_ = std::move(status).Within(StateInWords(record_));
-    done_.notify_all();
   }
 
   const Store& store_;
@@ -153,12 +161,14 @@ class RestoringImpl final : public Restoring {
   std::vector<SharedPart> shared_;
   std::vector<Task> tasks_;
   std::atomic<size_t> next_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<size_t> end_{0};  // of the tasks that are read
   Mutex mutex_;
   std::condition_variable_any done_;
   std::unique_ptr<OpenState> first_state_ STEMMA_GUARDED_BY(mutex_);
   std::vector<size_t> missing_ STEMMA_GUARDED_BY(mutex_);  // parts, by span
   size_t missing_parts_ STEMMA_GUARDED_BY(mutex_) = 0;
+  size_t readers_ STEMMA_GUARDED_BY(mutex_) = 0;  // threads that were begun, and that have ended
+  size_t ended_ STEMMA_GUARDED_BY(mutex_) = 0;
   Status status_ STEMMA_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };

@@ -8,6 +8,7 @@
 #include "lineage/memory_storage.h"
 #include "lineage/pack.h"
 #include "lineage/safetensors.h"
+#include "lineage/verify.h"
 #include "tests/fuzz/fuzz.h"
 
 #include "tests/support/lineage_samples.h"
@@ -55,7 +56,7 @@ void ReadPack(Parts parts) {
     std::string bytes(piece.count * SizeOf(span.dtype), '?');
     (void)(*pack)->Read(piece.span, piece.rank, piece.first, piece.count, bytes.data());
   }
-  (void)(*pack)->Verify();
+  (void)lineage::VerifyPack(disk, "/pack", **pack);
 }
 
 // Three bytes each: where, in header or data, and what is there instead.

@@ -9,6 +9,7 @@
 #include "core/bytes.h"
 #include "lineage/graph.h"
 #include "lineage/index.h"
+#include "lineage/marks.h"
 #include "lineage/memory_storage.h"
 #include "lineage/query/query.h"
 #include "lineage/store.h"
@@ -46,10 +47,12 @@ class Family {
     graph.tags["best"] = {"best", 1, Id('g'), "", "", 0};
     graph.tags["lost"] = {"lost", 1, FromHex(std::string(64, '9')), "", "", 0};
     LinkGraph(&graph);
+    graph.notes[Id('a')][kPrunedKey] = std::string("small");
+    graph.notes[Id('d')][kQuarantinedKey] = std::string("bytes differ");
+    graph.notes[ScopeTarget("sweep")] = {{kScopeNameKey, std::string("sweep")},
+                                         {kScopeOpenKey, true}};
+    for (const char letter : {'c', 'g'}) graph.notes[Id(letter)][ScopeKey("sweep")] = true;
     index = IndexOf(graph, *store);
-    index.scopes = {{"sweep", true, {Row('c'), Row('g')}}};
-    index.flags[Row('a')] |= kPrunedFlag;
-    index.flags[Row('d')] |= kQuarantinedFlag;
   }
 
   static std::string Digits(char letter) {
