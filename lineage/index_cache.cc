@@ -172,7 +172,7 @@ class Loading {
       done = internal::WriteIndexFile(storage_, path_, RealPath(store_.path()), files, index, kept);
     }
     if (done.ok()) return;
-    LogInfo(
+    LogDebug(
         "the index cache cannot be written, so the next question takes as long again; set "
         "STEMMA_CACHE to a folder of this machine",
         {{"why", done.message()}});

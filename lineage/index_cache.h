@@ -16,7 +16,7 @@
 // Several processes may read and write it at once: it is written aside and renamed.
 //
 // Any thread. Failure: as Store::Load(). A cache that cannot be written is a line in the
-// process's log (STEMMA_LOG=info) and costs the next question its time, nothing else.
+// process's log (STEMMA_LOG=debug) and costs the next question its time, nothing else.
 #pragma once
 
 #include <string>
