@@ -10,8 +10,9 @@
 
 namespace stemma::models {
 
+// Ranks that were lost say nothing about the state.
 Status Resume::Named(Status why) const {
-  if (why.ok()) return why;
+  if (why.ok() || why.code() == Code::kPeerLost || why.code() == Code::kTimeout) return why;
   const std::string name = lineage::NameOfState(from_);
   return std::move(why).Within("restore " + name +
                                " (the one before it may be whole: stemma fork " + name +
