@@ -128,7 +128,7 @@ Result<ObjectId> WritePack(const PackPlan& plan, const Layout& layout, PieceSour
                            WritableFile& file, const PackWriteOptions& options) {
   STEMMA_CHECK(options.write_bytes > 0 && options.write_bytes % kPackAlign == 0,
                "write_bytes is a multiple of 4096");
-  Stream stream(file, options.write_bytes, plan.header.size());
+  Stream stream(file, std::min(options.write_bytes, plan.file_bytes), plan.header.size());
   STEMMA_RETURN_IF_ERROR(stream.Append(plan.header));
   std::string tile;
   for (const PackPiece& piece : plan.pieces) {

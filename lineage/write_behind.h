@@ -29,7 +29,7 @@ class WriteBehind {
   WriteBehind(const WriteBehind&) = delete;
 
   // Where the next bytes go: `capacity` bytes of memory, another one after each Append.
-  char* buffer() { return buffers_[filling_].get(); }
+  char* buffer();
   uint64_t capacity() const { return capacity_; }
 
   // Hands over the first `bytes` bytes of buffer(). Waits while the append before is under way.
