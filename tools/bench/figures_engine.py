@@ -112,7 +112,7 @@ def one_rank_tax():
     with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
         numbers = pathlib.Path(folder) / "bench.json"
         run([stemma(), "bench", "train", "resnet50", "--bare", "--threads=1", "--size=64",
-             "--batch-size=8", "--num-iters=20", "--num-batches-per-iter=3",
+             "--batch-size=8", "--num-iters=100", "--num-batches-per-iter=1",
              "--num-warmup-batches=3", "--json", numbers], env=environment(), timeout=600)
         row = json.loads(numbers.read_text())
     return row["Engine over bare LibTorch"]["percent"], row["bare"]["step_ms"]
