@@ -12,7 +12,7 @@
 // Method: the argument is brought near 0 and a power series is summed until its next term is below
 // a tenth of a unit in the last place. No fitted coefficients, no tables. Largest errors, measured
 // by tests/unit/models/aigw/elementary_test.cc against long double: Log and Exp 2 units in the last
-// place; CosTurns 1e-15 absolute.
+// place; CosTurns 2e-15 absolute.
 //
 // All inline and free of branches where they are used in loops: CosTurns is vectorised.
 #pragma once

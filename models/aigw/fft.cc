@@ -38,11 +38,8 @@ void Fft(FftDirection direction, std::vector<std::complex<double>>* values) {
     const size_t stride = n / (2 * half);
     for (size_t begin = 0; begin < n; begin += 2 * half) {
       for (size_t k = 0; k < half; ++k) {
-        const std::complex<double> w = twiddles[k * stride], a = v[begin + k];
-        const std::complex<double> b = v[begin + half + k];
-        // Written out: the operator of std::complex looks for infinities.
-        const std::complex<double> c(b.real() * w.real() - b.imag() * w.imag(),
-                                     b.real() * w.imag() + b.imag() * w.real());
+        const std::complex<double> a = v[begin + k];
+        const std::complex<double> c = Times(v[begin + half + k], twiddles[k * stride]);
         v[begin + k] = a + c;
         v[begin + half + k] = a - c;
       }

@@ -17,6 +17,11 @@
 
 namespace stemma::models {
 
+// The product. The operator of std::complex looks for infinities on every call.
+inline std::complex<double> Times(const std::complex<double>& a, const std::complex<double>& b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
 enum class FftDirection { kForward, kInverse };
 
 // REQUIRES: values->size() is a power of two.

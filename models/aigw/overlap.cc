@@ -50,16 +50,8 @@ class Correlation {
   }
 
   std::complex<double> At(double shift) const {
-    const size_t n = products_.size();
-    std::complex<double> sum = 0;
-    for (size_t k = 0; k < n; ++k) {
-      if (products_[k] == 0.) continue;
-      const double f = static_cast<double>(k) - (k > n / 2 ? static_cast<double>(n) : 0);
-      const double angle =
-          kTwoPi * std::remainder(f * shift, static_cast<double>(n)) / static_cast<double>(n);
-      sum += products_[k] * std::complex<double>(std::cos(angle), std::sin(angle));
-    }
-    return sum;
+    const size_t n = products_.size(), half = n / 2 + 1;
+    return Sum(shift, 0, std::min(half, n), 0) + Sum(shift, half, n, n);
   }
 
   // The largest modulus within a sample of `coarse`, where it has one maximum: golden section. The
@@ -88,6 +80,28 @@ class Correlation {
   }
 
  private:
+  // The terms [begin, end), whose frequencies are k - wrap. Within a chunk a term's rotation is the
+  // one before it times a constant; each chunk begins afresh, so rounding errors stay.
+  std::complex<double> Sum(double shift, size_t begin, size_t end, size_t wrap) const {
+    constexpr size_t kChunk = 64;
+    const auto n = static_cast<double>(products_.size());
+    const auto rotation = [&](double f) {
+      const double angle = kTwoPi * std::remainder(f * shift, n) / n;
+      return std::complex<double>(std::cos(angle), std::sin(angle));
+    };
+    const std::complex<double> step = rotation(1);
+    std::complex<double> sum = 0;
+    for (size_t k = begin; k < end;) {
+      const size_t stop = std::min(k + kChunk, end);
+      std::complex<double> w = rotation(static_cast<double>(k) - static_cast<double>(wrap));
+      for (; k < stop; ++k) {
+        sum += Times(products_[k], w);
+        w = Times(w, step);
+      }
+    }
+    return sum;
+  }
+
   Spectrum products_;
 };
 

@@ -20,11 +20,11 @@ constexpr Coefficients kPoints = {0.9807852804032304,  0.8314696123025452,   0.5
                                   0.19509032201612828, -0.19509032201612828, -0.5555702330196022,
                                   -0.8314696123025452, -0.9807852804032304};
 
-// A block's half length as a share of the distance from its middle to the nearest singularity.
-constexpr double kShare = 1.0 / 20;
-constexpr double kMergerDistance = 7.5, kRingdownDistance = 13;
-constexpr int64_t kFewest = 12;     // samples that are worth a block
-constexpr int64_t kMost = 1 << 20;  // samples of one block: its inner index is an int
+// Half a block before t = 0: this share of the distance of its middle from 0, and at least so much.
+constexpr double kShare = 1.0 / 26, kMergerHalf = .35;
+constexpr double kRingdownHalf = .65;  // after 0
+constexpr int64_t kFewest = 12;        // samples that are worth a block
+constexpr int64_t kMost = 1 << 20;     // samples of one block: its inner index is an int
 
 struct Block {
   double middle, half;
@@ -32,9 +32,9 @@ struct Block {
 };
 
 double HalfLength(double begin) {
-  if (begin > 0) return kShare * kRingdownDistance;
+  if (begin > 0) return kRingdownHalf;
   // The middle is half a length nearer to 0 than the beginning.
-  return std::max(-begin * (kShare / (1 + kShare)), kShare * kMergerDistance);
+  return std::max(-begin * (kShare / (1 + kShare)), kMergerHalf);
 }
 
 // The polynomial through `values` at kPoints: divided differences, then ascending powers.

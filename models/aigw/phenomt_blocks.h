@@ -3,15 +3,15 @@
 //
 //   FillByBlocks(wave.stages(), {-10000, 0.1}, 101300, out);
 //
-// Amplitude and phase are slow functions of time: over a block of |t| / 10 they are polynomials of
-// degree 7 to thirteen digits. So they are computed at the 8 Chebyshev points of a block, and each
+// Amplitude and phase are slow functions of time: over a block of |t| / 13 they are polynomials of
+// degree 7 to twelve digits. So they are computed at the 8 Chebyshev points of a block, and each
 // of its samples costs two polynomials and one cosine, without branches, vectorised.
 //
 // A block's length is a fixed share of the distance to the nearest singularity of the region's
 // formulas in the complex plane of t: t = 0 for the inspiral, about 8 M beside t = 0 for the merger
 // (asinh, cosh), more than 13 M beside the axis for the ringdown (exponentials in denominators).
 // The interpolation's error falls with the 8th power of that share. Where a block would hold few
-// samples, these are computed one by one.
+// samples, these are computed one by one: on the published grid, the last 16 M before the peak.
 //
 // Error against PhenomT22::RealPart into doubles, over the whole domain and any grid: below 1e-12
 // (kBlockError), a ten-thousandth of what rounding to float adds.
