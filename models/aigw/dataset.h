@@ -1,5 +1,5 @@
 // The binaries of a run and their waveforms, computed when they are asked for: one of 101,300
-// samples takes about 2 ms, so there is nothing to download and nothing to store.
+// samples takes about 1 ms, so there is nothing to download and nothing to store.
 //
 //   STEMMA_ASSIGN_OR_RETURN(const auto data, AigwDataset::Make(settings, AigwSplit::kTrain));
 //   Binary b = data->BinaryOf(17);

