@@ -15,7 +15,7 @@
 // overlap.h. Everything below 20 Hz is outside the band, and at 60 solar masses that is after the
 // fade.
 //
-// Pure functions; any thread; about 50 ms a binary.
+// Pure functions; any thread; about 25 ms a binary.
 #pragma once
 
 #include <cstdint>

@@ -35,6 +35,11 @@ class Correlation {
   Correlation(const Spectrum& a, const Spectrum& b, const std::vector<double>& weights)
       : products_(a.size()) {
     for (size_t k = 0; k < a.size(); ++k) products_[k] = weights[k] * std::conj(a[k]) * b[k];
+    while (end_ < a.size() && weights[end_] == 0) ++end_;
+    begin_ = end_;
+    for (size_t k = begin_; k < a.size(); ++k) {
+      if (weights[k] != 0) end_ = k + 1;
+    }
   }
 
   // The sample of the largest modulus.
@@ -51,7 +56,8 @@ class Correlation {
 
   std::complex<double> At(double shift) const {
     const size_t n = products_.size(), half = n / 2 + 1;
-    return Sum(shift, 0, std::min(half, n), 0) + Sum(shift, half, n, n);
+    return Sum(shift, begin_, std::min(half, end_), 0) +
+           Sum(shift, std::max(half, begin_), end_, n);
   }
 
   // The largest modulus within a sample of `coarse`, where it has one maximum: golden section. The
@@ -103,6 +109,7 @@ class Correlation {
   }
 
   Spectrum products_;
+  size_t begin_ = 0, end_ = 0;  // where the weights are not 0
 };
 
 }  // namespace
