@@ -24,7 +24,7 @@ template <typename Frequency, typename Amplitude>
 void Fill(const TimeGrid& grid, int64_t first, int64_t end, double* out, Frequency frequency,
           Amplitude amplitude) {
   for (int64_t i = first; i < end; ++i) {
-    const double t = grid.from + static_cast<double>(i) * grid.step;
+    const double t = internal::TimeOf(grid, i);
     const internal::OmegaPhase w = frequency(t);
     out[i] = amplitude(t, w.omega) * std::cos(w.phase);
   }
