@@ -1,5 +1,5 @@
 // The binaries of a run and their waveforms, computed when they are asked for: one of 101,300
-// samples takes about 10 ms, so there is nothing to download and nothing to store.
+// samples takes about 1 ms, so there is nothing to download and nothing to store.
 //
 //   STEMMA_ASSIGN_OR_RETURN(const auto data, AigwDataset::Make(settings, AigwSplit::kTrain));
 //   Binary b = data->BinaryOf(17);
@@ -19,6 +19,7 @@
 #include <string>
 
 #include "core/status.h"
+#include "models/aigw/phenomt.h"
 #include "models/aigw/settings.h"
 #include "models/data/dataset.h"
 
@@ -26,10 +27,6 @@ namespace stemma::models {
 
 // These numbers decide which waveforms are where: never renumber.
 enum class AigwSplit : uint32_t { kTrain = 0, kValidation = 1, kTest = 2 };
-
-struct Binary {
-  double q, s1, s2;  // s1: spin of the heavier hole
-};
 
 class AigwDataset final : public Dataset {
  public:

@@ -1,9 +1,10 @@
 #include "models/aigw/phenomt.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
+#include "models/aigw/phenomt_blocks.h"
+#include "models/aigw/phenomt_regions.h"
 #include "models/aigw/phenomt_setup.h"
 #include "models/aigw/phenomt_tables.h"
 
@@ -19,50 +20,14 @@ Status CheckRange(const char* name, double value, double low, double high) {
   return {Code::kInvalidArgument, text};
 }
 
-// The first sample of the grid, within [first, count], that is not before `t` (or not at it).
-int64_t FirstSample(const TimeGrid& grid, int64_t first, int64_t count, double t, bool after) {
-  int64_t low = first, high = count;
-  while (low < high) {
-    const int64_t middle = low + (high - low) / 2;
-    const double at = grid.from + static_cast<double>(middle) * grid.step;
-    const bool before = after ? at <= t : at < t;
-    (before ? low : high) = before ? middle + 1 : middle;
-  }
-  return low;
-}
-
-template <typename T, typename Frequency, typename Amplitude>
-void Fill(const TimeGrid& grid, int64_t first, int64_t end, T* out, Frequency frequency,
+template <typename Frequency, typename Amplitude>
+void Fill(const TimeGrid& grid, int64_t first, int64_t end, double* out, Frequency frequency,
           Amplitude amplitude) {
   for (int64_t i = first; i < end; ++i) {
-    const double t = grid.from + static_cast<double>(i) * grid.step;
+    const double t = internal::TimeOf(grid, i);
     const internal::OmegaPhase w = frequency(t);
-    out[i] = static_cast<T>(amplitude(t, w.omega) * std::cos(w.phase));
+    out[i] = amplitude(t, w.omega) * std::cos(w.phase);
   }
-}
-
-// One loop per region instead of branches per sample. Between the two cuts the frequency is already
-// the merger's while the amplitude is still the inspiral's, or the other way round.
-template <typename T>
-void FillAll(const PhenomTStages& s, const TimeGrid& grid, int64_t count, T* out) {
-  const double cut = internal::kAmplitudeCut;
-  const auto inspiral = [&](double t) { return internal::Inspiral(s, t); };
-  const auto merger = [&](double t) { return internal::Merger(s, t); };
-  const auto ringdown = [&](double t) { return internal::Ringdown(s, t); };
-  const auto early = [&](double, double omega) { return internal::InspiralAmplitude(s, omega); };
-  const auto middle = [&](double t, double) { return internal::MergerAmplitude(s, t); };
-  const auto late = [&](double t, double) { return internal::RingdownAmplitude(s, t); };
-  const int64_t a = FirstSample(grid, 0, count, std::min(cut, s.t_cut), false);
-  const int64_t b = FirstSample(grid, a, count, std::max(cut, s.t_cut), false);
-  const int64_t c = FirstSample(grid, b, count, 0, true);
-  Fill(grid, 0, a, out, inspiral, early);
-  if (s.t_cut < cut) {
-    Fill(grid, a, b, out, merger, early);
-  } else {
-    Fill(grid, a, b, out, inspiral, middle);
-  }
-  Fill(grid, b, c, out, merger, middle);
-  Fill(grid, c, count, out, ringdown, late);
 }
 
 }  // namespace
@@ -73,10 +38,14 @@ double SpinEffective(double q, double s1, double s2) {
   return (1 + .75 / q) * s1 + (1 + .75 * q) * s2;
 }
 
-Result<PhenomT22> PhenomT22::Make(double q, double s1, double s2) {
+Status CheckBinary(double q, double s1, double s2) {
   STEMMA_RETURN_IF_ERROR(CheckRange("q", q, 1, kMassRatioMax));
   STEMMA_RETURN_IF_ERROR(CheckRange("s1", s1, -kSpinMax, kSpinMax));
-  STEMMA_RETURN_IF_ERROR(CheckRange("s2", s2, -kSpinMax, kSpinMax));
+  return CheckRange("s2", s2, -kSpinMax, kSpinMax);
+}
+
+Result<PhenomT22> PhenomT22::Make(double q, double s1, double s2) {
+  STEMMA_RETURN_IF_ERROR(CheckBinary(q, s1, s2));
   PhenomT22 wave;
   internal::SetUp(q, s1, s2, &wave.s_);
   return wave;
@@ -86,17 +55,25 @@ double PhenomT22::Omega(double t) const { return internal::At(s_, t).omega; }
 
 double PhenomT22::Phase(double t) const { return internal::At(s_, t).phase; }
 
-double PhenomT22::Amplitude(double t) const {
-  if (t < internal::kAmplitudeCut) return internal::InspiralAmplitude(s_, Omega(t));
-  return t <= 0 ? internal::MergerAmplitude(s_, t) : internal::RingdownAmplitude(s_, t);
+double PhenomT22::Amplitude(double t) const { return At(t).amplitude; }
+
+WaveSample PhenomT22::At(double t) const {
+  const internal::OmegaPhase w = internal::At(s_, t);
+  const double amplitude = t < internal::kAmplitudeCut ? internal::InspiralAmplitude(s_, w.omega)
+                           : t <= 0                    ? internal::MergerAmplitude(s_, t)
+                                                       : internal::RingdownAmplitude(s_, t);
+  return {amplitude, w.omega, w.phase};
 }
 
 void PhenomT22::RealPart(const TimeGrid& grid, int64_t count, double* out) const {
-  FillAll(s_, grid, count, out);
+  internal::ForEachRegion(s_, grid, count,
+                          [&](int64_t first, int64_t end, auto frequency, auto amplitude) {
+                            Fill(grid, first, end, out, frequency, amplitude);
+                          });
 }
 
 void PhenomT22::RealPart(const TimeGrid& grid, int64_t count, float* out) const {
-  FillAll(s_, grid, count, out);
+  internal::FillByBlocks(s_, grid, count, out);
 }
 
 Result<double> PhenomT22::Fit(const std::string& name) const {

@@ -5,13 +5,16 @@
 //   STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(2, 0.5, -0.3));
 //   double a = wave.Amplitude(-100), w = wave.Omega(-100), phi = wave.Phase(-100);
 //   std::vector<float> h(101300);
-//   wave.RealPart({-10000, 0.1}, h.size(), h.data());      // about 10 ms
+//   wave.RealPart({-10000, 0.1}, h.size(), h.data());      // about 1 ms
 //
 // Ansatz: arXiv:2004.08302 and arXiv:2012.11923. Everything is float64; the phase is the analytic
 // integral of the frequency in each of its regions, so nothing accumulates over the window.
 //
 // Domain: 1 <= q <= 8 and |spin| <= 0.8, the domain of the data set. The fits extrapolate quietly
 // beyond it, which is why a value outside is an error and not a warning.
+//
+// A waveform is training data, so its bits must not depend on the machine: neither the constants
+// nor what RealPart writes as floats go through the C library's functions, see elementary.h.
 //
 // Plain value; const, so any thread.
 #pragma once
@@ -27,16 +30,27 @@ namespace stemma::models {
 constexpr double kMassRatioMax = 8;
 constexpr double kSpinMax = 0.8;
 
+struct Binary {
+  double q = 1, s1 = 0, s2 = 0;  // s1: spin of the heavier hole
+};
+
 // (q s1 + s2) / (1 + q)
 double ChiEffective(double q, double s1, double s2);
 // sigma1 s1 + sigma2 s2 with sigma1 = 1 + 3/(4q), sigma2 = 1 + 3q/4: the spin that an effective
 // test body feels.
 double SpinEffective(double q, double s1, double s2);
 
+// OK inside the domain; kInvalidArgument names the value and its range.
+Status CheckBinary(double q, double s1, double s2);
+
 // Sample i of a regular grid lies at from + i * step, computed so and never accumulated.
 struct TimeGrid {
   double from = 0;
   double step = 1;  // > 0
+};
+
+struct WaveSample {
+  double amplitude, omega, phase;
 };
 
 // Every intermediate constant, in the order in which they are computed: a test that compares them
@@ -64,11 +78,14 @@ class PhenomT22 {
 
   double Omega(double t) const;  // d phi / dt
   double Amplitude(double t) const;
-  double Phase(double t) const;  // 0 at t = 0
+  double Phase(double t) const;   // 0 at t = 0
+  WaveSample At(double t) const;  // the three of them, bit for bit, at the price of one
 
-  // Re h22 = A cos(phi) on the grid: what the network sees. Bit-identical to the three functions
-  // above for doubles, and rounded once for floats.
+  // Re h22 = A cos(phi) on the grid, sample by sample, bit-identical to the functions above: the
+  // reference.
   void RealPart(const TimeGrid& grid, int64_t count, double* out) const;
+  // What the network sees: within 1e-12 of the reference, then rounded once, ten times as fast.
+  // Sample i depends on the grid and on i, not on `count`. See phenomt_blocks.h.
   void RealPart(const TimeGrid& grid, int64_t count, float* out) const;
 
   const PhenomTStages& stages() const { return s_; }

@@ -1,86 +1,20 @@
 #include "models/aigw/phenomt_setup.h"
 
 #include <algorithm>
-#include <cstring>
-#include <string>
-#include <utility>
 
-#include "core/check.h"
-#include "models/aigw/phenomt_tables.h"
+#include "models/aigw/phenom_fits.h"
 
 namespace stemma::models::internal {
 
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
-constexpr double kEulerGamma = 0.57721566490153286061;
-constexpr double kLn2 = 0.69314718055994530942;
 constexpr double kThetaCollocation[6] = {.33, .45, .55, .65, .75, .82};
 constexpr double kThetaCut = .81;     // the inspiral's frequency ends here
 constexpr double kThetaMerger = .95;  // the merger's frequency is collocated here
 constexpr double kAmplitudeCollocation[3] = {-2000, -250, -150};
 constexpr double kAmplitudeMerger = -25;
 
-double Power(double base, int power) {
-  double result = 1;
-  for (int i = 0; i < std::abs(power); ++i) result *= base;
-  return power < 0 ? 1 / result : result;
-}
-
-double Polynomial(int first, int count, double x) {
-  double result = 0;
-  for (int i = count - 1; i >= 0; --i) result = result * x + kCoefficients[first + i];
-  return result;
-}
-
-double SumAt(const char* name, double eta, double spin, double dchi, double delta) {
-  const GroupSum* found = std::find_if(
-      kSums, kSums + kSumCount, [&](const GroupSum& s) { return std::strcmp(s.name, name) == 0; });
-  STEMMA_CHECK(found != kSums + kSumCount, name);
-  double sum = 0;
-  for (const Group* g = kGroups + found->first; g != kGroups + found->first + found->count; ++g) {
-    sum += g->c * Power(eta, g->e) * Power(spin, g->s) * Power(dchi, g->dchi) *
-           Power(delta, g->delta) * Polynomial(g->num_first, g->num_count, eta) /
-           Polynomial(g->den_first, g->den_count, eta);
-  }
-  return Power(eta, found->eta_power) * sum;
-}
-
 double ThetaTime(double theta, double eta) { return -5 / (eta * Power(theta, 8)); }
-
-// Solves a x = b by LU with partial pivoting; x replaces b. The collocation matrices are
-// Vandermonde-like: double suffices, float never does.
-template <size_t N>
-void Solve(std::array<std::array<double, N>, N> a, std::array<double, N>* b) {
-  for (size_t column = 0; column < N; ++column) {
-    size_t pivot = column;
-    for (size_t row = column + 1; row < N; ++row) {
-      if (std::abs(a[row][column]) > std::abs(a[pivot][column])) pivot = row;
-    }
-    std::swap(a[column], a[pivot]);
-    std::swap((*b)[column], (*b)[pivot]);
-    for (size_t row = column + 1; row < N; ++row) {
-      const double factor = a[row][column] / a[column][column];
-      for (size_t i = column; i < N; ++i) a[row][i] -= factor * a[column][i];
-      (*b)[row] -= factor * (*b)[column];
-    }
-  }
-  for (size_t row = N; row-- > 0;) {
-    for (size_t i = row + 1; i < N; ++i) (*b)[row] -= a[row][i] * (*b)[i];
-    (*b)[row] /= a[row][row];
-  }
-}
-
-template <size_t N>
-void AddSeries(const SeriesTerm* terms, int count, const PhenomTStages& s, double s1, double s2,
-               std::array<double, N>* out) {
-  const double bases[7] = {s.eta, s.delta, s1, s2, kPi, kEulerGamma, kLn2};
-  for (const SeriesTerm* term = terms; term != terms + count; ++term) {
-    double value = term->factor;
-    for (int i = 0; i < 7; ++i) value *= Power(bases[i], term->powers[i]);
-    (*out)[static_cast<size_t>(term->order)] += value;
-  }
-}
 
 void SetRemnant(PhenomTStages* s) {
   const double m1 = (1 + s->delta) / 2, m2 = (1 - s->delta) / 2;
@@ -98,12 +32,12 @@ void SetRemnant(PhenomTStages* s) {
 }
 
 double OmegaOfTheta(const PhenomTStages& s, double theta) {
-  return theta * theta * theta / 4 * InspiralSeries(s, theta, std::log(theta));
+  return theta * theta * theta / 4 * InspiralSeries(s, theta, Log(theta));
 }
 
 // d omega / dt of the inspiral; d theta / dt = eta theta^9 / 40.
 double OmegaSlopeInspiral(const PhenomTStages& s, double t) {
-  const double theta = Theta(s, t), log_theta = std::log(theta);
+  const double theta = Theta(s, t), log_theta = Log(theta);
   double slope = 0;
   for (int n = 13; n >= 1; --n) slope = slope * theta + n * s.k[static_cast<size_t>(n)];
   slope += kThetaLog * (6 * log_theta + 1) * Power(theta, 5);
@@ -113,15 +47,15 @@ double OmegaSlopeInspiral(const PhenomTStages& s, double t) {
 }
 
 double OmegaSlopeMerger(const PhenomTStages& s, double t) {
-  const double sh = s.alpha1 * t, x = std::asinh(sh);
+  const double sh = s.alpha1 * t, x = Asinh(sh);
   const double slope = s.e[1] + x * (2 * s.e[2] + x * (3 * s.e[3] + x * 4 * s.e[4]));
   return -s.omega_ring * slope * s.alpha1 / std::sqrt(1 + sh * sh);
 }
 
 void SetInspiralFrequency(double s1, double s2, PhenomTStages* s) {
-  AddSeries(kTaylorT3Omega, kTaylorT3OmegaCount, *s, s1, s2, &s->k);
+  AddSeries(kTaylorT3Omega, kTaylorT3OmegaCount, s->eta, s->delta, s1, s2, &s->k);
   const double t0 = Sum("t0", *s) + 5 / (s->eta * Power(kThetaCollocation[0], 8));
-  const double theta0 = std::pow(s->eta * t0 / 5, -.125);
+  const double theta0 = Theta(*s, -t0);
   const char* const names[6] = {"", "w_cp1", "w_cp2", "w_cp3", "w_cp4", "w_cp5"};
   std::array<std::array<double, 6>, 6> a;
   std::array<double, 6> b;
@@ -148,8 +82,8 @@ void SetMergerFrequency(PhenomTStages* s) {
   const double slope_peak = s->c1 * s->c2 * s->c2 * s->c3 / ((1 + s->c3) * (1 + s->c3));
   s->e[0] = 1 - s->omega_peak / s->omega_ring;
   s->e[1] = -slope_peak / (s->omega_ring * s->alpha1);
-  const double sh = s->alpha1 * s->t_cut, x0 = std::asinh(sh);
-  const double x1 = std::asinh(s->alpha1 * ThetaTime(kThetaMerger, s->eta));
+  const double sh = s->alpha1 * s->t_cut, x0 = Asinh(sh);
+  const double x1 = Asinh(s->alpha1 * ThetaTime(kThetaMerger, s->eta));
   const double dx = s->alpha1 / std::sqrt(1 + sh * sh);
   std::array<std::array<double, 3>, 3> a;
   for (int n = 2; n < 5; ++n) {
@@ -173,13 +107,13 @@ void SetPhaseConstants(PhenomTStages* s) {
 }
 
 void SetInspiralAmplitude(double s1, double s2, PhenomTStages* s) {
-  AddSeries(kAmplitudeRe, kAmplitudeReCount, *s, s1, s2, &s->amp_re);
-  AddSeries(kAmplitudeIm, kAmplitudeImCount, *s, s1, s2, &s->amp_im);
+  AddSeries(kAmplitudeRe, kAmplitudeReCount, s->eta, s->delta, s1, s2, &s->amp_re);
+  AddSeries(kAmplitudeIm, kAmplitudeImCount, s->eta, s->delta, s1, s2, &s->amp_im);
   const char* const names[3] = {"a_cp1", "a_cp2", "a_cp3"};
   std::array<std::array<double, 3>, 3> a;
   std::array<double, 3> b;
   for (size_t j = 0; j < 3; ++j) {
-    const double omega = At(*s, kAmplitudeCollocation[j]).omega, v = std::cbrt(omega / 2);
+    const double omega = At(*s, kAmplitudeCollocation[j]).omega, v = Exp(Log(omega / 2) / 3);
     b[j] = (Sum(names[j], *s) - InspiralComplexAmplitude(*s, omega).real()) /
            (2 * s->eta * kAmplitudeFront * v * v);
     for (int n = 0; n < 3; ++n) a[j][static_cast<size_t>(n)] = Power(v, 8 + n);
@@ -192,35 +126,35 @@ void SetInspiralAmplitude(double s1, double s2, PhenomTStages* s) {
 double InspiralAmplitudeSlope(const PhenomTStages& s, double t) {
   const double omega = At(s, t).omega;
   const double omega_slope = t < s.t_cut ? OmegaSlopeInspiral(s, t) : OmegaSlopeMerger(s, t);
-  const double v = std::cbrt(omega / 2), x = v * v;
+  const double v = Exp(Log(omega / 2) / 3), x = v * v;
   std::complex<double> dh = 0;  // d h / d x
   for (int n = 10; n >= 0; --n) {
     const auto i = static_cast<size_t>(n);
     dh = dh * v + (1 + n / 2.0) * std::complex<double>(s.amp_re[i], s.amp_im[i]);
   }
-  dh = 2 * s.eta * kAmplitudeFront * (dh - kAmplitudeLog * (4 * std::log(16 * x) + 1) * x * x * x);
+  dh = 2 * s.eta * kAmplitudeFront * (dh - kAmplitudeLog * (4 * Log(16 * x) + 1) * x * x * x);
   const std::complex<double> h = InspiralComplexAmplitude(s, omega);
-  return (std::conj(h) * dh).real() / std::abs(h) * (2.0 / 3) * x / omega * omega_slope;
+  return (std::conj(h) * dh).real() / InspiralAmplitude(s, omega) * (2.0 / 3) * x / omega *
+         omega_slope;
 }
 
 void SetRingdownAmplitude(double peak, PhenomTStages* s) {
   s->r3 = Sum("rd_c3", *s);
   s->r2 = .5 * (s->alpha2 - s->alpha1);
-  const double limit = .5 * s->alpha1 / std::tanh(s->r3);
+  const double limit = .5 * s->alpha1 / Tanh(s->r3);
   if (std::abs(s->r2) > std::abs(limit)) s->r2 = -limit;
-  s->r1 = peak * s->alpha1 * std::cosh(s->r3) * std::cosh(s->r3) / s->r2;
-  s->r4 = peak - s->r1 * std::tanh(s->r3);
+  s->r1 = peak * s->alpha1 * Cosh(s->r3) * Cosh(s->r3) / s->r2;
+  s->r4 = peak - s->r1 * Tanh(s->r3);
 }
 
 void SetMergerAmplitude(double peak, PhenomTStages* s) {
   const double a1 = s->alpha1, cut = kAmplitudeCut;
   const auto row = [&](double t) -> std::array<double, 4> {
-    return {1, 1 / std::cosh(a1 * t), std::pow(std::cosh(2 * a1 * t), -1.0 / 7), t * t};
+    return {1, 1 / Cosh(a1 * t), Exp(Log(Cosh(2 * a1 * t)) / -7), t * t};
   };
   const std::array<double, 4> at_cut = row(cut);
-  const std::array<double, 4> slope = {0, -a1 * std::tanh(a1 * cut) * at_cut[1],
-                                       -2.0 / 7 * a1 * std::tanh(2 * a1 * cut) * at_cut[2],
-                                       2 * cut};
+  const std::array<double, 4> slope = {0, -a1 * Tanh(a1 * cut) * at_cut[1],
+                                       -2.0 / 7 * a1 * Tanh(2 * a1 * cut) * at_cut[2], 2 * cut};
   std::array<double, 4> b = {InspiralAmplitude(*s, At(*s, cut).omega), Sum("a_merger", *s), peak,
                              InspiralAmplitudeSlope(*s, cut)};
   Solve<4>({at_cut, row(kAmplitudeMerger), row(0), slope}, &b);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <complex>
 
+#include "models/aigw/elementary.h"
 #include "models/aigw/phenomt.h"
 
 namespace stemma::models::internal {
@@ -42,7 +43,7 @@ inline double InspiralSeries(const PhenomTStages& s, double theta, double log_th
 }
 
 inline OmegaPhase Inspiral(const PhenomTStages& s, double t) {
-  const double theta = Theta(s, t), log_theta = std::log(theta), inverse = 1 / theta;
+  const double theta = Theta(s, t), log_theta = Log(theta), inverse = 1 / theta;
   const double omega = theta * theta * theta / 4 * InspiralSeries(s, theta, log_theta);
   double high = s.k_phase[5];
 #pragma GCC unroll 8
@@ -56,7 +57,7 @@ inline OmegaPhase Inspiral(const PhenomTStages& s, double t) {
 }
 
 inline OmegaPhase Merger(const PhenomTStages& s, double t) {
-  const double sh = s.alpha1 * t, x = std::asinh(sh), ch = std::sqrt(1 + sh * sh);
+  const double sh = s.alpha1 * t, x = Asinh(sh), ch = std::sqrt(1 + sh * sh);
   const double p = s.e[0] + x * (s.e[1] + x * (s.e[2] + x * (s.e[3] + x * s.e[4])));
   const double j1 = x * sh - ch;
   const double j2 = x * (x * sh - 2 * ch) + 2 * sh;
@@ -68,15 +69,15 @@ inline OmegaPhase Merger(const PhenomTStages& s, double t) {
 }
 
 inline OmegaPhase Ringdown(const PhenomTStages& s, double t) {
-  const double decay = s.c3 * std::exp(-s.c2 * t);
+  const double decay = s.c3 * Exp(-s.c2 * t);
   return {s.omega_ring - s.c1 * s.c2 * decay / (1 + decay),
-          s.c1 * std::log1p((decay - s.c3) / (1 + s.c3)) + s.omega_ring * t + s.phase_ringdown};
+          s.c1 * Log((1 + decay) / (1 + s.c3)) + s.omega_ring * t + s.phase_ringdown};
 }
 
 // The complex amplitude of the inspiral in v = sqrt(x) = (omega / 2)^(1/3). An exponential of the
 // logarithm, which is needed anyhow, is faster than a cube root.
 inline std::complex<double> InspiralComplexAmplitude(const PhenomTStages& s, double omega) {
-  const double log_v = std::log(omega / 2) / 3, v = std::exp(log_v);
+  const double log_v = Log(omega / 2) / 3, v = Exp(log_v);
   double re = s.amp_re[10], im = s.amp_im[7];
 #pragma GCC unroll 8
   for (int n = 9; n >= 7; --n) re = re * v + s.amp_re[n];
@@ -96,12 +97,12 @@ inline double InspiralAmplitude(const PhenomTStages& s, double omega) {
 
 inline double MergerAmplitude(const PhenomTStages& s, double t) {
   const auto& c = s.amp_merger;
-  return c[0] + c[1] / std::cosh(s.alpha1 * t) +
-         c[2] * std::pow(std::cosh(2 * s.alpha1 * t), -1.0 / 7) + c[3] * t * t;
+  return c[0] + c[1] / Cosh(s.alpha1 * t) + c[2] * Exp(Log(Cosh(2 * s.alpha1 * t)) / -7) +
+         c[3] * t * t;
 }
 
 inline double RingdownAmplitude(const PhenomTStages& s, double t) {
-  return std::exp(-s.alpha1 * t) * (s.r1 * std::tanh(s.r2 * t + s.r3) + s.r4);
+  return Exp(-s.alpha1 * t) * (s.r1 * Tanh(s.r2 * t + s.r3) + s.r4);
 }
 
 // Frequency and phase of whichever region contains t.

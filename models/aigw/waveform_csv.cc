@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -13,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "models/aigw/digits17.h"
+#include "models/aigw/phenomd.h"
 #include "models/aigw/phenomt.h"
 
 namespace stemma::models {
@@ -20,7 +21,7 @@ namespace stemma::models {
 namespace {
 
 constexpr double kRowsMax = 1e8;
-constexpr int64_t kRowBytesMax = 6 * 25;  // "-1.2345678901234567e-308" and what separates
+constexpr int64_t kRowBytesMax = 6 * (kDigits17Bytes + 1);  // numbers and what separates them
 constexpr int64_t kBlockRows = 4096;
 constexpr unsigned kThreadsMax = 8;
 
@@ -74,43 +75,82 @@ Result<int64_t> RowsOf(const WaveformRequest& r) {
   return static_cast<int64_t>(rows);
 }
 
-// What printf's %.17g prints, in a quarter of its time and in every locale. `end` has room.
-char* PutNumber(char* at, char* end, double value, char after) {
-  at = std::to_chars(at, end, value, std::chars_format::general, 17).ptr;
+char* PutNumber(char* at, double value, char after) {
+  at = PutDigits17(at, value);
   *at = after;
   return at + 1;
 }
 
-// One row per time, `rows` of them from row `first` on.
-template <typename TimeOf>
-std::string RowsText(const PhenomT22& wave, const TimeOf& time, int64_t first, int64_t rows) {
+char* PutRow(char* at, const PhenomT22& wave, double t) {
+  const WaveSample h = wave.At(t);
+  at = PutNumber(at, t, ',');
+  at = PutNumber(at, h.amplitude, ',');
+  at = PutNumber(at, h.omega, ',');
+  at = PutNumber(at, h.phase, ',');
+  at = PutNumber(at, h.amplitude * std::cos(h.phase), ',');
+  return PutNumber(at, -h.amplitude * std::sin(h.phase), '\n');
+}
+
+char* PutRow(char* at, const PhenomD& wave, double f) {
+  const double amplitude = wave.Amplitude(f), phase = wave.Phase(f);
+  at = PutNumber(at, f, ',');
+  at = PutNumber(at, amplitude, ',');
+  at = PutNumber(at, phase, ',');
+  at = PutNumber(at, amplitude * std::cos(phase), ',');
+  return PutNumber(at, -amplitude * std::sin(phase), '\n');
+}
+
+// The times or frequencies of a request: a list, or a grid.
+struct Abscissas {
+  std::vector<double> list;
+  double from = 0, step = 1;
+  int64_t rows = 0;
+
+  double At(int64_t i) const {
+    return list.empty() ? from + static_cast<double>(i) * step : list[static_cast<size_t>(i)];
+  }
+};
+
+Result<Abscissas> AbscissasOf(const WaveformRequest& request) {
+  Abscissas x;
+  if (request.times_file.empty()) {
+    x.from = request.from;
+    x.step = request.step;
+    STEMMA_ASSIGN_OR_RETURN(x.rows, RowsOf(request));
+  } else {
+    STEMMA_ASSIGN_OR_RETURN(x.list, ReadTimes(request.times_file));
+    x.rows = static_cast<int64_t>(x.list.size());
+  }
+  if (request.family == WaveformFamily::kPhenomD) {
+    for (int64_t i = 0; i < x.rows; ++i) {
+      if (x.At(i) > 0) continue;
+      return Status(Code::kInvalidArgument,
+                    "the frequency " + std::to_string(x.At(i)) + " must be greater than 0");
+    }
+  }
+  return x;
+}
+
+template <typename Wave>
+std::string RowsText(const Wave& wave, const Abscissas& x, int64_t first, int64_t rows) {
   std::string text(static_cast<size_t>(rows * kRowBytesMax), '\0');
   char* at = text.data();
-  char* const end = at + text.size();
-  for (int64_t i = first; i < first + rows; ++i) {
-    const double t = time(i), amplitude = wave.Amplitude(t), phase = wave.Phase(t);
-    at = PutNumber(at, end, t, ',');
-    at = PutNumber(at, end, amplitude, ',');
-    at = PutNumber(at, end, wave.Omega(t), ',');
-    at = PutNumber(at, end, phase, ',');
-    at = PutNumber(at, end, amplitude * std::cos(phase), ',');
-    at = PutNumber(at, end, -amplitude * std::sin(phase), '\n');
-  }
+  for (int64_t i = first; i < first + rows; ++i) at = PutRow(at, wave, x.At(i));
   text.resize(static_cast<size_t>(at - text.data()));
   return text;
 }
 
 // Blocks of rows side by side on the cores there are, written in order.
-template <typename TimeOf>
-void PrintRows(std::ostream& out, const PhenomT22& wave, const TimeOf& time, int64_t rows) {
+template <typename Wave>
+Status PrintRows(std::ostream& out, const Wave& wave, const Abscissas& x) {
   const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1u, kThreadsMax);
-  for (int64_t at = 0; at < rows && out;) {
+  for (int64_t at = 0; at < x.rows && out;) {
     std::vector<std::future<std::string>> blocks;
-    for (unsigned i = 0; i < cores && at < rows; ++i) {
-      const int64_t count = std::min(kBlockRows, rows - at);
-      const auto block = [&wave, &time, at, count] { return RowsText(wave, time, at, count); };
+    for (unsigned i = 0; i < cores && at < x.rows; ++i) {
+      const int64_t count = std::min(kBlockRows, x.rows - at);
+      const auto block = [&wave, &x, at, count] { return RowsText(wave, x, at, count); };
       // The last one of a round is this thread's own, so a short table starts no thread.
-      const bool last = i + 1 == cores || at + count == rows;
+      const bool last = i + 1 == cores || at + count == x.rows;
       // Either: a thread, or, where none can be had, later and here.
       const auto either = std::launch::async | std::launch::deferred;
       blocks.push_back(std::async(last ? std::launch::deferred : either, block));
@@ -119,28 +159,23 @@ void PrintRows(std::ostream& out, const PhenomT22& wave, const TimeOf& time, int
     blocks.back().wait();
     for (std::future<std::string>& block : blocks) out << block.get();
   }
+  if (!out.flush()) return {Code::kIo, "the waveform cannot be written"};
+  return {};
 }
 
 }  // namespace
 
 Status PrintWaveformCsv(std::ostream& out, const WaveformRequest& request) {
-  STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(request.q, request.s1, request.s2));
-  constexpr char kHeader[] = "t,amp,omega,phase,re,im\n";
-  if (request.times_file.empty()) {
-    STEMMA_ASSIGN_OR_RETURN(const int64_t rows, RowsOf(request));
-    const auto time = [&](int64_t i) {
-      return request.from + static_cast<double>(i) * request.step;
-    };
-    out << kHeader;
-    PrintRows(out, wave, time, rows);
-  } else {
-    STEMMA_ASSIGN_OR_RETURN(const std::vector<double> times, ReadTimes(request.times_file));
-    const auto time = [&](int64_t i) { return times[static_cast<size_t>(i)]; };
-    out << kHeader;
-    PrintRows(out, wave, time, static_cast<int64_t>(times.size()));
+  if (request.family == WaveformFamily::kPhenomD) {
+    STEMMA_ASSIGN_OR_RETURN(const PhenomD wave, PhenomD::Make(request.q, request.s1, request.s2));
+    STEMMA_ASSIGN_OR_RETURN(const Abscissas frequencies, AbscissasOf(request));
+    out << "f,amp,phase,re,im\n";
+    return PrintRows(out, wave, frequencies);
   }
-  if (!out.flush()) return {Code::kIo, "the waveform cannot be written"};
-  return {};
+  STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(request.q, request.s1, request.s2));
+  STEMMA_ASSIGN_OR_RETURN(const Abscissas times, AbscissasOf(request));
+  out << "t,amp,omega,phase,re,im\n";
+  return PrintRows(out, wave, times);
 }
 
 }  // namespace stemma::models

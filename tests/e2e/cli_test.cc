@@ -63,6 +63,9 @@ TEST_CASE("a wrong command says what was meant and returns 2", "[cli]") {
       {"train --progress=fast", "expected auto|bar|lines|off"},
       {"waveform --q=0.5", "q"},
       {"waveform --step=0", "step"},
+      {"waveform --family=phenomx", "expected phenomt|phenomd"},
+      {"waveform --family=phenomd --from=-1 --to=1 --step=.5", "frequency -1"},
+      {"waveform --compare --random=-1", "--random = -1"},
   };
   for (const auto& one : cases) {
     INFO(one.words);
@@ -76,9 +79,9 @@ TEST_CASE("every verb explains itself", "[cli]") {
   const Box box("help");
   const Done help = box.Run("help");
   CHECK(help.code == 0);
-  for (const char* verb :
-       {"train", "log", "find", "show", "diff", "fork", "tag", "annotate", "export", "import", "du",
-        "verify", "bisect", "prune", "gc", "scope", "fsck", "doctor", "waveform", "version"}) {
+  for (const char* verb : {"train",    "log",    "find",   "show",   "diff",     "fork",   "tag",
+                           "annotate", "export", "import", "du",     "verify",   "bisect", "prune",
+                           "gc",       "scope",  "fsck",   "doctor", "waveform", "version"}) {
     INFO(verb);
     CHECK(help.Says(std::string("  ") + verb + " "));
     const Done one = box.Run(std::string(verb) + " --help");
@@ -324,6 +327,13 @@ TEST_CASE("waveform prints what the network sees", "[cli]") {
   CHECK(done.code == 0);
   CHECK(done.Says("t,amp,omega,phase,re,im\n"));
   CHECK(std::regex_search(done.text, std::regex("\n0,[0-9.]+,[0-9.]+,-?0,")));  // phase 0 at t = 0
+  const Done other = box.Run("waveform --family=phenomd --q=2");
+  CHECK(other.code == 0);
+  CHECK(other.Says("f,amp,phase,re,im\n0.004"));
+  const Done table = box.Run("waveform --compare --random=0");
+  CHECK(table.code == 0);
+  CHECK(table.Says("1 - overlap"));
+  CHECK_FALSE(table.Says("random binaries"));
 }
 
 TEST_CASE("the program that looks loads no LibTorch, MPI or CUDA", "[cli]") {

@@ -94,6 +94,17 @@ def waveform_rate():
     return rates, None
 
 
+def waveform_ms():
+    """One waveform of AI-GW, one thread; the reference is its path sample by sample."""
+    values, references = [], []
+    for _ in range(7):
+        text = run([built("//tools/bench:waveform_bench")])
+        values.append(float(re.search(r"^waveform +([0-9.]+) ms", text, re.M).group(1)))
+        references.append(float(re.search(r"^reference +([0-9.]+) ms", text, re.M).group(1)))
+    print("  " + text.splitlines()[-1], flush=True)
+    return values, statistics.median(references)
+
+
 @functools.lru_cache(maxsize=None)
 def tree():
     """What tree_bench prints, by name: one store of 10^5 states serves three figures."""
@@ -122,6 +133,9 @@ FIGURES = [
     Figure("lamb_bandwidth_share", "%", 85, False,
            "LAMB step on ResNet-50's tensors as a share of in-place bandwidth",
            lamb_bandwidth_share),
+    Figure("waveform_ms", "ms", 3, True,
+           "AI-GW's waveform of 101,300 samples, 1 thread; beside it, sample by sample",
+           waveform_ms),
     Figure("waveform_rate", "Mpoints/s", 1, False,
            "points of the (2,2) mode computed and printed by stemma waveform", waveform_rate),
 ] + figures_lineage.FIGURES + figures_engine.FIGURES

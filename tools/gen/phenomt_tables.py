@@ -69,6 +69,15 @@ def array(declaration, entries):
     return "%s = {\n%s\n};\n\n" % (declaration, "\n".join(lines + [line]))
 
 
+def series_array(constant, series):
+    """One post-Newtonian series, {order: rows}, as SeriesTerms and their count."""
+    terms = ["{%d, %r, {%s}}" % (int(order), int(row[0]) / int(row[1]),
+                                 ", ".join(str(power) for power in row[2:]))
+             for order, rows in series.items() for row in rows]
+    return (array("const SeriesTerm %s[]" % constant, terms)
+            + "const int %sCount = %d;\n\n" % (constant, len(terms)))
+
+
 def generate(data):
     tables = json.loads((data / "phenomt22_fits.json").read_text())
     series = json.loads((data / "pn22_series.json").read_text())
@@ -85,25 +94,22 @@ def generate(data):
     text += array("const GroupSum kSums[]", heads)
     text += "const int kSumCount = %d;\n\n" % len(heads)
     for name, constant in SERIES.items():
-        terms = ["{%d, %r, {%s}}" % (int(order), int(row[0]) / int(row[1]),
-                                     ", ".join(str(power) for power in row[2:]))
-                 for order, rows in series[name].items() for row in rows]
-        text += array("const SeriesTerm %s[]" % constant, terms)
-        text += "const int %sCount = %d;\n\n" % (constant, len(terms))
+        text += series_array(constant, series[name])
     return text + "}  // namespace stemma::models::internal\n"
 
 
-def main():
+def write_or_check(generator, make):
+    """The command line of a generator: writes what make(data) gives, or compares."""
     data, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    text = generate(data)
+    text = make(data)
     if "--check" not in sys.argv[3:]:
         out.write_text(text)
         return 0
     if out.read_text() == text:
         return 0
-    print("%s is not what %s gives: run tools/gen/phenomt_tables.py %s %s" % (out, data, data, out))
+    print("%s is not what %s gives: run tools/gen/%s %s %s" % (out, data, generator, data, out))
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check("phenomt_tables.py", generate))

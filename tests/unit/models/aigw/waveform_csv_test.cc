@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/aigw/phenomd.h"
 #include "models/aigw/phenomt.h"
 
 #include <catch2/catch.hpp>
@@ -63,6 +64,30 @@ TEST_CASE("waveform: the printed digits are the very doubles") {
                                          -a * std::sin(phase)});
   }
   CHECK(rows[1][3] == 0);
+}
+
+TEST_CASE("waveform: the other family, at frequencies") {
+  WaveformRequest request = Request();
+  request.family = WaveformFamily::kPhenomD;
+  request.from = .01;
+  request.to = .05;
+  request.step = .01;
+  std::ostringstream out;
+  REQUIRE_THAT(PrintWaveformCsv(out, request), IsOk());
+  CHECK(out.str().substr(0, out.str().find('\n')) == "f,amp,phase,re,im");
+  const auto rows = Rows(out.str());
+  const auto wave = PhenomD::Make(2, .5, -.3);
+  REQUIRE(rows.size() == 4);
+  for (size_t i = 0; i < 4; ++i) {
+    const double f = .01 + static_cast<double>(i) * .01, a = wave->Amplitude(f);
+    const double phase = wave->Phase(f);
+    CHECK(rows[i] == std::vector<double>{f, a, phase, a * std::cos(phase), -a * std::sin(phase)});
+  }
+  std::ostringstream nothing;
+  request.from = 0;
+  CHECK_THAT(PrintWaveformCsv(nothing, request),
+             HasCode(Code::kInvalidArgument, "frequency 0.000000 must be greater than 0"));
+  CHECK(nothing.str().empty());
 }
 
 TEST_CASE("waveform: a grid is half-open and has no row too many from rounding") {
