@@ -9,6 +9,10 @@ namespace {
 
 using Piece = std::vector<PackPiece>::const_iterator;
 
+bool Before(const PackPiece& a, const PackPiece& b) {
+  return std::tie(a.span, a.rank, a.first, a.count) < std::tie(b.span, b.rank, b.first, b.count);
+}
+
 // Eats the pieces of (span, rank) from `next`, which must be [0, count) without gap or overlap.
 Status Eat(const Span& span, uint32_t index, uint32_t rank, Piece* next, Piece end) {
   uint64_t at = 0;
@@ -30,9 +34,7 @@ Status Eat(const Span& span, uint32_t index, uint32_t rank, Piece* next, Piece e
 }  // namespace
 
 Status CheckCoverage(const Layout& layout, uint32_t world, std::vector<PackPiece> pieces) {
-  std::sort(pieces.begin(), pieces.end(), [](const PackPiece& a, const PackPiece& b) {
-    return std::tie(a.span, a.rank, a.first, a.count) < std::tie(b.span, b.rank, b.first, b.count);
-  });
+  std::sort(pieces.begin(), pieces.end(), Before);
   Piece next = pieces.begin();
   for (uint32_t i = 0; i < layout.spans().size(); ++i) {
     const Span& span = layout.spans()[i].span;
@@ -44,6 +46,13 @@ Status CheckCoverage(const Layout& layout, uint32_t world, std::vector<PackPiece
   if (next == pieces.end()) return {};
   return {Code::kCorruption, "a pack holds a part of rank " + std::to_string(next->rank) +
                                  ", and the state has " + std::to_string(world) + " ranks"};
+}
+
+Status CheckSpanCoverage(const Layout& layout, uint32_t span, uint32_t rank,
+                         std::vector<PackPiece> pieces) {
+  std::sort(pieces.begin(), pieces.end(), Before);
+  Piece next = pieces.begin();
+  return Eat(layout.spans()[span].span, span, rank, &next, pieces.end());
 }
 
 }  // namespace stemma::lineage

@@ -15,4 +15,8 @@ namespace stemma::lineage {
 // of `world` ranks. kCorruption names the span and the elements that are missing or there twice.
 Status CheckCoverage(const Layout& layout, uint32_t world, std::vector<PackPiece> pieces);
 
+// The same question of one span (of `rank`'s, where it is PerRank) and the pieces of it alone.
+Status CheckSpanCoverage(const Layout& layout, uint32_t span, uint32_t rank,
+                         std::vector<PackPiece> pieces);
+
 }  // namespace stemma::lineage

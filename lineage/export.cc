@@ -127,6 +127,17 @@ std::map<uint32_t, std::vector<Part>> PartsOf(const OpenState& state, const File
   return parts;
 }
 
+// Whether one of these bf16 may be a NaN in f32: it looks like an infinity, and the half that would
+// tell is not here.
+bool MayHideNan(const std::string& high) {
+  for (size_t i = 0; i + 1 < high.size(); i += 2) {
+    uint16_t bits;
+    std::memcpy(&bits, high.data() + i, sizeof bits);
+    if ((bits & 0x7fff) == 0x7f80) return true;
+  }
+  return false;
+}
+
 // The upper halves of `bytes` of f32, appended to `out`; returns how many NaNs got the quiet bit.
 uint64_t AppendBf16(const std::string& bytes, std::string* out) {
   uint64_t quieted = 0;
@@ -170,15 +181,29 @@ class Writer {
     const bool narrow = StoredType(about, options_) != about.dtype;
     for (uint64_t done = 0; done < part.count; done += step) {
       const uint64_t count = std::min(step, part.count - done);
-      tile_.resize(count * element);
-      STEMMA_RETURN_IF_ERROR(part.pack->Read(span, 0, part.first + done, count, tile_.data()));
       if (narrow) {
-        quieted_ += AppendBf16(tile_, &buffer_);
+        STEMMA_RETURN_IF_ERROR(AddHigh(span, *part.pack, part.first + done, count));
       } else {
+        tile_.resize(count * element);
+        STEMMA_RETURN_IF_ERROR(part.pack->Read(span, 0, part.first + done, count, tile_.data()));
         buffer_ += tile_;
       }
       if (buffer_.size() >= kBufferBytes) STEMMA_RETURN_IF_ERROR(Flush());
     }
+    return {};
+  }
+
+  // Reads the upper halves alone, unless there is something that only the lower ones can tell.
+  Status AddHigh(uint32_t span, PackReader& pack, uint64_t first, uint64_t count) {
+    tile_.resize(2 * count);
+    STEMMA_RETURN_IF_ERROR(pack.ReadPlane(Plane::kHigh, span, first, count, tile_.data()));
+    if (!MayHideNan(tile_)) {
+      buffer_ += tile_;
+      return {};
+    }
+    tile_.resize(4 * count);
+    STEMMA_RETURN_IF_ERROR(pack.Read(span, 0, first, count, tile_.data()));
+    quieted_ += AppendBf16(tile_, &buffer_);
     return {};
   }
 

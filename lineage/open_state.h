@@ -28,6 +28,11 @@ struct OpenState {
 
 Result<std::unique_ptr<OpenState>> OpenWhole(const Store& store, const Record& record);
 
+// One pack of it. A collector may move it to its trash at this moment: it is brought back then.
+// `layout` outlives the result.
+Result<std::unique_ptr<PackReader>> OpenPack(const Store& store, const Record& record,
+                                             const PackRef& pack, const Layout& layout);
+
 // "state base@1500 (5be1c07d00112233)", for messages.
 std::string StateInWords(const Record& record);
 

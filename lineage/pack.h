@@ -113,6 +113,10 @@ class PackReader {
   // Elements [first, first + count) of a span, which lie in one of pieces(), as the span's own
   // bytes. `out` has room for count elements. `rank` as in the piece.
   virtual Status Read(uint32_t span, uint32_t rank, uint64_t first, uint64_t count, char* out) = 0;
+  // The same of one plane alone, kHigh or kLow: 2 bytes for each element, and none of the other
+  // plane is read. kInvalidArgument for a span that is not stored in planes.
+  virtual Status ReadPlane(Plane plane, uint32_t span, uint64_t first, uint64_t count,
+                           char* out) = 0;
   // For verify.h, which reads the data without handing it out.
   virtual PackChunks chunks() const = 0;
   // "'w1', 'b1'": the tensors with bytes in [begin, end) of the file; "padding" where none is.

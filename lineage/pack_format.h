@@ -23,6 +23,9 @@ constexpr char kKeyInc[] = "stemma.inc";
 constexpr char kKeyCapture[] = "stemma.capture";
 constexpr char kKeyWriter[] = "stemma.writer";     // "3/8"
 
+// Stored as two planes: everything in f32 but what each rank has of its own.
+bool IsInPlanes(const Span& span);
+
 // The entry of a piece: "w", "w[10:20]", "__stemma.lo/w", "__stemma.rank/3/w". A piece that is the
 // whole span has no brackets and the span's own shape.
 std::string EntryName(const Span& span, const PackPiece& piece);

@@ -14,10 +14,6 @@ namespace {
 
 uint64_t PadTo(uint64_t bytes) { return (kPackAlign - bytes % kPackAlign) % kPackAlign; }
 
-bool IsPlanar(const LayoutSpan& placed) {
-  return placed.span.dtype == DType::kF32 && placed.span.role != Role::kPerRank;
-}
-
 // Collects entries and pieces while it walks through the file's data.
 class Planner {
  public:
@@ -108,7 +104,7 @@ void PlanFlat(const Layout& layout, const std::vector<SpanRange>& ranges, Planne
   std::vector<SpanRange> params, others, whole;
   for (const SpanRange& range : ranges) {
     const LayoutSpan& placed = layout.spans()[range.span];
-    if (!IsPlanar(placed)) {
+    if (!IsInPlanes(placed.span)) {
       whole.push_back(range);
     } else {
       (placed.span.section == "params" ? params : others).push_back(range);
@@ -146,8 +142,8 @@ std::string MetadataJson(const Layout& layout, const PackIdentity& identity) {
          pair(kKeyLayout, Hex(layout.id())) + "," + pair(kKeyRun, identity.run) + "," +
          pair(kKeyInc, std::to_string(identity.incarnation)) + "," +
          pair(kKeyCapture, std::to_string(identity.capture)) + "," +
-         pair(kKeyWriter, std::to_string(identity.writer) + "/" +
-                              std::to_string(identity.writers)) +
+         pair(kKeyWriter,
+              std::to_string(identity.writer) + "/" + std::to_string(identity.writers)) +
          "}";
 }
 
@@ -171,6 +167,10 @@ Status CheckIdentity(const PackIdentity& identity) {
 }
 
 }  // namespace
+
+bool IsInPlanes(const Span& span) {
+  return span.dtype == DType::kF32 && span.role != Role::kPerRank;
+}
 
 DType EntryType(const Span& span, Plane plane) {
   if (plane == Plane::kHigh) return DType::kBF16;

@@ -124,7 +124,7 @@ Result<PackPiece> PieceOf(const SafetensorsEntry& entry, const Layout& layout) {
     piece.first = cut->first;
     piece.count = cut->second - cut->first;
   }
-  const bool planar = span.dtype == DType::kF32 && span.role != Role::kPerRank;
+  const bool planar = IsInPlanes(span);
   if (planar && piece.plane == Plane::kWhole) piece.plane = Plane::kHigh;
   std::vector<uint64_t> shape(span.shape.begin(), span.shape.end());
   if (base.size() < name.size()) shape = {piece.count};
@@ -150,7 +150,7 @@ Status ReadPieces(const std::vector<SafetensorsEntry>& entries, const Layout& la
   PieceKey last{~0u, 0, 0, 0};
   for (const auto& [key, held] : contents->held) {
     const Span& span = layout.spans()[std::get<0>(key)].span;
-    const bool planar = span.dtype == DType::kF32 && span.role != Role::kPerRank;
+    const bool planar = IsInPlanes(span);
     if (!held.has_high || held.has_low != planar) {
       return Corrupt("'" + span.name + "' lacks a plane");
     }
@@ -245,19 +245,24 @@ class Reader final : public PackReader {
 
   Status Read(uint32_t span, uint32_t rank, uint64_t first, uint64_t count, char* out) override {
     if (count == 0) return {};
-    const auto at = contents_.held.upper_bound({span, rank, first, ~uint64_t{0}});
-    if (at == contents_.held.begin()) return NotHeld(span, first, count);
-    const auto& [key, held] = *std::prev(at);
-    const auto& [held_span, held_rank, held_first, held_count] = key;
-    if (held_span != span || held_rank != rank || first - held_first > held_count ||
-        count > held_count - (first - held_first)) {
-      return NotHeld(span, first, count);
-    }
+    STEMMA_ASSIGN_OR_RETURN(const Place place, Find(span, rank, first, count));
     const Span& about = layout_.spans()[span].span;
-    Status done = held.has_low ? ReadPlanes(held, first - held_first, count, out)
-                               : Copy(held.high + (first - held_first) * SizeOf(about.dtype),
-                                      count * SizeOf(about.dtype), out);
+    const uint64_t element = SizeOf(about.dtype);
+    Status done = place.held.has_low
+                      ? ReadPlanes(place.held, place.skip, count, out)
+                      : Copy(place.held.high + place.skip * element, count * element, out);
     return std::move(done).Within("'" + about.name + "'");
+  }
+
+  Status ReadPlane(Plane plane, uint32_t span, uint64_t first, uint64_t count, char* out) override {
+    if (count == 0) return {};
+    STEMMA_ASSIGN_OR_RETURN(const Place place, Find(span, 0, first, count));
+    const std::string name = "'" + layout_.spans()[span].span.name + "'";
+    if (plane == Plane::kWhole || !place.held.has_low) {
+      return {Code::kInvalidArgument, name + " is not stored in planes: read it whole"};
+    }
+    const uint64_t begin = plane == Plane::kHigh ? place.held.high : place.held.low;
+    return Copy(begin + 2 * place.skip, 2 * count, out).Within(name);
   }
 
   PackChunks chunks() const override {
@@ -289,6 +294,22 @@ class Reader final : public PackReader {
   }
 
  private:
+  struct Place {
+    Held held;
+    uint64_t skip = 0;  // elements of the piece before the first one
+  };
+  Result<Place> Find(uint32_t span, uint32_t rank, uint64_t first, uint64_t count) const {
+    const auto at = contents_.held.upper_bound({span, rank, first, ~uint64_t{0}});
+    if (at == contents_.held.begin()) return NotHeld(span, first, count);
+    const auto& [key, held] = *std::prev(at);
+    const auto& [held_span, held_rank, held_first, held_count] = key;
+    if (held_span != span || held_rank != rank || first - held_first > held_count ||
+        count > held_count - (first - held_first)) {
+      return NotHeld(span, first, count);
+    }
+    return Place{held, first - held_first};
+  }
+
   Status NotHeld(uint32_t span, uint64_t first, uint64_t count) const {
     const std::string name =
         span < layout_.spans().size() ? layout_.spans()[span].span.name : std::to_string(span);
@@ -332,11 +353,8 @@ class Reader final : public PackReader {
       kept_.splice(kept_.begin(), kept_, at);
       return std::string_view(kept_.front().second);
     }
-    if (kept_.size() < kChunksKept) {
-      kept_.emplace_front(kNoChunk, std::string());
-    } else {
-      kept_.splice(kept_.begin(), kept_, std::prev(kept_.end()));
-    }
+    if (kept_.size() < kChunksKept) kept_.emplace_back();
+    kept_.splice(kept_.begin(), kept_, std::prev(kept_.end()));
     kept_.front().first = kNoChunk;
     STEMMA_RETURN_IF_ERROR(LoadChunk(index, &kept_.front().second));
     kept_.front().first = index;

@@ -42,4 +42,16 @@ void MergePlanes(std::string_view high, std::string_view low, char* f32) {
   }
 }
 
+void FillMidpoint(std::string_view high, char* f32) {
+  const size_t count = high.size() / 2;
+  for (size_t i = 0; i < count; ++i) {
+    uint16_t h;
+    std::memcpy(&h, high.data() + 2 * i, sizeof h);
+    const uint32_t exponent = h & 0x7f80;
+    const uint32_t low = exponent == 0 || exponent == 0x7f80 ? 0 : 0x8000;
+    const uint32_t bits = uint32_t{h} << 16 | low;
+    std::memcpy(f32 + 4 * i, &bits, sizeof bits);
+  }
+}
+
 }  // namespace stemma::lineage

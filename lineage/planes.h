@@ -20,4 +20,11 @@ void SplitLow(std::string_view f32, char* low);
 // REQUIRES: equal, even sizes; `f32` has room for twice that.
 void MergePlanes(std::string_view high, std::string_view low, char* f32);
 
+// The f32 in the middle of what each upper half leaves open: the lower half becomes 0x8000, which
+// halves the error of truncation to at most 2^-8 of the value. Zeros and denormals (exponent 0),
+// infinities and NaNs (all ones) get the lower half 0: a zero stays zero. A NaN whose payload lies
+// in the lower half alone looks like an infinity.
+// REQUIRES: high.size() is even; `f32` has room for twice that.
+void FillMidpoint(std::string_view high, char* f32);
+
 }  // namespace stemma::lineage

@@ -2,13 +2,15 @@
 // state, pack, tensor and byte range. Any number of ranks may read what any number wrote.
 //
 // Whoever can work before all of it is there lets it stream: spans become whole in the order that
-// was asked for, parameters first, while the optimizer's two thirds follow behind the first forward
-// and backward. The bits are the same; only the waiting is shorter.
+// was asked for, eager ones and parameters first, while the optimizer's two thirds follow behind
+// the first forward and backward. The bits are the same; only the waiting is shorter.
 //
 //   STEMMA_ASSIGN_OR_RETURN(auto restoring, BeginRestore(store, record, spans, sink, cohort));
 //   for (size_t span : needed_now) STEMMA_RETURN_IF_ERROR(restoring->WaitFor(span));
 //   ...                                                                   forward, backward
 //   STEMMA_RETURN_IF_ERROR(Agree(cohort, restoring->WaitAll()));          // then the first update
+//
+// Tools that look at a span or two of a state read it with reader/state_reader.h.
 #pragma once
 
 #include <memory>
@@ -30,6 +32,15 @@ Result<std::vector<Span>> SpansOf(const Store& store, const Record& record);
 // (lineage/ moves no bytes between ranks). What a rank alone wants it reads itself.
 enum class RestoreReads { kEach, kOnce };
 
+// kExact: bit for bit. kProgressive: of f32 spans that are neither eager nor late (the parameters)
+// the upper 16 bits come first, a sixth of a state under Adam instead of a third, and the value in
+// the middle of what they leave open stands there (planes.h, FillMidpoint): off by at most 2^-8 of
+// itself. The lower halves are read last and given to Sink::WriteLow inside WaitAll; from then on
+// every bit is the state's. What was computed before that is not what the state would have given,
+// so this is for forks and for evaluation, and whoever trains on from it records it: graph.h,
+// kRestoreKey.
+enum class RestoreMode { kExact, kProgressive };
+
 // Bytes [offset, offset + bytes) of a span, which rank `reader` reads for all.
 struct SharedPart {
   size_t span = 0;
@@ -43,11 +54,16 @@ struct SharedPart {
 class Restoring {
  public:
   virtual ~Restoring() = default;
-  // Until this rank has read what it reads of the span (as counted in what BeginRestore was given);
-  // an error when the reading has failed before that.
+  // Until this rank has read what it reads of the span (as counted in what BeginRestore was given;
+  // kProgressive: its upper halves); an error when the reading has failed before that.
   virtual Status WaitFor(size_t span) = 0;
+  // kOnce: until shared()[i] is read, where this rank is its reader.
+  virtual Status WaitForPart(size_t i) = 0;
+  // Until all is read, lower halves too, and handed to the sink.
   virtual Status WaitAll() = 0;
-  // kOnce: what is to be spread, the same list on all ranks; late spans last. kEach: nothing.
+  // kOnce: what is to be spread, the same list on all ranks; eager spans first, late ones last; the
+  // parts of one reader that follow each other are one task of it. kEach: nothing. kProgressive:
+  // parts whose lower halves came in WaitAll are spread once more after it.
   virtual const std::vector<SharedPart>& shared() const = 0;
 };
 
@@ -56,18 +72,15 @@ class Restoring {
 // the state with the same dtype and shape, and nothing of the state may be left over, else
 // kIncompatible lists both sides. PerRank spans follow their rule when the number of ranks differs.
 // Of a span that is sharded in the program each rank gets what it holds, and of one that is not all
-// of it, however the state was written. Spans are read about in their order in `spans`, late ones
-// last.
+// of it, however the state was written. Spans are read about in their order in `spans`, but eager
+// ones first and late ones last.
 Result<std::unique_ptr<Restoring>> BeginRestore(const Store& store, const Record& record,
                                                 std::vector<Span> spans, Sink& sink, Cohort& cohort,
-                                                RestoreReads reads = RestoreReads::kEach);
+                                                RestoreReads reads = RestoreReads::kEach,
+                                                RestoreMode mode = RestoreMode::kExact);
 
 // The same, all of it, every rank for itself: begin, wait, agree.
 Status Restore(const Store& store, const Record& record, const std::vector<Span>& spans, Sink& sink,
                Cohort& cohort);
-
-// One span's bytes, for tools (diff, show): verified, no agreement. `rank` for PerRank spans.
-Result<std::string> ReadSpan(const Store& store, const Record& record, const std::string& span,
-                             int rank = 0);
 
 }  // namespace stemma::lineage

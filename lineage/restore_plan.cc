@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <tuple>
 
+#include "lineage/pack_format.h"
+#include "lineage/planes.h"
+
 namespace stemma::lineage::internal {
 namespace {
 
 constexpr uint64_t kReadBytes = 1 << 20;  // handed to the sink at a time
 constexpr size_t kListedMax = 8;
 constexpr uint32_t kNobody = ~uint32_t{0};
+constexpr uint64_t kTaskBytesMin = 4 << 20;   // of a task: below, two tasks read each chunk
+constexpr uint64_t kTaskBytesMax = 16 << 20;  // a failure or an early end is noticed between tasks
 
 std::string Describe(const Span& span) {
   std::string text = span.name + " " + std::string(NameOf(span.dtype)) + "[";
@@ -80,14 +85,133 @@ void AddWanted(const Span& span, const RestorePart& piece, std::vector<RestorePa
         std::min(piece.first + piece.count, static_cast<uint64_t>(held.first + held.count));
     if (part.first >= end) continue;
     part.count = end - part.first;
+    part.place += (part.first - piece.first) * piece.stored_bytes;
     parts->push_back(part);
   }
+}
+
+auto Group(const RestorePart& part) { return std::tuple(part.late, !part.eager, !part.shared); }
+
+// `take` elements of a part from `first`, or a few more: up to where a chunk ends.
+uint64_t UpToChunk(const RestorePart& part, uint64_t first, uint64_t take) {
+  const uint64_t end = part.place + (first + take - part.first) * part.stored_bytes;
+  const uint64_t more = (kChunkBytes - end % kChunkBytes) % kChunkBytes / part.stored_bytes;
+  return std::min(take + more, part.first + part.count - first);
+}
+
+// The sizes of one group's tasks, in bytes.
+class TaskSizes {
+ public:
+  TaskSizes(uint64_t bytes, uint64_t threads) : left_(bytes), threads_(threads) {}
+  uint64_t Next() {
+    if (round_ == 0) {
+      size_ = std::clamp(left_ / (2 * threads_), kTaskBytesMin, kTaskBytesMax);
+      round_ = threads_;
+    }
+    --round_;
+    return size_;
+  }
+  void Take(uint64_t bytes) { left_ -= bytes; }
+
+ private:
+  uint64_t left_, size_ = 0;
+  const uint64_t threads_;
+  uint64_t round_ = 0;  // tasks of this size that are left
+};
+
+class Dealer {
+ public:
+  explicit Dealer(const Readers& readers) : readers_(readers), reader_(readers.ranks - 1) {}
+
+  // Parts of one group.
+  void Deal(const RestorePart* begin, const RestorePart* end) {
+    uint64_t bytes = 0;
+    for (const RestorePart* part = begin; part != end; ++part) {
+      bytes += part->count * part->element_bytes;
+    }
+    const bool once = begin->shared && readers_.ranks > 1;
+    TaskSizes sizes(bytes, readers_.threads * (once ? static_cast<uint64_t>(readers_.ranks) : 1));
+    uint64_t room = 0;
+    for (const RestorePart* part = begin; part != end; ++part) {
+      uint64_t done = 0;
+      do {  // once for a part without elements, too
+        if (room == 0) {
+          room = sizes.Next();
+          Begin(once);
+        }
+        RestorePart piece = *part;
+        piece.first += done;
+        piece.place += done * piece.stored_bytes;
+        piece.count =
+            std::min(std::max<uint64_t>(1, room / part->element_bytes), part->count - done);
+        if (piece.count < part->count - done) {
+          piece.count = UpToChunk(*part, piece.first, piece.count);
+        }
+        done += piece.count;
+        const uint64_t taken = piece.count * piece.element_bytes;
+        sizes.Take(taken);
+        room -= std::min(room, taken);
+        Add(piece, once);
+      } while (done < part->count);
+    }
+  }
+
+  // The lower halves of what comes as upper ones, by the same tasks.
+  void DealLowHalves() {
+    const std::vector<RestoreTask> tasks = dealt_.tasks;
+    for (const RestoreTask& task : tasks) {
+      if (task.first == task.last || dealt_.parts[task.first].plane != Plane::kHigh) continue;
+      dealt_.tasks.push_back({dealt_.parts.size(), dealt_.parts.size()});
+      for (size_t i = task.first; i < task.last; ++i) {
+        if (dealt_.parts[i].plane != Plane::kHigh) continue;
+        RestorePart low = dealt_.parts[i];
+        low.plane = Plane::kLow;
+        dealt_.parts.push_back(low);
+      }
+      dealt_.tasks.back().last = dealt_.parts.size();
+    }
+  }
+
+  RestoreTasks Take() { return std::move(dealt_); }
+
+ private:
+  void Begin(bool once) {
+    if (once) reader_ = (reader_ + 1) % readers_.ranks;
+    mine_ = !once || reader_ == readers_.rank;
+    if (mine_) dealt_.tasks.push_back({dealt_.parts.size(), dealt_.parts.size()});
+  }
+
+  void Add(const RestorePart& piece, bool once) {
+    if (once) {
+      dealt_.shared.push_back({piece.wanted, piece.first * piece.element_bytes,
+                               piece.count * piece.element_bytes, reader_});
+    }
+    if (!mine_) return;
+    dealt_.parts.push_back(piece);
+    if (once) dealt_.parts.back().listed = dealt_.shared.size() - 1;
+    dealt_.tasks.back().last = dealt_.parts.size();
+  }
+
+  const Readers readers_;
+  int reader_;
+  bool mine_ = true;  // the task that is being made
+  RestoreTasks dealt_;
+};
+
+// What `read` gives, after another attempt where the pack had gone to a collector's trash.
+template <typename Read>
+Status ReadRetried(const Store& store, const Record& record, Read&& read) {
+  Status got = read();
+  if (got.code() != Code::kNotFound) return got;
+  STEMMA_RETURN_IF_ERROR(store.EnsurePacks(record, IfPruned::kRefuse));
+  return read();
 }
 
 }  // namespace
 
 Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
-                                const std::vector<Span>& spans, int rank, int ranks) {
+                                const std::vector<Span>& spans, int rank, int ranks,
+                                RestoreMode mode) {
   STEMMA_ASSIGN_OR_RETURN(const std::vector<size_t> index, Match(state.layout, spans));
   std::vector<uint32_t> from(index.size(), 0);
   for (size_t i = 0; i < index.size(); ++i) {
@@ -97,43 +221,77 @@ Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
   }
   RestorePlan plan;
   for (size_t pack = 0; pack < state.packs.size(); ++pack) {
+    const uint64_t data_begin = state.packs[pack]->chunks().begin;
     for (const PackPiece& piece : state.packs[pack]->pieces()) {
       if (piece.rank != from[piece.span]) continue;
-      const size_t wanted = index[piece.span];
-      AddWanted(spans[wanted],
-                {wanted, pack, piece.span, piece.rank, piece.first, piece.count,
-                 SizeOf(state.layout.spans()[piece.span].span.dtype), false, true},
-                &plan.parts);
+      const Span& stored = state.layout.spans()[piece.span].span;
+      const Span& span = spans[index[piece.span]];
+      const bool planar = IsInPlanes(stored);
+      RestorePart part;
+      part.wanted = index[piece.span];
+      part.pack = pack;
+      part.span = piece.span;
+      part.rank = piece.rank;
+      part.first = piece.first;
+      part.count = piece.count;
+      part.element_bytes = SizeOf(stored.dtype);
+      part.place = piece.file_offset - data_begin;
+      part.stored_bytes = planar ? part.element_bytes / 2 : part.element_bytes;
+      part.eager = span.eager;
+      part.late = span.late;
+      part.shared = span.role != Role::kPerRank && span.role != Role::kSharded;
+      const bool high = mode == RestoreMode::kProgressive && planar && !span.eager && !span.late;
+      part.plane = high ? Plane::kHigh : Plane::kWhole;
+      AddWanted(span, part, &plan.parts);
     }
   }
-  for (RestorePart& part : plan.parts) {
-    const Role here = spans[part.wanted].role;
-    part.late = spans[part.wanted].late;
-    part.shared = here != Role::kPerRank && here != Role::kSharded;
-  }
-  std::stable_sort(
-      plan.parts.begin(), plan.parts.end(), [](const RestorePart& a, const RestorePart& b) {
-        return std::tuple(a.late, !a.shared, a.wanted) < std::tuple(b.late, !b.shared, b.wanted);
-      });
+  std::stable_sort(plan.parts.begin(), plan.parts.end(),
+                   [](const RestorePart& a, const RestorePart& b) {
+                     return std::tuple(Group(a), a.wanted) < std::tuple(Group(b), b.wanted);
+                   });
   return plan;
+}
+
+RestoreTasks DealOut(const RestorePlan& plan, const Readers& readers) {
+  Dealer dealer(readers);
+  const RestorePart* const end = plan.parts.data() + plan.parts.size();
+  for (const RestorePart* begin = plan.parts.data(); begin != end;) {
+    const RestorePart* next = begin;
+    while (next != end && Group(*next) == Group(*begin)) ++next;
+    dealer.Deal(begin, next);
+    begin = next;
+  }
+  dealer.DealLowHalves();
+  return dealer.Take();
 }
 
 Status ReadPart(const Store& store, const Record& record, PackReader& pack, const RestorePart& part,
                 Sink& sink, std::string* buffer) {
   const uint64_t step = std::max<uint64_t>(1, kReadBytes / part.element_bytes);
+  std::string high;
   for (uint64_t done = 0; done < part.count; done += step) {
     const uint64_t count = std::min(step, part.count - done), first = part.first + done;
     buffer->resize(count * part.element_bytes);
-    const auto read = [&] { return pack.Read(part.span, part.rank, first, count, buffer->data()); };
-    Status got = read();
-    if (got.code() == Code::kNotFound) {
-      STEMMA_RETURN_IF_ERROR(store.EnsurePacks(record, IfPruned::kRefuse));
-      got = read();
-    }
-    STEMMA_RETURN_IF_ERROR(std::move(got));
+    const auto read = [&] {
+      if (part.plane == Plane::kWhole) {
+        return pack.Read(part.span, part.rank, first, count, buffer->data());
+      }
+      high.resize(2 * count);
+      return pack.ReadPlane(Plane::kHigh, part.span, first, count, high.data());
+    };
+    STEMMA_RETURN_IF_ERROR(ReadRetried(store, record, read));
+    if (part.plane != Plane::kWhole) FillMidpoint(high, buffer->data());
     STEMMA_RETURN_IF_ERROR(sink.Write(part.wanted, first * part.element_bytes, *buffer));
   }
   return {};
+}
+
+Status ReadLowHalves(const Store& store, const Record& record, PackReader& pack,
+                     const RestorePart& part, std::string* low) {
+  low->resize(2 * part.count);
+  return ReadRetried(store, record, [&] {
+    return pack.ReadPlane(Plane::kLow, part.span, part.first, part.count, low->data());
+  });
 }
 
 }  // namespace stemma::lineage::internal

@@ -14,6 +14,7 @@ struct LineageSettings {
   int64_t missed_captures_max = 3;
   std::string direct_io = "auto";       // auto | on | off: O_DIRECT for packs
   int64_t writer_bytes_min = 8 << 20;   // fewer bytes per writer than this: fewer writers
+  std::string restore = "exact";        // exact | progressive (restore.h); of the start of a fork
   bool verify_fence = false;            // hash the source again before the fence opens; tests
 };
 

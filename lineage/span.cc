@@ -31,4 +31,10 @@ int64_t Span::bytes() const {
   return total;
 }
 
+Status Sink::WriteLow(size_t span, uint64_t, std::string_view) {
+  return {Code::kInvalidArgument, "span " + std::to_string(span) +
+                                      ": this program takes whole values only, so it cannot be "
+                                      "restored progressively"};
+}
+
 }  // namespace stemma::lineage

@@ -27,8 +27,9 @@ Record ForkRecord(const Record& parent, const Begun& begun, const Record& change
   if (!change.environment.empty()) record.environment = change.environment;
   const CursorRecord& cursor = change.cursor;
   if (cursor.seed || cursor.epoch || cursor.sample) record.cursor = cursor;
-  // How long the parent's bytes are wanted says nothing of the fork's.
+  // How long the parent's bytes are wanted says nothing of the fork's, nor how the parent began.
   auto& attributes = record.attributes;
+  attributes.erase(kRestoreKey);
   for (auto at = attributes.begin(); at != attributes.end();) {
     at = at->first.rfind(kReservedPrefix, 0) == 0 ? attributes.erase(at) : std::next(at);
   }

@@ -41,6 +41,8 @@ class AidesNetwork {
   // Images of 71x71 at least. Training mode draws dropout from LibTorch's default generator.
   AidesOutput Forward(const at::Tensor& images);
   void SetTraining(bool training) { layers_.SetTraining(training); }
+  // Forward asks it for each parameter before it uses it; null: nobody.
+  void UseGate(Gate* gate) { layers_.UseGate(gate); }
   void To(at::Device device) { layers_.To(device); }
 
   const std::vector<ops::Parameter>& parameters() const { return layers_.parameters(); }

@@ -107,6 +107,11 @@ void AigwNetwork::To(at::Device device) {
   for (ops::Buffer& buffer : buffers_) buffer.tensor = buffer.tensor.to(device);
 }
 
+at::Tensor AigwNetwork::Parameter(size_t i) const {
+  if (gate_ != nullptr) gate_->Await(i);
+  return parameters_[i].tensor;
+}
+
 at::Tensor AigwNetwork::Pointwise(const at::Tensor& x, const Layer& conv) const {
   return at::conv1d(x, Parameter(conv.weight), Parameter(conv.bias));
 }

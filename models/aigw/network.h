@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "models/train/gate.h"
 #include "ops/parameter.h"
 
 namespace stemma::models {
@@ -61,6 +62,8 @@ class AigwNetwork {
   // LibTorch's default generator. Evaluation mode: neither.
   AigwOutput Forward(const at::Tensor& x);
   void SetTraining(bool training) { training_ = training; }
+  // Forward asks it for each parameter, in the order in which it uses them; null: nobody.
+  void UseGate(Gate* gate) { gate_ = gate; }
   // Moves all tensors; before anybody else holds them.
   void To(at::Device device);
 
@@ -80,13 +83,14 @@ class AigwNetwork {
 
   Layer AddWeights(const std::string& name, std::vector<int64_t> shape, uint64_t seed);
   Layer AddNorm(const std::string& name, int64_t channels);
-  at::Tensor Parameter(size_t i) const { return parameters_[i].tensor; }
+  at::Tensor Parameter(size_t i) const;
   at::Tensor Pointwise(const at::Tensor& x, const Layer& conv) const;
   at::Tensor Norm(const at::Tensor& x, const Layer& norm);
   at::Tensor Dense(const at::Tensor& x, const Layer& layer) const;
 
   AigwShape shape_;
   bool training_ = true;
+  Gate* gate_ = nullptr;
   std::vector<ops::Parameter> parameters_;
   std::vector<ops::Buffer> buffers_;
   std::vector<Block> blocks_;

@@ -28,6 +28,10 @@ class Aigw final : public Workload {
   std::vector<ops::Parameter> Parameters() override { return network_.parameters(); }
   std::vector<ops::Buffer> Buffers() override { return network_.buffers(); }
   void SetTraining(bool training) override { network_.SetTraining(training); }
+  bool UseGate(Gate* gate) override {
+    network_.UseGate(gate);
+    return true;
+  }
   // parts: "mse_q" and "mse_ap", sums over the local samples.
   at::Tensor Loss(const Batch& batch, LossParts* parts) override;
   std::shared_ptr<const Dataset> TrainData() const override { return data_; }

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "models/train/gate.h"
 #include "ops/parameter.h"
 
 namespace stemma::models {
@@ -79,10 +80,15 @@ class Layers {
   // Of the batch when training (running statistics move), else with the running statistics.
   at::Tensor Normalize(const Norm& layer, const at::Tensor& x) const;
   at::Tensor Multiply(const Dense& layer, const at::Tensor& x) const;
-  at::Tensor tensor(size_t parameter) const { return parameters_[parameter].tensor; }
+  at::Tensor tensor(size_t parameter) const {
+    if (gate_ != nullptr) gate_->Await(parameter);
+    return parameters_[parameter].tensor;
+  }
 
   void SetTraining(bool training) { training_ = training; }
   bool training() const { return training_; }
+  // Whoever applies a layer asks it first for the layer's parameters; null: nobody.
+  void UseGate(Gate* gate) { gate_ = gate; }
   // Both before anybody else holds the tensors.
   void To(at::Device device);
   void UseChannelsLast();  // of 4-D weights: give inputs in the same format
@@ -94,6 +100,7 @@ class Layers {
   const uint64_t seed_;
   const NormRule norm_;
   bool training_ = true;
+  Gate* gate_ = nullptr;
   std::vector<ops::Parameter> parameters_;
   std::vector<ops::Buffer> buffers_;
 };

@@ -38,6 +38,8 @@ class ResNet50 {
 
   at::Tensor Forward(const at::Tensor& images);
   void SetTraining(bool training) { layers_.SetTraining(training); }
+  // Forward asks it for each parameter before it uses it; null: nobody.
+  void UseGate(Gate* gate) { layers_.UseGate(gate); }
   // Moves all tensors; before anybody else holds them.
   void To(at::Device device) { layers_.To(device); }
 

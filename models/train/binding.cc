@@ -148,4 +148,14 @@ Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
   });
 }
 
+Status Binding::WriteLow(size_t span, uint64_t first, std::string_view low) {
+  const uint64_t offset = first * sizeof(float);
+  std::string values(2 * low.size(), '\0');
+  STEMMA_RETURN_IF_ERROR(Read(span, offset, values.size(), values.data()));
+  for (size_t i = 0; i < low.size() / 2; ++i) {
+    std::memcpy(values.data() + 4 * i, low.data() + 2 * i, 2);
+  }
+  return Write(span, offset, values);
+}
+
 }  // namespace stemma::models

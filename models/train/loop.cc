@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "lineage/graph.h"
 #include "models/train/signals.h"
 
 namespace stemma::models {
@@ -50,6 +51,7 @@ Loop::Loop(LoopParts parts, int64_t first_step)
   if (from->world != static_cast<uint32_t>(parts_.world.ranks())) {
     edge_ = lineage::EdgeKind::kReshape;
   }
+  gated_ = parts_.resume != nullptr && parts_.workload.UseGate(parts_.resume);
 }
 
 double Loop::capture_stall_s() const {
@@ -71,6 +73,7 @@ Status Loop::OneStep() {
   const double stall_before = capture_stall_s();
   times_ = {};
   const Status mine = Gradients();
+  STEMMA_RETURN_IF_ERROR(Parameters());  // before Abandon; a state that cannot be had ends all
   const auto waiting = Clock::now();
   recorder_.Enter(ops::Phase::kWait);
   const Status reduced = mine.ok() ? parts_.reducer.Wait() : mine;
@@ -127,7 +130,10 @@ Status Loop::Gradients() {
   const int64_t count = std::min(train.micro_batches, batch.x.size(0));
   const ops::StepShape shape = {static_cast<int>(std::max<int64_t>(count, 1)),
                                 static_cast<double>(batch.global_rows)};
-  if (count == 0) return parts_.reducer.ContributeNothing(shape);
+  if (count == 0) {
+    STEMMA_RETURN_IF_ERROR(Parameters());
+    return parts_.reducer.ContributeNothing(shape);
+  }
   STEMMA_RETURN_IF_ERROR(parts_.reducer.BeginStep(shape));
   try {
     for (int64_t i = 0; i < count; ++i) {
@@ -136,6 +142,7 @@ Status Loop::Gradients() {
       STEMMA_RETURN_IF_ERROR(MicroStep(MicroBatch(batch, i, count)));
     }
   } catch (const std::exception& error) {
+    STEMMA_RETURN_IF_ERROR(Parameters());  // Finish launches buckets
     // A failure of the hooks has a code of its own, and Finish knows it.
     STEMMA_RETURN_IF_ERROR(parts_.reducer.Finish());
     return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + error.what()};
@@ -146,6 +153,7 @@ Status Loop::Gradients() {
 Status Loop::MicroStep(const Batch& batch) {
   const auto forward = Clock::now();
   recorder_.Enter(ops::Phase::kForward);
+  if (!gated_) STEMMA_RETURN_IF_ERROR(Parameters());
   LossParts parts;
   const at::Tensor loss = parts_.workload.Loss(batch, &parts);
   loss_ += loss.item<double>();
@@ -154,6 +162,7 @@ Status Loop::MicroStep(const Batch& batch) {
     if (loss_parts_.size() <= i) loss_parts_.emplace_back(parts[i].first, 0);
     loss_parts_[i].second += parts[i].second;
   }
+  STEMMA_RETURN_IF_ERROR(Parameters());
   const auto backward = Clock::now();
   recorder_.Enter(ops::Phase::kBackward);
   loss.backward();
@@ -161,9 +170,24 @@ Status Loop::MicroStep(const Batch& batch) {
   return {};
 }
 
+Status Loop::Parameters() {
+  return parts_.resume == nullptr ? Status() : parts_.resume->Parameters();
+}
+
+// All ranks compare what they hold: replicas are proved equal before the first update, because from
+// then on they are only assumed to be.
+Status Loop::EndRestore() {
+  if (parts_.resume == nullptr) return {};
+  STEMMA_RETURN_IF_ERROR(parts_.resume->Finish());
+  parts_.resume = nullptr;
+  parts_.workload.UseGate(nullptr);
+  return AgreeOn(parts_.world.cohort(), {{"digest of the restored parameters",
+                                          std::to_string(parts_.reducer.DigestParameters())}});
+}
+
 // The optimizer reads the reduced gradient, so all ranks get the same answer from it.
 Status Loop::Update() {
-  if (parts_.resume != nullptr) STEMMA_RETURN_IF_ERROR(parts_.resume->Finish());
+  STEMMA_RETURN_IF_ERROR(EndRestore());
   CaptureFence fence(parts_.capturer);
   const Status status = parts_.optimizer.Step(step_, fence);
   if (!status.ok() && status.code() == Code::kNotFinite) return NameNonFinite(status);
@@ -284,6 +308,10 @@ Status Loop::Capture(lineage::Reason reason) {
   lineage::CaptureRequest request{parts_.record};
   lineage::Record& record = request.record;
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
+  const auto& from = parts_.session.from;
+  if (parts_.settings.lineage.restore == lineage::kProgressiveName && from && parent_ == from->id) {
+    record.attributes[lineage::kRestoreKey] = lineage::kProgressiveName;
+  }
   record.step = step_;
   record.samples =
       static_cast<uint64_t>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));

@@ -53,7 +53,7 @@ struct LoopParts {
   int64_t dataset_size;
   int64_t total_steps;
   std::function<void(const Status&)> on_failure;  // of this rank alone, while it is where it failed
-  Resume* resume;  // what the first update waits for; null: the training began from nothing
+  Resume* resume;  // of the state, still under way; null: the training began from nothing
 };
 
 class Loop {
@@ -82,6 +82,8 @@ class Loop {
   Status NonFiniteLoss();
   void FindSlowest(std::vector<double> own_s);
   Status Update();
+  Status Parameters();  // are there; what of a restore comes before any bucket
+  Status EndRestore();
   Status NameNonFinite(const Status& refused);
   Status Tell(const StepTimes& times);
   Status EndStep();
@@ -98,6 +100,7 @@ class Loop {
   Cursor cursor_;
   int64_t step_;
   int64_t ignore_verdicts_to_ = -1;  // they were posted before a capture was committed
+  bool gated_ = false;               // Loss waits for what it needs by itself
   bool in_flight_ = false;
   bool stopping_ = false;
   bool trace_wished_;

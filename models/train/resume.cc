@@ -1,5 +1,7 @@
 #include "models/train/resume.h"
 
+#include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,41 +23,124 @@ Status Resume::Named(Status why) const {
 
 Result<std::unique_ptr<Resume>> Resume::Begin(const lineage::Store& store,
                                               const lineage::Record& from, Binding& binding,
-                                              ops::World& world) {
-  std::unique_ptr<Resume> resume(new Resume(from, binding, world));
+                                              ops::World& world, lineage::RestoreMode mode) {
+  std::unique_ptr<Resume> resume(new Resume(from, binding, world, mode));
   const ops::Section section(world.recorder(), "reading of " + lineage::NameOfState(from),
                              binding.PatienceSeconds());
   auto begun = lineage::BeginRestore(store, from, binding.spans(), binding, world.cohort(),
-                                     lineage::RestoreReads::kOnce);
+                                     lineage::RestoreReads::kOnce, mode);
   STEMMA_RETURN_IF_ERROR(resume->Named(begun.status()));
   resume->restoring_ = *std::move(begun);
-  STEMMA_RETURN_IF_ERROR(resume->Half(false));
+  resume->PlanWaves();
+  Status mine;
+  for (size_t i = 0; i < binding.spans().size() && mine.ok(); ++i) {
+    if (binding.spans()[i].eager) mine = resume->restoring_->WaitFor(i);
+  }
+  STEMMA_RETURN_IF_ERROR(resume->Agreed(mine));
+  STEMMA_RETURN_IF_ERROR(resume->RunTo(resume->eager_));
   return resume;
+}
+
+// A wave ends where the readers begin anew, and where something else begins to be wanted: eager
+// spans, then parameters, then what is late.
+void Resume::PlanWaves() {
+  const std::vector<lineage::SharedPart>& parts = restoring_->shared();
+  const auto group = [&](const lineage::SharedPart& part) {
+    const lineage::Span& span = binding_.spans()[part.span];
+    return span.late ? 2 : span.eager ? 0 : 1;
+  };
+  whole_after_.assign(binding_.spans().size(), 0);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bool begins =
+        i == 0 || parts[i].reader < parts[i - 1].reader || group(parts[i]) != group(parts[i - 1]);
+    if (begins) waves_.push_back({i, i});
+    waves_.back().last = i + 1;
+    whole_after_[parts[i].span] = waves_.size();
+    if (group(parts[i]) == 0) eager_ = waves_.size();
+    if (group(parts[i]) < 2) early_ = waves_.size();
+  }
+}
+
+void Resume::Await(size_t i) {
+  if (parameters_there_) return;
+  const ops::Section section(world_.recorder(), "reading of a parameter",
+                             binding_.PatienceSeconds());
+  Status there = failed_;
+  // Alone: nothing to agree on. Otherwise what this rank has read of it is waited for in its waves.
+  if (there.ok() && world_.ranks() == 1) there = Remember(Named(restoring_->WaitFor(i)));
+  if (there.ok()) there = RunTo(whole_after_[i]);
+  if (!there.ok()) throw std::runtime_error(there.message());
+}
+
+Status Resume::Parameters() {
+  if (parameters_there_) return {};
+  const ops::Section section(world_.recorder(), "reading of the parameters",
+                             binding_.PatienceSeconds());
+  STEMMA_RETURN_IF_ERROR(RunTo(early_));
+  STEMMA_RETURN_IF_ERROR(Own(false));
+  parameters_there_ = true;
+  return {};
 }
 
 Status Resume::Finish() {
   if (restoring_ == nullptr) return {};
+  STEMMA_RETURN_IF_ERROR(Parameters());
   const ops::Section section(world_.recorder(), "reading of the optimizer's state",
                              binding_.PatienceSeconds());
-  STEMMA_RETURN_IF_ERROR(Half(true));
+  STEMMA_RETURN_IF_ERROR(RunTo(waves_.size()));
+  STEMMA_RETURN_IF_ERROR(Own(true));
+  if (mode_ == lineage::RestoreMode::kProgressive) STEMMA_RETURN_IF_ERROR(Patch());
   restoring_ = nullptr;
   return {};
 }
 
-Status Resume::Half(bool late) {
+// Also what is shared: with one rank nothing is spread.
+Status Resume::Own(bool late) {
+  STEMMA_RETURN_IF_ERROR(failed_);
   Status mine;
   for (size_t i = 0; i < binding_.spans().size() && mine.ok(); ++i) {
     if (binding_.spans()[i].late == late) mine = restoring_->WaitFor(i);
   }
-  STEMMA_RETURN_IF_ERROR(Named(Agree(world_.cohort(), mine)));
-  return Spread(late);
+  return Agreed(mine);
+}
+
+// The values that stood in for the parameters are replaced where they were read, then on the other
+// ranks.
+Status Resume::Patch() {
+  STEMMA_RETURN_IF_ERROR(Agreed(restoring_->WaitAll()));
+  for (size_t wave = eager_; wave < early_; ++wave) {
+    STEMMA_RETURN_IF_ERROR(Remember(Spread(waves_[wave])));
+  }
+  return {};
+}
+
+Status Resume::RunTo(size_t wave) {
+  STEMMA_RETURN_IF_ERROR(failed_);
+  for (; run_ < wave; ++run_) {
+    const Wave& next = waves_[run_];
+    Status mine;
+    for (size_t i = next.first; i < next.last && mine.ok(); ++i) {
+      mine = restoring_->WaitForPart(i);
+    }
+    STEMMA_RETURN_IF_ERROR(Agreed(mine));
+    STEMMA_RETURN_IF_ERROR(Remember(Spread(next)));
+  }
+  return {};
+}
+
+Status Resume::Agreed(const Status& mine) { return Remember(Named(Agree(world_.cohort(), mine))); }
+
+Status Resume::Remember(Status status) {
+  if (failed_.ok()) failed_ = status;
+  return status;
 }
 
 // In place: what a rank has read lies where the others want it.
-Status Resume::Spread(bool late) {
+Status Resume::Spread(const Wave& wave) {
   std::vector<std::vector<at::Tensor>> of_reader(static_cast<size_t>(world_.ranks()));
-  for (const lineage::SharedPart& part : restoring_->shared()) {
-    if (binding_.spans()[part.span].late != late || part.bytes == 0) continue;
+  for (size_t i = wave.first; i < wave.last; ++i) {
+    const lineage::SharedPart& part = restoring_->shared()[i];
+    if (part.bytes == 0) continue;
     if (binding_.IsSmall(part.span)) {
       STEMMA_RETURN_IF_ERROR(SpreadSmall(part));
     } else {

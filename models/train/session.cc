@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/bytes.h"
+#include "lineage/graph.h"
 #include "lineage/posix_storage.h"
 #include "lineage/record_codec.h"
 
@@ -63,6 +64,16 @@ Status RefuseChanges(const Record& head, const std::vector<SettingChange>& chang
   return {Code::kInvalidArgument, text};
 }
 
+// To go on means the same bits as never having stopped; and from nothing there is nothing to read.
+Status RefuseProgressive(const RunSettings& settings, const std::string& start) {
+  if (settings.lineage.restore != lineage::kProgressiveName) return {};
+  return {Code::kInvalidArgument,
+          "lineage.restore = progressive is for the start of a fork, and " + settings.run.name +
+              " " + start +
+              ": leave it out, or branch off with stemma fork STATE --name NEWNAME and "
+              "start that with --set lineage.restore=progressive"};
+}
+
 // Decides on rank 0; fills everything but `store`.
 class Decision {
  public:
@@ -76,6 +87,7 @@ class Decision {
     if (run == graph_.runs.end()) return StartNew();
     if (!run->second.unreadable.empty()) return RefuseUnreadable(run->second.unreadable);
     if (run->second.states.empty()) {
+      STEMMA_RETURN_IF_ERROR(RefuseProgressive(settings_, "starts from nothing"));
       session_.notes.push_back("an earlier incarnation of " + settings_.run.name +
                                " left no state");
       session_.headline = "starting " + settings_.run.name + " at step 0";
@@ -86,6 +98,7 @@ class Decision {
 
  private:
   Status StartNew() {
+    STEMMA_RETURN_IF_ERROR(RefuseProgressive(settings_, "starts from nothing"));
     session_.headline = "starting " + settings_.run.name + " at step 0";
     return Claim(session_.store->StartRun(settings_.run.name));
   }
@@ -150,6 +163,7 @@ class Decision {
   Status Headline(const Record& head) {
     session_.kind = head.reason == lineage::Reason::kFork ? StartKind::kFork : StartKind::kContinue;
     if (session_.kind == StartKind::kContinue) {
+      STEMMA_RETURN_IF_ERROR(RefuseProgressive(settings_, "goes on from " + StateName(head)));
       session_.headline = "continuing " + settings_.run.name + " from " + StateName(head) + " (" +
                           Hex(head.id).substr(0, 8) + "), ";
       const auto before = static_cast<int>(head.world);
@@ -166,6 +180,10 @@ class Decision {
     session_.headline = "starting " + settings_.run.name + " from " +
                         (parent == graph_.states.end() ? "a fork" : StateName(parent->second)) +
                         ", forked";
+    if (settings_.lineage.restore == lineage::kProgressiveName) {
+      session_.headline +=
+          ", progressively: its first gradient is taken at 16 bits of each parameter";
+    }
     if (parent == graph_.states.end()) return {};
     STEMMA_ASSIGN_OR_RETURN(const std::string before,
                             session_.store->GetBlob(parent->second.settings));
@@ -250,7 +268,10 @@ Result<Session> OpenSession(const RunSettings& settings, const SettingsList& lis
                             const SessionOptions& options, Cohort& cohort) {
   Session session;
   session.headline = "starting " + settings.run.name + " at step 0; no store, no captures";
-  if (settings.lineage.store.empty()) return session;
+  if (settings.lineage.store.empty()) {
+    STEMMA_RETURN_IF_ERROR(RefuseProgressive(settings, "has no store"));
+    return session;
+  }
   Status mine;
   if (cohort.rank() == 0) {
     auto store = lineage::Store::Open(settings.lineage.store, true, lineage::PosixStorage());

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/check.h"
+
 namespace stemma::models {
 namespace {
 
@@ -178,6 +180,12 @@ void VisitLineage(lineage::LineageSettings& s, V&& field) {
   field("lineage.writer_bytes_min", s.writer_bytes_min,
         Help{"small states use fewer writers, of at least so many bytes", "[4096, inf)",
              Kind::kLocal});
+  field(
+      "lineage.restore", s.restore,
+      Help{"the start of a fork: exact, or progressive: the first gradient is taken as soon as the "
+           "upper 16 bits of the parameters are there, the state says so, and every later start is "
+           "exact again",
+           "exact | progressive", Kind::kLocal});
   field("lineage.verify_fence", s.verify_fence,
         Help{"hash the state again before the optimizer changes it (debugging)", "", Kind::kLocal});
 }
@@ -209,6 +217,15 @@ SettingsList FieldsOf(RunSettings& s) {
   VisitLineage(s.lineage, list);
   VisitAigw(s.aigw, list);
   return list;
+}
+
+std::string LastingSettings(const SettingsList& list) {
+  RunSettings lasting;
+  SettingsList fields = FieldsOf(lasting);
+  const Status read = fields.ReadText(list.ToToml(), "settings of this run");
+  STEMMA_CHECK(read.ok(), read.message());
+  lasting.lineage.restore = lineage::LineageSettings().restore;
+  return fields.ToToml();
 }
 
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {

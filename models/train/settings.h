@@ -51,6 +51,10 @@ struct RunSettings {
 // The list: every field of every section with name, help, range and kind.
 SettingsList FieldsOf(RunSettings& settings);
 
+// What a run is remembered by, as TOML: all of `list`, but how one start of it was read, which is
+// not of the run: every later start is exact. REQUIRES: `list` is FieldsOf of some settings.
+std::string LastingSettings(const SettingsList& list);
+
 // Steps of the whole run from train.length, the batch and the size of the data set.
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size);
 // Samples that `steps` steps have consumed, over all ranks.

@@ -12,6 +12,7 @@
 #include "core/error_report.h"
 #include "core/exit_code.h"
 #include "core/log.h"
+#include "lineage/graph.h"
 #include "models/train/loop.h"
 #include "models/train/resume.h"
 #include "models/train/signals.h"
@@ -191,11 +192,11 @@ Status Training::Build() {
   return {};
 }
 
-// All ranks compare what they hold: replicas are proved equal before the first step, because from
-// then on they are only assumed to be.
 Status Training::RestoreState() {
-  STEMMA_ASSIGN_OR_RETURN(resume_,
-                          Resume::Begin(*session_.store, *session_.from, *binding_, world_));
+  const bool progressive = settings_.lineage.restore == lineage::kProgressiveName;
+  STEMMA_ASSIGN_OR_RETURN(resume_, Resume::Begin(*session_.store, *session_.from, *binding_, world_,
+                                                 progressive ? lineage::RestoreMode::kProgressive
+                                                             : lineage::RestoreMode::kExact));
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {
@@ -206,13 +207,11 @@ Status Training::RestoreState() {
       start_.cursor = {cursor.seed, cursor.epoch, cursor.sample};
     }
   }
-  STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), mine));
-  return AgreeOn(world_.cohort(), {{"digest of the restored parameters",
-                                    std::to_string(reducer_->DigestParameters())}});
+  return Agree(world_.cohort(), mine);
 }
 
 Status Training::BeginFiles() {
-  STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.toml"), list_.ToToml()));
+  STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.toml"), LastingSettings(list_)));
   STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.origin.json"), list_.OriginJson()));
   STEMMA_RETURN_IF_ERROR(
       folder_.Write(folder_.IncarnationFile("env.json"), options_.environment_json + "\n"));
@@ -246,7 +245,7 @@ Status Training::FirstRecord() {
   record_.plan_digest = reducer_->plan().digest;
   record_.world = static_cast<uint32_t>(world_.ranks());
   if (!root()) return {};
-  STEMMA_ASSIGN_OR_RETURN(record_.settings, session_.store->PutBlob(list_.ToToml()));
+  STEMMA_ASSIGN_OR_RETURN(record_.settings, session_.store->PutBlob(LastingSettings(list_)));
   STEMMA_ASSIGN_OR_RETURN(record_.environment, session_.store->PutBlob(options_.environment_json));
   return {};
 }

@@ -20,6 +20,7 @@
 #include "core/status.h"
 #include "models/data/dataset.h"
 #include "models/data/loader.h"
+#include "models/train/gate.h"
 #include "ops/parameter.h"
 
 namespace stemma::models {
@@ -36,6 +37,9 @@ class Workload {
   virtual std::vector<ops::Buffer> Buffers() = 0;
   virtual void SetTraining(bool training) = 0;  // batch norm, dropout
   virtual at::Tensor Loss(const Batch& batch, LossParts* parts) = 0;
+  // From now on Loss asks `gate` for each parameter before it uses it; null: no more. False, the
+  // default: Loss asks nobody, so the Trainer has all parameters there before it calls Loss.
+  virtual bool UseGate(Gate* /*gate*/) { return false; }
   // Stateless and thread-safe; the order of samples is the loader's.
   virtual std::shared_ptr<const Dataset> TrainData() const = 0;
 };

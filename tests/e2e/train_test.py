@@ -63,6 +63,35 @@ def test_fork_with_another_learning_rate(box):
     box.say("diff", "r@40", "warm@40").expect(0, "optim.lr")
 
 
+def test_progressive_fork_says_so_and_is_exact_from_then_on(box):
+    path, whole = reference(box)
+    box.say("fork", "r@20", "--name", "half").expect(0)
+    progressive = ("--set", "lineage.restore=progressive")
+    box.train("--run", "half", *progressive).expect(0, "forked, progressively")
+    branch = box.losses("half")
+    assert branch[21] != whole[21], "the first forward sees parameters of 16 bits"
+    assert abs(branch[21] - whole[21]) < 0.02 * abs(whole[21]), (branch[21], whole[21])
+    lines = box.say("log", "half@", "--json").expect(0).text.splitlines()
+    states = [json.loads(line) for line in lines]
+    marked = [s["step"] for s in states if s["attributes"].get("restore") == "progressive"]
+    assert marked == [25], (marked, states)
+    box.say("show", "half@25").expect(0, "restore = progressive")
+    settings = box.say("show", "half@25", "--settings").expect(0).text
+    assert 'restore = "exact"' in settings, settings
+    # A fork of that state begins exactly, and says nothing else.
+    box.say("fork", "half@25", "--name", "after").expect(0)
+    assert "restore =" not in box.say("show", "after@25").expect(0).text
+    box.train("--run", "after").expect(0)
+    assert box.losses("after") == {s: v for s, v in branch.items() if s > 25}
+
+
+def test_progressive_start_is_refused_but_for_a_fork(box):
+    progressive = ("--set", "lineage.restore=progressive")
+    box.train(box.recipe(), *progressive).expect(2, "r starts from nothing", "fork")
+    path, _ = stops(box, lambda p: box.kill_rank(p, 1, signal.SIGUSR1), 75)
+    box.train(path, *progressive).expect(2, "is for the start of a fork", "r goes on from r@")
+
+
 def test_run_that_is_complete_says_so(box):
     path, _ = reference(box, steps=10)
     box.train(path).expect(0, "r is complete: r@10")

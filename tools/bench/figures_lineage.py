@@ -50,6 +50,9 @@ FIGURES = [
     Figure("first_forward_share", "%", 40, True,
            "time until forward can begin as a share of the whole restore, cold",
            lambda: _state_bench(2)["first_forward_share"]),
+    Figure("progressive_first_share", "%", 20, True,
+           "the same until it can begin with the upper halves of the parameters, as a share of the "
+           "whole exact restore, cold", lambda: _state_bench(2)["progressive_first_share"]),
     Figure("bytes_ratio", "x", 1.001, True,
            "bytes on disk over a state's own, with 1, 2 and 4 ranks", bytes_ratio),
     Figure("verify_rate", "GB/s", 5, False,

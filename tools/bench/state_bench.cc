@@ -88,6 +88,11 @@ class State final : public Source, public Sink {
     std::memcpy(bytes[span].data() + offset, in.data(), in.size());
     return {};
   }
+  Status WriteLow(size_t span, uint64_t first, std::string_view low) override {
+    char* const values = bytes[span].data() + 4 * first;
+    for (size_t i = 0; i < low.size() / 2; ++i) std::memcpy(values + 4 * i, low.data() + 2 * i, 2);
+    return {};
+  }
   uint64_t Bytes() const {
     uint64_t sum = 0;
     for (const Span& span : spans) sum += static_cast<uint64_t>(span.bytes());
@@ -191,14 +196,14 @@ struct Restored {
   double first = 0, all = 0;  // seconds until forward can begin, until everything is there
 };
 
-Restored BringBack(const Store& store, const Record& record, State& state) {
+Restored BringBack(const Store& store, const Record& record, State& state, RestoreMode mode) {
   for (const PackRef& pack : record.packs) Evict(store.PackPath(pack.pack));
   SoloCohort solo;
   Restored restored;
   restored.all = SecondsOf([&] {
     std::unique_ptr<Restoring> restoring;
     restored.first = SecondsOf([&] {
-      auto begun = BeginRestore(store, record, state.spans, state, solo);
+      auto begun = BeginRestore(store, record, state.spans, state, solo, RestoreReads::kEach, mode);
       Check(begun.status());
       restoring = *std::move(begun);
       for (size_t i = 0; i < state.spans.size(); ++i) {
@@ -211,7 +216,7 @@ Restored BringBack(const Store& store, const Record& record, State& state) {
 }
 
 struct Rates {  // bytes per second; shares
-  std::vector<double> save, write_limit, restore, read_limit, first, stored;
+  std::vector<double> save, write_limit, restore, read_limit, first, progressive, stored;
 };
 
 // One rank of the job. Rank 0 measures what one process measures, while the others wait.
@@ -229,7 +234,8 @@ void RunRank(const std::string& folder, Store& store, RunWriter& writer, State& 
     const double seconds = Save(**capturer, cohort, &record);
     if (!root) continue;
     const double read_limit = DiskReads(folder, cohort.size(), 4 / cohort.size());
-    const Restored restored = BringBack(store, record, state);
+    const Restored restored = BringBack(store, record, state, RestoreMode::kExact);
+    const Restored halves = BringBack(store, record, state, RestoreMode::kProgressive);
     uint64_t on_disk = 0;
     for (const PackRef& pack : record.packs) {
       on_disk += pack.bytes;
@@ -242,6 +248,7 @@ void RunRank(const std::string& folder, Store& store, RunWriter& writer, State& 
     rates->read_limit.push_back(read_limit);
     rates->restore.push_back(bytes / restored.all);
     rates->first.push_back(100 * restored.first / restored.all);
+    rates->progressive.push_back(100 * halves.first / restored.all);
   }
 }
 
@@ -263,6 +270,7 @@ void Bench(const std::string& folder, int ranks) {
   Print("restore_limit_share", shares(rates.restore, rates.read_limit),
         Median(rates.read_limit) / 1e9);
   Print("first_forward_share", rates.first, Median(rates.restore) / 1e9);
+  Print("progressive_first_share", rates.progressive, Median(rates.restore) / 1e9);
   Print("bytes_ratio", rates.stored, static_cast<double>(state.Bytes()) / 1e6);
 }
 

@@ -4,13 +4,14 @@
 #include <map>
 
 #include "core/bytes.h"
-#include "lineage/restore.h"
+#include "lineage/reader/state_reader.h"
 
 namespace stemma::cli {
 namespace {
 
 using lineage::Record;
 using lineage::Span;
+using lineage::StateReader;
 
 bool SamePacks(const Record& a, const Record& b) {
   if (a.layout != b.layout || a.packs.size() != b.packs.size()) return false;
@@ -20,14 +21,14 @@ bool SamePacks(const Record& a, const Record& b) {
   return true;
 }
 
-Result<Change> CompareSpan(const lineage::Store& store, const Record& a, const Record& b,
-                           const Span& span, double eps) {
-  const bool per_rank = span.role == lineage::Role::kPerRank;
-  const int ranks = per_rank ? static_cast<int>(std::min(a.world, b.world)) : 1;
+// `ranks`: of which both states have a copy of a span that each rank has of its own.
+Result<Change> CompareSpan(StateReader& a, StateReader& b, const Span& span, uint32_t ranks,
+                           double eps) {
+  const int copies = span.role == lineage::Role::kPerRank ? static_cast<int>(ranks) : 1;
   Change change;
-  for (int rank = 0; rank < ranks; ++rank) {
-    STEMMA_ASSIGN_OR_RETURN(const std::string from, lineage::ReadSpan(store, a, span.name, rank));
-    STEMMA_ASSIGN_OR_RETURN(const std::string to, lineage::ReadSpan(store, b, span.name, rank));
+  for (int rank = 0; rank < copies; ++rank) {
+    STEMMA_ASSIGN_OR_RETURN(const std::string from, a.Read(span.name, rank));
+    STEMMA_ASSIGN_OR_RETURN(const std::string to, b.Read(span.name, rank));
     change.Add(Compare(span.dtype, from, to, eps));
   }
   return change;
@@ -52,13 +53,14 @@ Result<TensorDiff> DiffTensors(const lineage::Store& store, const Record& a, con
   TensorDiff diff;
   diff.same_packs = SamePacks(a, b);
   if (diff.same_packs) return diff;
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans_a, lineage::SpansOf(store, a));
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<Span> spans_b, lineage::SpansOf(store, b));
+  STEMMA_ASSIGN_OR_RETURN(const auto reader_a, StateReader::Open(store, a));
+  STEMMA_ASSIGN_OR_RETURN(const auto reader_b, StateReader::Open(store, b));
   std::map<std::string, const Span*> others;
-  for (const Span& span : spans_b) {
-    others[span.name] = &span;
+  for (const lineage::LayoutSpan& placed : reader_b->layout().spans()) {
+    others[placed.span.name] = &placed.span;
   }
-  for (const Span& span : spans_a) {
+  for (const lineage::LayoutSpan& placed : reader_a->layout().spans()) {
+    const Span& span = placed.span;
     const auto other = others.find(span.name);
     if (other == others.end()) {
       diff.different.push_back(span.name + ": only in the first");
@@ -71,7 +73,8 @@ Result<TensorDiff> DiffTensors(const lineage::Store& store, const Record& a, con
       diff.different.push_back(span.name + ": another type or shape");
       continue;
     }
-    STEMMA_ASSIGN_OR_RETURN(const Change change, CompareSpan(store, a, b, span, eps));
+    STEMMA_ASSIGN_OR_RETURN(const Change change, CompareSpan(*reader_a, *reader_b, span,
+                                                             std::min(a.world, b.world), eps));
     const std::string layer = LayerOf(span.name);
     const bool open = !diff.layers.empty() && diff.layers.back().layer == layer &&
                       diff.layers.back().section == span.section;

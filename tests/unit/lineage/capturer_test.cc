@@ -5,6 +5,7 @@
 #include "lineage/fsck.h"
 #include "lineage/faulty_storage.h"
 #include "lineage/memory_storage.h"
+#include "lineage/reader/state_reader.h"
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"

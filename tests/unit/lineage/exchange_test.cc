@@ -13,6 +13,7 @@
 #include "lineage/graph.h"
 #include "lineage/import.h"
 #include "lineage/memory_storage.h"
+#include "lineage/reader/state_reader.h"
 #include "lineage/restore.h"
 #include "lineage/safetensors.h"
 

@@ -5,6 +5,7 @@
 #include "lineage/coverage.h"
 #include "lineage/fsck.h"
 #include "lineage/names.h"
+#include "lineage/reader/state_reader.h"
 
 #include "tests/support/one_state.h"
 #include "tests/support/spawn.h"
