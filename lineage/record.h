@@ -19,6 +19,10 @@ using ObjectId = std::string;
 enum class EdgeKind : uint8_t { kTrain = 1, kFork = 2, kReshape = 3, kImport = 4 };
 enum class Reason : uint8_t { kPeriodic = 1, kRequested = 2, kSignal = 3, kFinal = 4, kFork = 5 };
 
+// An attribute of a fork's record, a text: how its bytes came to the ranks that went on from it.
+// "warm": from the memory of its parent's. Absent: from the packs. Says nothing of later forks.
+constexpr char kRestoreAttribute[] = "restore";
+
 struct Edge {
   StateId parent;
   EdgeKind kind = EdgeKind::kTrain;
