@@ -1,18 +1,18 @@
 // Several trainings in one world, each in a group of its ranks: each writes its own states once,
 // with the bits that it would have had alone.
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "comm/world.h"
 #include "comm/world_group.h"
 #include "lineage/fsck.h"
+#include "tests/unit/train/live_runs.h"
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
-#include "tests/unit/train/live_runs.h"
 
 #include <catch2/catch.hpp>
 

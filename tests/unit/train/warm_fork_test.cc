@@ -11,10 +11,10 @@
 #include "comm/world_group.h"
 #include "lineage/fsck.h"
 #include "models/train/warm_fork.h"
+#include "tests/unit/train/live_runs.h"
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
-#include "tests/unit/train/live_runs.h"
 
 #include <catch2/catch.hpp>
 
@@ -37,10 +37,6 @@ std::string NewFolder() {
 Status First(const std::vector<Status>& results) {
   for (const Status& result : results) STEMMA_RETURN_IF_ERROR(result);
   return {};
-}
-
-bool Has(const std::vector<int>& ranks, int rank) {
-  return std::find(ranks.begin(), ranks.end(), rank) != ranks.end();
 }
 
 // Changes a byte in the middle of the file, or changes it back.
