@@ -310,14 +310,14 @@ Status Loop::MaybeHandOver() {
   const HandOver& to = parts_.hand_over;
   if (to.give == nullptr || !to.due(step_)) return {};
   recorder_.Enter(ops::Phase::kCapture);
-  const ops::Section section(recorder_, "handing over of a state",
-                             parts_.binding.PatienceSeconds());
   for (;;) {
     STEMMA_ASSIGN_OR_RETURN(const auto word, parts_.world.control().Drain());
     if (!word) break;
     read_early_ |= word->any & (ops::kAnyStop | ops::kAnyCapture);
   }
   STEMMA_RETURN_IF_ERROR(Capture(lineage::Reason::kRequested));
+  const ops::Section section(recorder_, "handing over of a state",
+                             parts_.binding.PatienceSeconds());
   STEMMA_ASSIGN_OR_RETURN(const auto news, parts_.capturer->Finish(parts_.world.cohort()));
   for (const auto& durable : news) Acknowledge(durable);
   in_flight_ = false;

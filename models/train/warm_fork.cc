@@ -157,9 +157,9 @@ class Fork {
   }
 
   at::Tensor Empty(int64_t bytes) const {
-    const auto where = world_.on_gpu()
-                           ? at::Device(at::kCUDA, static_cast<int8_t>(world_.gpu_index()))
-                           : at::Device(at::kCPU);
+    const auto where =
+        world_.on_gpu() ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world_.gpu_index()))
+                        : at::Device(at::kCPU);
     return at::empty({bytes}, at::TensorOptions(at::kByte).device(where));
   }
 
