@@ -20,6 +20,9 @@ class FaultyStorage::File final : public WritableFile {
         "write " + path_, [&] { return base_->Append(bytes); },
         [&] { return base_->Append(bytes.substr(0, bytes.size() / 2)); });
   }
+  void StartSync() override {
+    if (storage_.Alive("fsync " + path_).ok()) base_->StartSync();
+  }
   Status Sync() override {
     return storage_.Change("fsync " + path_, [&] { return base_->Sync(); });
   }

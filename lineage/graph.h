@@ -31,11 +31,6 @@ std::string NameOfState(const Record& record);
 EdgeKind HowMade(const Record& record);
 // The attribute of an imported state that names its file; text.
 constexpr char kImportFile[] = "import.file";
-// Of a state whose edge to its parent does not have all its parent's bits: its first gradient was
-// taken while parameters were known by their upper halves (restore.h). Of that edge alone, so forks
-// of the state do not inherit it.
-constexpr char kRestoreKey[] = "restore";
-constexpr char kProgressiveName[] = "progressive";
 
 // The state it went on from; nullopt at a root or where the graph ends.
 std::optional<StateId> FirstParent(const Graph& graph, const StateId& id);

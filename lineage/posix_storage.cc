@@ -60,6 +60,12 @@ class PosixFile final : public WritableFile {
     return state_ = Write(bytes);
   }
 
+  // Where file system or kernel cannot, nothing is lost but time. An error of the disk stays with
+  // the file, and fdatasync returns it.
+  void StartSync() override {
+    if (state_.ok()) (void)::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
+
   // Never called again after a failure: the kernel may have dropped the dirty pages, and a second
   // call could succeed without them.
   Status Sync() override {

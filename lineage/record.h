@@ -19,6 +19,13 @@ using ObjectId = std::string;
 enum class EdgeKind : uint8_t { kTrain = 1, kFork = 2, kReshape = 3, kImport = 4 };
 enum class Reason : uint8_t { kPeriodic = 1, kRequested = 2, kSignal = 3, kFinal = 4, kFork = 5 };
 
+// An attribute, a text: how the parent's bytes came to the ranks that went on from it, where that was
+// not by reading its packs. "warm": from the memory of its parent's ranks, the same bits.
+// "progressive": the first gradient was taken while parameters were known by their upper halves
+// (restore.h), so this edge does not have all its parent's bits. Forks of the state do not inherit it.
+constexpr char kRestoreAttribute[] = "restore";
+constexpr char kProgressiveName[] = "progressive";
+
 struct Edge {
   StateId parent;
   EdgeKind kind = EdgeKind::kTrain;

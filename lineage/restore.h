@@ -38,7 +38,7 @@ enum class RestoreReads { kEach, kOnce };
 // itself. The lower halves are read last and given to Sink::WriteLow inside WaitAll; from then on
 // every bit is the state's. What was computed before that is not what the state would have given,
 // so this is for forks and for evaluation, and whoever trains on from it records it: graph.h,
-// kRestoreKey.
+// kRestoreAttribute.
 enum class RestoreMode { kExact, kProgressive };
 
 // Bytes [offset, offset + bytes) of a span, which rank `reader` reads for all.

@@ -90,6 +90,11 @@ class Store {
   // settings, attributes and cursor; parents, packs, layout, run fields and reason are set here.
   virtual Result<StateId> Fork(const Graph& graph, const StateId& parent, const std::string& name,
                                const Record& change) = 0;
+  // The same with settings of its own: a blob of these bytes, which costs no syncs beside the
+  // fork's.
+  virtual Result<StateId> ForkWithSettings(const Graph& graph, const StateId& parent,
+                                           const std::string& name, const Record& change,
+                                           std::string_view settings) = 0;
 
   virtual Result<ObjectId> PutBlob(std::string_view bytes) = 0;
   virtual Result<std::string> GetBlob(const ObjectId& id) const = 0;

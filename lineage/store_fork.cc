@@ -27,12 +27,12 @@ Record ForkRecord(const Record& parent, const Begun& begun, const Record& change
   if (!change.environment.empty()) record.environment = change.environment;
   const CursorRecord& cursor = change.cursor;
   if (cursor.seed || cursor.epoch || cursor.sample) record.cursor = cursor;
-  // How long the parent's bytes are wanted says nothing of the fork's, nor how the parent began.
+  // How long the parent's bytes are wanted, and how they came to it, says nothing of the fork's.
   auto& attributes = record.attributes;
-  attributes.erase(kRestoreKey);
   for (auto at = attributes.begin(); at != attributes.end();) {
     at = at->first.rfind(kReservedPrefix, 0) == 0 ? attributes.erase(at) : std::next(at);
   }
+  attributes.erase(kRestoreAttribute);
   for (const auto& [key, value] : change.attributes) attributes[key] = value;
   return record;
 }
@@ -100,11 +100,14 @@ class ForkLog {
 // prune mark. 4 does: the intent, by now, protects them, whatever was decided about the parent. The
 // name comes last, so a fork is there whole or not at all.
 //
-// Durable before the name: both parts of the log (the first so that a collector on another node
-// sees the intent), and the folders on the way to it. The folders are synced together, after the
-// file: on a file system with a journal the first sync has written them all.
-Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const std::string& name,
-                                const Record& change) {
+// Durable before the record: the first part of the log (so that a collector on another node sees
+// the intent), the folders on the way to it, the settings, and the claim of the name, which waits
+// in tmp/. All of these are made before the first sync: a file system with a journal writes them
+// with one commit or two, and the other syncs of them find nothing left to do. Record and name have
+// a commit each.
+Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
+                                    const std::string& name, const Record& change,
+                                    const std::string_view* settings) {
   const auto found = graph.states.find(parent);
   if (found == graph.states.end()) {
     return Status(Code::kNotFound, "no state " + Hex(parent).substr(0, 16) + " to fork");
@@ -121,15 +124,28 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
   STEMMA_RETURN_IF_ERROR(EnsurePacks(found->second, IfPruned::kRefuse).Within(what));  // 2
   STEMMA_RETURN_IF_ERROR(CheckObjects(storage_, paths_, found->second).Within(what));
   STEMMA_ASSIGN_OR_RETURN(const Begun begun, MakeRun(name));
+  STEMMA_ASSIGN_OR_RETURN(Claim claim, PrepareName(begun));
+  STEMMA_ASSIGN_OR_RETURN(ForkLog log, ForkLog::Create(storage_, paths_, begun));
   Record record = ForkRecord(found->second, begun, change);
+  if (settings != nullptr) {
+    STEMMA_ASSIGN_OR_RETURN(record.settings, PlaceObject(ObjectKind::kBlob, *settings));
+  }
   STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeRecord(&record));
 
-  STEMMA_ASSIGN_OR_RETURN(ForkLog log, ForkLog::Create(storage_, paths_, begun));
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
   STEMMA_RETURN_IF_ERROR(
       log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record))));
-  STEMMA_RETURN_IF_ERROR(log.Sync());                        // 3
-  Status there = EnsurePacks(record, IfPruned::kBringBack);  // 4
+  STEMMA_RETURN_IF_ERROR(log.Sync());  // 3
+  const auto sync_others = [&]() -> Status {
+    if (settings != nullptr) {
+      STEMMA_RETURN_IF_ERROR(SyncObject(ObjectKind::kBlob, record.settings, *settings));
+    }
+    STEMMA_RETURN_IF_ERROR(claim.Sync());
+    STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)));
+    return SyncRun(begun);
+  };
+  Status there = sync_others();
+  if (there.ok()) there = EnsurePacks(record, IfPruned::kBringBack);  // 4
   if (there.ok()) there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {
     log.GiveUp(record.id, "not forked: " + there.message());
@@ -139,9 +155,7 @@ Result<StateId> StoreImpl::Fork(const Graph& graph, const StateId& parent, const
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({"forked", WallMs()})));
   STEMMA_RETURN_IF_ERROR(log.Sync());  // 5
   STEMMA_RETURN_IF_ERROR(log.Close());
-  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)));
-  STEMMA_RETURN_IF_ERROR(SyncRun(begun));
-  STEMMA_RETURN_IF_ERROR(ClaimName(begun));
+  STEMMA_RETURN_IF_ERROR(PublishName(begun, &claim));
   return record.id;
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/mutex.h"
@@ -34,8 +35,33 @@ std::string HostName();
 std::string WhoAmI();  // "ana@node7"
 // "exists" from MakeDir is what the caller wants as well.
 Status MakeDirIfMissing(Storage& storage, const std::string& path);
-// Publishes `folder` holding one file `file` = `bytes`, or says kInvalidArgument "exists" when the
-// name is taken. A rename that was done and reported as failed counts as done.
+// A claim on its way: a folder in tmp/ with one file in it. Apart from its one step below, so that
+// a fork can share the syncs of it; the folder goes when it was not published.
+class Claim {
+ public:
+  // Not durable.
+  static Result<Claim> Prepare(Storage& storage, const Paths& paths, const std::string& file,
+                               std::string_view bytes);
+  Claim(Claim&& other) noexcept
+      : storage_(other.storage_),
+        temporary_(std::exchange(other.temporary_, {})),
+        file_(std::move(other.file_)),
+        bytes_(std::move(other.bytes_)),
+        open_(std::move(other.open_)) {}
+  ~Claim();
+  Status Sync();  // the file, then the folder
+  // As `folder`, durable; kInvalidArgument "exists" when the name is taken. A rename that was done
+  // and reported as failed counts as done.
+  Status Publish(const std::string& folder);
+
+ private:
+  explicit Claim(Storage& storage) : storage_(&storage) {}
+  Storage* storage_;
+  std::string temporary_;  // "": published
+  std::string file_, bytes_;
+  std::unique_ptr<WritableFile> open_;
+};
+// All of it: publishes `folder` holding one file `file` = `bytes`.
 Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& folder,
                    const std::string& file, std::string_view bytes);
 // Removes the files in `folder` and it; what cannot be removed stays.
@@ -59,7 +85,14 @@ class StoreImpl final : public Store {
   Result<std::unique_ptr<RunWriter>> StartRun(const std::string& name) override;
   Result<std::unique_ptr<RunWriter>> NextIncarnation(const std::string& name) override;
   Result<StateId> Fork(const Graph& graph, const StateId& parent, const std::string& name,
-                       const Record& change) override;
+                       const Record& change) override {
+    return MakeFork(graph, parent, name, change, nullptr);
+  }
+  Result<StateId> ForkWithSettings(const Graph& graph, const StateId& parent,
+                                   const std::string& name, const Record& change,
+                                   std::string_view settings) override {
+    return MakeFork(graph, parent, name, change, &settings);
+  }
   Result<ObjectId> PutBlob(std::string_view bytes) override;
   Result<std::string> GetBlob(const ObjectId& id) const override;
   Result<ObjectId> PutLayout(std::string_view bytes) override;
@@ -87,8 +120,15 @@ class StoreImpl final : public Store {
   // until ClaimName.
   Result<Begun> MakeRun(const std::string& name);
   Status SyncRun(const Begun& begun);
-  Status ClaimName(const Begun& begun);
+  Result<Claim> PrepareName(const Begun& begun);
+  Status PublishName(const Begun& begun, Claim* claim);
+  // Of `settings`, when they are not those of `change`, the bytes.
+  Result<StateId> MakeFork(const Graph& graph, const StateId& parent, const std::string& name,
+                           const Record& change, const std::string_view* settings);
   Result<ObjectId> PutObject(ObjectKind kind, std::string_view bytes);
+  // The two halves of PutObject: under its name, whose folder is not synced yet; durable.
+  Result<ObjectId> PlaceObject(ObjectKind kind, std::string_view bytes);
+  Status SyncObject(ObjectKind kind, const ObjectId& id, std::string_view bytes);
   Result<std::string> GetObject(ObjectKind kind, const ObjectId& id) const;
 
   const Paths paths_;

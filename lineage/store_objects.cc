@@ -41,20 +41,31 @@ Status PutUnder(Storage& storage, const std::string& temporary, const std::strin
 
 }  // namespace
 
-// The bytes are durable when this returns, whoever wrote them: an object that is there already may
-// be a dead process's, renamed and not yet synced. A failed sync may have lost the name, and the
-// next one would not say so: then the name is made anew, over the old one, which others may use.
-Result<ObjectId> StoreImpl::PutObject(ObjectKind kind, std::string_view bytes) {
+Result<ObjectId> StoreImpl::PlaceObject(ObjectKind kind, std::string_view bytes) {
   const ObjectId id = Sha256(bytes);
   const std::string path = paths_.Object(kind, id);
-  const std::string temporary = paths_.TmpDir() + "/object-" + NewUlid();
   if (!storage_.Exists(path)) {
+    const std::string temporary = paths_.TmpDir() + "/object-" + NewUlid();
     STEMMA_RETURN_IF_ERROR(PutUnder(storage_, temporary, path, bytes));
   }
   STEMMA_RETURN_IF_ERROR(CheckSize(storage_, path, bytes.size()));
-  if (storage_.SyncDir(ParentOf(path)).ok()) return id;
+  return id;
+}
+
+// The bytes are durable when this returns, whoever wrote them: an object that is there already may
+// be a dead process's, renamed and not yet synced. A failed sync may have lost the name, and the
+// next one would not say so: then the name is made anew, over the old one, which others may use.
+Status StoreImpl::SyncObject(ObjectKind kind, const ObjectId& id, std::string_view bytes) {
+  const std::string path = paths_.Object(kind, id);
+  if (storage_.SyncDir(ParentOf(path)).ok()) return {};
+  const std::string temporary = paths_.TmpDir() + "/object-" + NewUlid();
   STEMMA_RETURN_IF_ERROR(PutUnder(storage_, temporary, path, bytes));
-  STEMMA_RETURN_IF_ERROR(storage_.SyncDir(ParentOf(path)));
+  return storage_.SyncDir(ParentOf(path));
+}
+
+Result<ObjectId> StoreImpl::PutObject(ObjectKind kind, std::string_view bytes) {
+  STEMMA_ASSIGN_OR_RETURN(const ObjectId id, PlaceObject(kind, bytes));
+  STEMMA_RETURN_IF_ERROR(SyncObject(kind, id, bytes));
   return id;
 }
 

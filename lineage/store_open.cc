@@ -3,6 +3,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage {
@@ -32,21 +34,48 @@ void RemoveFolderQuietly(Storage& storage, const std::string& folder) {
   (void)storage.Remove(folder);
 }
 
-Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& folder,
-                   const std::string& file, std::string_view bytes) {
+Result<Claim> Claim::Prepare(Storage& storage, const Paths& paths, const std::string& file,
+                             std::string_view bytes) {
+  Claim claim(storage);
   const std::string temporary = paths.TmpDir() + "/claim-" + NewUlid();
   STEMMA_RETURN_IF_ERROR(storage.MakeDir(temporary));
-  STEMMA_RETURN_IF_ERROR(WriteDurable(storage, temporary + "/" + file, bytes));
-  const Status renamed = storage.Rename(temporary, folder);
+  claim.temporary_ = temporary;
+  claim.file_ = file;
+  claim.bytes_ = std::string(bytes);
+  STEMMA_ASSIGN_OR_RETURN(claim.open_, storage.Create(temporary + "/" + file, {}));
+  STEMMA_RETURN_IF_ERROR(claim.open_->Append(bytes));
+  claim.open_->StartSync();
+  return claim;
+}
+
+Claim::~Claim() {
+  if (!temporary_.empty()) RemoveFolderQuietly(*storage_, temporary_);
+}
+
+Status Claim::Sync() {
+  STEMMA_RETURN_IF_ERROR(open_->Sync());
+  STEMMA_RETURN_IF_ERROR(std::exchange(open_, nullptr)->Close());
+  return storage_->SyncDir(temporary_);
+}
+
+Status Claim::Publish(const std::string& folder) {
+  const Status renamed = storage_->Rename(temporary_, folder);
   if (!renamed.ok()) {
-    Result<std::string> there = storage.ReadBounded(folder + "/" + file, kSmallFileMax);
-    if (!there.ok() || *there != bytes) {
-      RemoveFolderQuietly(storage, temporary);
-      if (!storage.Exists(folder + "/" + file)) return renamed;
+    Result<std::string> there = storage_->ReadBounded(folder + "/" + file_, kSmallFileMax);
+    if (!there.ok() || *there != bytes_) {
+      if (!storage_->Exists(folder + "/" + file_)) return renamed;
       return {Code::kInvalidArgument, folder + " exists"};
     }
   }
-  return storage.SyncDir(ParentOf(folder));
+  temporary_.clear();
+  return storage_->SyncDir(ParentOf(folder));
+}
+
+Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& folder,
+                   const std::string& file, std::string_view bytes) {
+  STEMMA_ASSIGN_OR_RETURN(Claim claim, Claim::Prepare(storage, paths, file, bytes));
+  STEMMA_RETURN_IF_ERROR(claim.Sync());
+  return claim.Publish(folder);
 }
 
 namespace {

@@ -162,9 +162,12 @@ Status StoreImpl::SyncRun(const Begun& begun) {
   return storage_.SyncDir(paths_.RunsDir());
 }
 
-Status StoreImpl::ClaimName(const Begun& begun) {
-  Status claimed = ClaimFolder(storage_, paths_, paths_.NameDir(begun.name),
-                               BaseOf(paths_.NameRunFile(begun.name)), begun.run + "\n");
+Result<Claim> StoreImpl::PrepareName(const Begun& begun) {
+  return Claim::Prepare(storage_, paths_, BaseOf(paths_.NameRunFile(begun.name)), begun.run + "\n");
+}
+
+Status StoreImpl::PublishName(const Begun& begun, Claim* claim) {
+  Status claimed = claim->Publish(paths_.NameDir(begun.name));
   if (claimed.code() != Code::kInvalidArgument) return claimed;
   return {Code::kInvalidArgument,
           "a run called '" + begun.name + "' was begun by somebody else just now"};
@@ -173,9 +176,11 @@ Status StoreImpl::ClaimName(const Begun& begun) {
 Result<std::unique_ptr<RunWriter>> StoreImpl::StartRun(const std::string& name) {
   STEMMA_RETURN_IF_ERROR(CheckNameFree(name));
   STEMMA_ASSIGN_OR_RETURN(Begun begun, MakeRun(name));
+  STEMMA_ASSIGN_OR_RETURN(Claim claim, PrepareName(begun));
   STEMMA_RETURN_IF_ERROR(BeginLog(storage_, paths_, &begun));
+  STEMMA_RETURN_IF_ERROR(claim.Sync());
   STEMMA_RETURN_IF_ERROR(SyncRun(begun));
-  STEMMA_RETURN_IF_ERROR(ClaimName(begun));
+  STEMMA_RETURN_IF_ERROR(PublishName(begun, &claim));
   STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.TmpOf(begun.run, 1)));
   return std::unique_ptr<RunWriter>(
       std::make_unique<RunWriterImpl>(storage_, paths_, std::move(begun)));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/bytes.h"
 #include "core/cohort.h"
@@ -232,11 +233,12 @@ Status Loop::EndStep() {
   if (bits.failed) mine.any |= ops::kAnyCaptureFailed;
   mine.audit = bits.audit;
   if (trace_wished_ || parts_.world.rank() != 0) mine.all |= ops::kAllTrace;
-  STEMMA_ASSIGN_OR_RETURN(const ops::Verdict verdict,
-                          parts_.world.control().EndStep(step_ - 1, mine));
+  STEMMA_ASSIGN_OR_RETURN(ops::Verdict verdict, parts_.world.control().EndStep(step_ - 1, mine));
   if (verdict.step >= 0) parts_.world.SetTrace((verdict.all & ops::kAllTrace) != 0);
+  verdict.any |= std::exchange(read_early_, 0);
   STEMMA_RETURN_IF_ERROR(Advance(verdict));
-  return MaybeCapture(verdict);
+  STEMMA_RETURN_IF_ERROR(MaybeCapture(verdict));
+  return MaybeHandOver();
 }
 
 // Signals on any rank; the files STOP, SAVE and TRACE are looked for by rank 0, now and then. With
@@ -310,7 +312,7 @@ Status Loop::Capture(lineage::Reason reason) {
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
   const auto& from = parts_.session.from;
   if (parts_.settings.lineage.restore == lineage::kProgressiveName && from && parent_ == from->id) {
-    record.attributes[lineage::kRestoreKey] = lineage::kProgressiveName;
+    record.attributes[lineage::kRestoreAttribute] = lineage::kProgressiveName;
   }
   record.step = step_;
   record.samples =
@@ -329,7 +331,36 @@ Status Loop::Capture(lineage::Reason reason) {
   return {};
 }
 
+// The word of this very step is read first, as at the end of a run: no state of a step that the
+// ranks disagree about is ever recorded, or handed on. What the word wishes is done a step later,
+// when it would have been read.
+Status Loop::MaybeHandOver() {
+  const HandOver& to = parts_.hand_over;
+  if (to.give == nullptr || !to.due(step_)) return {};
+  recorder_.Enter(ops::Phase::kCapture);
+  for (;;) {
+    STEMMA_ASSIGN_OR_RETURN(const auto word, parts_.world.control().Drain());
+    if (!word) break;
+    read_early_ |= word->any & (ops::kAnyStop | ops::kAnyCapture);
+  }
+  STEMMA_RETURN_IF_ERROR(Capture(lineage::Reason::kRequested));
+  const ops::Section section(recorder_, "handing over of a state",
+                             parts_.binding.PatienceSeconds());
+  STEMMA_ASSIGN_OR_RETURN(const auto news, parts_.capturer->Finish(parts_.world.cohort()));
+  for (const auto& durable : news) Acknowledge(durable);
+  in_flight_ = false;
+  if (durable_step_ != step_) {
+    return Status(parts_.capturer->last_failure())
+        .Within("the state was not saved, to hand it over");
+  }
+  Status mine;
+  auto live = LiveStateOf(parts_.binding, durable_);
+  mine = live.ok() ? to.give(*live, *parts_.session.store) : live.status();
+  return Agree(parts_.world.cohort(), mine).Within("hand-over of " + last_state_);
+}
+
 void Loop::Acknowledge(const lineage::Durable& durable) {
+  durable_ = durable.record;
   parent_ = durable.id;
   durable_step_ = durable.record.step;
   edge_ = lineage::EdgeKind::kTrain;

@@ -23,6 +23,7 @@
 #include "lineage/capturer.h"
 #include "models/data/loader.h"
 #include "models/train/binding.h"
+#include "models/train/live_state.h"
 #include "models/train/metrics.h"
 #include "models/train/progress.h"
 #include "models/train/resume.h"
@@ -53,7 +54,8 @@ struct LoopParts {
   int64_t dataset_size;
   int64_t total_steps;
   std::function<void(const Status&)> on_failure;  // of this rank alone, while it is where it failed
-  Resume* resume;  // of the state, still under way; null: the training began from nothing
+  Resume* resume;  // of the state, still under way; null: all is there already
+  const HandOver& hand_over;
 };
 
 class Loop {
@@ -91,6 +93,7 @@ class Loop {
   Status Advance(const ops::Verdict& verdict);
   Status MaybeCapture(const ops::Verdict& verdict);
   Status Capture(lineage::Reason reason);
+  Status MaybeHandOver();
   Status Finish();
   void Acknowledge(const lineage::Durable& durable);
   void FailAlone(const Status& status);  // told to all ranks by the next control word
@@ -101,6 +104,7 @@ class Loop {
   int64_t step_;
   int64_t ignore_verdicts_to_ = -1;  // they were posted before a capture was committed
   bool gated_ = false;               // Loss waits for what it needs by itself
+  uint32_t read_early_ = 0;          // wishes of a word that was read before its turn
   bool in_flight_ = false;
   bool stopping_ = false;
   bool trace_wished_;
@@ -109,6 +113,7 @@ class Loop {
   Status untold_;   // what could not be written for people; ends the run, but loses no state
   std::string stopped_by_, wish_name_, last_state_;
   lineage::StateId parent_;
+  lineage::Record durable_;  // the newest of this incarnation
   lineage::EdgeKind edge_ = lineage::EdgeKind::kTrain;
   LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;

@@ -99,6 +99,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   world_.recorder().Enter(ops::Phase::kStart);
   InstallSignalHandlers({&ops::AskForVerdict, &ops::LeaveNow});
   STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
+  STEMMA_RETURN_IF_ERROR(CheckHandOver(options_.hand_over, settings_.lineage.store));
   STEMMA_RETURN_IF_ERROR(Threads());
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   dataset_size_ = workload_->TrainData()->Size();
@@ -181,7 +182,7 @@ Status Training::Build() {
   binding_ =
       std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(), optimizer_->State());
   start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
-  if (session_.from) STEMMA_RETURN_IF_ERROR(RestoreState());
+  if (session_.from || options_.live) STEMMA_RETURN_IF_ERROR(RestoreState());
   auto loader = Loader::Start(
       workload_->TrainData(),
       {settings_.train.global_batch, settings_.train.micro_batches, settings_.train.loader_threads,
@@ -193,10 +194,16 @@ Status Training::Build() {
 }
 
 Status Training::RestoreState() {
-  const bool progressive = settings_.lineage.restore == lineage::kProgressiveName;
-  STEMMA_ASSIGN_OR_RETURN(resume_, Resume::Begin(*session_.store, *session_.from, *binding_, world_,
-                                                 progressive ? lineage::RestoreMode::kProgressive
-                                                             : lineage::RestoreMode::kExact));
+  if (options_.live != nullptr) {
+    STEMMA_RETURN_IF_ERROR(
+        Agree(world_.cohort(), CopyInto(*options_.live, session_.from, binding_.get())));
+  } else {
+    const bool progressive = settings_.lineage.restore == lineage::kProgressiveName;
+    STEMMA_ASSIGN_OR_RETURN(resume_,
+                            Resume::Begin(*session_.store, *session_.from, *binding_, world_,
+                                          progressive ? lineage::RestoreMode::kProgressive
+                                                      : lineage::RestoreMode::kExact));
+  }
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {
@@ -282,7 +289,8 @@ Status Training::Run() {
   loop_ = std::make_unique<Loop>(
       LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
                 capturer_.get(), session_, folder_, metrics_, *progress_, record_, dataset_size_,
-                total_steps_, [this](const Status& status) { WriteError(status); }, resume_.get()},
+                total_steps_, [this](const Status& status) { WriteError(status); }, resume_.get(),
+                options_.hand_over},
       start_.step);
   const Status status = loop_->Run();
   progress_->Finish();

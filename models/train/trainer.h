@@ -18,6 +18,7 @@
 
 #include "core/settings.h"
 #include "core/status.h"
+#include "models/train/live_state.h"
 #include "models/train/run_folder.h"
 #include "models/train/settings.h"
 #include "models/train/workload.h"
@@ -26,10 +27,12 @@
 namespace stemma::models {
 
 struct TrainOptions {
-  std::string dir;                // run folder; "": stemma-runs/<run.name>
-  bool fresh = false;             // refuse to continue
-  std::string progress = "auto";  // auto | bar | lines | off
-  std::string environment_json;   // versions and paths, for the record and env.json
+  std::string dir;                  // run folder; "": stemma-runs/<run.name>
+  bool fresh = false;               // refuse to continue
+  std::string progress = "auto";    // auto | bar | lines | off
+  std::string environment_json;     // versions and paths, for the record and env.json
+  HandOver hand_over = {};          // who gets the state as it is in memory, and when
+  const LiveState* live = nullptr;  // begin from it, which is the run's fork, and read no pack
 };
 
 using WorkloadFactory =

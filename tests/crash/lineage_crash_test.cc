@@ -76,7 +76,7 @@ void Life(Storage& storage, Promised* promised) {
   Result<Graph> graph = store.Load();
   if (graph.ok() && !graph->states.empty()) {
     const StateId parent = graph->states.begin()->first;
-    Result<StateId> fork = store.Fork(*graph, parent, "branch", {});
+    Result<StateId> fork = store.ForkWithSettings(*graph, parent, "branch", {}, "lr = 2");
     if (fork.ok()) promised->forks["branch"] = *fork;
     if (store.SetTag("best", parent, "", {}).ok()) promised->tag = parent;
   }
@@ -109,6 +109,7 @@ void CheckPromises(Storage& storage, const Promised& promised) {
   for (const auto& [run, id] : promised.forks) {
     REQUIRE(graph->runs.count(run) == 1);
     CHECK(graph->runs.at(run).head == id);
+    CHECK(*store.GetBlob(graph->states.at(id).settings) == "lr = 2");
   }
   if (promised.tag) CHECK(graph->tags.at("best").target == *promised.tag);
   CHECK_THAT(RestoreAll(store, *graph), IsOk());  // the unacknowledged ones as well

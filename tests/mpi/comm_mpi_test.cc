@@ -16,6 +16,7 @@
 
 #include "tests/support/communicator_contract.h"
 #include "tests/support/conformance_report.h"
+#include "tests/support/group_contract.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/world_contract.h"
@@ -328,6 +329,14 @@ TEST_CASE("a world opens, works and closes", "[world]") {
   CHECK_THAT(world.data().Barrier({}).status(), HasCode(Code::kInvalidArgument, "closed"));
   CHECK_THAT(world.cohort().Min(1).status(), HasCode(Code::kInvalidArgument, "closed"));
   CHECK_THAT(world.control().EndStep(9, {}).status(), HasCode(Code::kInvalidArgument, "closed"));
+}
+
+TEST_CASE("groups of a world are worlds", "[world]") {
+  const CommSettings settings;
+  const auto world = World::Open(settings, {{"build", "a"}});
+  REQUIRE(world.ok());
+  CHECK_THAT(tests::GroupsAreWorlds(**world, settings), IsOk());
+  CHECK_THAT((*world)->Close(), IsOk());
 }
 
 TEST_CASE("closing a world that failed says why, each time", "[world]") {

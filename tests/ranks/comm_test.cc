@@ -7,6 +7,7 @@
 
 #include "tests/support/communicator_contract.h"
 #include "tests/support/conformance_report.h"
+#include "tests/support/group_contract.h"
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/world_contract.h"
@@ -215,6 +216,10 @@ TEST_CASE("blocks of other lengths than expected are named on all ranks", "[comm
                                "rank 0 sends 1 elements to rank 1, which "
                                "expects 2"));
   }
+}
+
+TEST_CASE("groups of a world are worlds", "[world]") {
+  AtEverySize([](World& world) { return tests::GroupsAreWorlds(world, {}); });
 }
 
 TEST_CASE("a closed world refuses, and says why", "[world]") {

@@ -28,6 +28,15 @@ def bytes_ratio():
     return [statistics.median(_state_bench(ranks)["bytes_ratio"][0]) for ranks in (1, 2, 4)], None
 
 
+@functools.lru_cache(maxsize=None)
+def _family_bench():
+    folder = os.environ.get("STEMMA_BENCH_DIR")
+    with tempfile.TemporaryDirectory(prefix="stemma.", dir=folder) as at:
+        text = run([built("//tools/bench:family_bench"), at], timeout=600)
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return {row["name"]: (row["values"], row["reference"]) for row in rows}
+
+
 def verify_rate():
     """One thread, from the page cache; the reference is XXH3 over memory in the same process."""
     values, digests = [], []
@@ -57,4 +66,14 @@ FIGURES = [
            "bytes on disk over a state's own, with 1, 2 and 4 ranks", bytes_ratio),
     Figure("verify_rate", "GB/s", 5, False,
            "stemma verify of a 512 MiB state in the page cache, one thread", verify_rate),
+    Figure("fork_bytes", "bytes", 4096, True,
+           "given to the file system by one fork with settings of its own, no payload; beside it, "
+           "blocks that stay on the disk", lambda: _family_bench()["fork_bytes"]),
+    Figure("fork_1000", "x", 1.01, True,
+           "a store after 1000 forks of one ResNet-50 LAMB state, over before, by the lengths of "
+           "files; beside it, by blocks", lambda: _family_bench()["fork_1000"]),
+    Figure("writers_1000", "faults", 0, True,
+           "1000 runs write into one store at once, 20 processes x 50 threads, 3 states each; then "
+           "lost states and what fsck finds; beside it, seconds of writing",
+           lambda: _family_bench()["writers_1000"]),
 ]

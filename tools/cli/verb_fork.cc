@@ -87,10 +87,10 @@ Result<Made> MakeFork(const OpenedStore& opened, const Record& parent, const std
                       const std::vector<std::string>& sets) {
   STEMMA_ASSIGN_OR_RETURN(const Forked forked, ChangedSettings(*opened.store, parent, name, sets));
   Record change;
-  STEMMA_ASSIGN_OR_RETURN(change.settings, opened.store->PutBlob(forked.settings));
   change.attributes["fork.set"] = forked.changes;
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id,
-                          opened.store->Fork(opened.graph, parent.id, name, change));
+  STEMMA_ASSIGN_OR_RETURN(
+      const lineage::StateId id,
+      opened.store->ForkWithSettings(opened.graph, parent.id, name, change, forked.settings));
   return Made{id, name, forked.changes};
 }
 

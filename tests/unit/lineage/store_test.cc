@@ -317,6 +317,27 @@ TEST_CASE("of many restarts at once each gets a number of its own") {
   for (uint32_t i = 0; i < got.size(); ++i) CHECK(got[i] == i + 2);
 }
 
+TEST_CASE("a fork with settings of its own has them as a blob; how it was restored stays with it") {
+  MemoryStorage disk;
+  const std::unique_ptr<Store> store = OpenStore(disk);
+  auto run = *store->StartRun("base");
+  const StateId a = MustAppend(*store, *run, 10);
+  Record change;
+  change.attributes[kRestoreAttribute] = std::string("warm");
+  const auto forked = store->ForkWithSettings(MustLoad(*store), a, "branch", change, "lr = 2");
+  REQUIRE_THAT(forked.status(), IsOk());
+  disk.Crash();  // what was acknowledged needs no further sync
+  const Graph graph = MustLoad(*store);
+  const Record& child = graph.states.at(*forked);
+  CHECK(*store->GetBlob(child.settings) == "lr = 2");
+  CHECK(child.attributes.at(kRestoreAttribute) == AttributeValue(std::string("warm")));
+  const auto again = store->Fork(graph, *forked, "twig", {});
+  REQUIRE_THAT(again.status(), IsOk());
+  const Graph after = MustLoad(*store);
+  CHECK(after.states.at(*again).settings == child.settings);
+  CHECK(after.states.at(*again).attributes.count(kRestoreAttribute) == 0);
+}
+
 TEST_CASE("the store works on the real file system; what a fork costs is printed") {
   const char* scratch = std::getenv("TEST_TMPDIR");
   std::string dir = std::string(scratch ? scratch : ".") + "/store_test_XXXXXX";
