@@ -13,6 +13,8 @@
 namespace stemma::lineage {
 namespace {
 
+constexpr std::string_view kAside = "mend-";
+
 constexpr char kBase32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -193,6 +195,10 @@ std::string Paths::TmpOf(std::string_view run, uint32_t incarnation) const {
   return Join(TmpDir(), run) + "-" + Padded(incarnation, 4);
 }
 
+std::string Paths::Aside(const ObjectId& pack, std::string_view ulid) const {
+  return TmpDir() + "/" + std::string(kAside) + Hex(pack) + "-" + std::string(ulid);
+}
+
 std::string Paths::LeasesDir() const { return root_ + "/leases"; }
 std::string Paths::LeaseDir(std::string_view lease) const { return Join(LeasesDir(), lease); }
 std::string Paths::LeaseWhat(std::string_view lease) const { return LeaseDir(lease) + "/what"; }
@@ -254,6 +260,16 @@ std::optional<TmpFolder> ParseTmp(std::string_view file) {
   const auto incarnation = Between(file.substr(run.size()), "-", "", 4);
   if (!IsUlid(run) || !incarnation) return std::nullopt;
   return TmpFolder{std::string(run), *incarnation};
+}
+
+std::optional<ObjectId> ParseAside(std::string_view file) {
+  constexpr size_t kDigits = 2 * kSha256Bytes;
+  if (file.size() != kAside.size() + kDigits + 1 + kUlidText) return std::nullopt;
+  if (file.substr(0, kAside.size()) != kAside || file[kAside.size() + kDigits] != '-') {
+    return std::nullopt;
+  }
+  if (!IsUlid(file.substr(kAside.size() + kDigits + 1))) return std::nullopt;
+  return ParseObject(file.substr(kAside.size(), kDigits));
 }
 
 std::string ParentOf(std::string_view path) {

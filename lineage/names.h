@@ -75,6 +75,8 @@ class Paths {
   std::string TmpDir() const;
   // Of one incarnation: tmp/<ulid>-0001. Swept when that incarnation is over.
   std::string TmpOf(std::string_view run, uint32_t incarnation) const;
+  // tmp/mend-<pack in hexadecimal>-<ulid>: a damaged copy that a repair took out of the trash.
+  std::string Aside(const ObjectId& pack, std::string_view ulid) const;
 
   // These three folders are made when first needed, since older stores lack them.
   std::string LeasesDir() const;
@@ -113,6 +115,7 @@ struct TmpFolder {
   uint32_t incarnation = 0;
 };
 std::optional<TmpFolder> ParseTmp(std::string_view file);           // "<ulid>-0001"
+std::optional<ObjectId> ParseAside(std::string_view file);          // "mend-<64 hex>-<ulid>"
 
 // "a/b/c" -> "a/b"; the folder whose fsync makes a new name durable.
 std::string ParentOf(std::string_view path);

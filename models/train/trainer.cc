@@ -91,6 +91,7 @@ class Training {
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<Loop> loop_;
   bool stopped_before_start_ = false;
+  bool restart_helps_ = false;  // the state was damaged, and is not tried again
   bool entered_ = false;  // this incarnation's folder is this process's to write to
 };
 
@@ -195,7 +196,8 @@ Status Training::Build() {
 // then on they are only assumed to be.
 Status Training::RestoreState() {
   STEMMA_ASSIGN_OR_RETURN(resume_,
-                          Resume::Begin(*session_.store, *session_.from, *binding_, world_));
+                          Resume::Begin(*session_.store, *session_.from, *binding_, world_,
+                                        &restart_helps_));
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {
@@ -308,14 +310,14 @@ void Training::WriteError(const Status& status) {
   report.phase = ops::NameOf(host.phase);
   report.call = world_.recorder().pending().what;
   report.cause = status.message();
-  if (IsLost(status)) report.remedy = "run the same command again";
+  if (IsLost(status) || restart_helps_) report.remedy = "run the same command again";
   WriteErrorReport(IncarnationFolder(Dir(), session_.incarnation), report);
 }
 
 Outcome Training::Report(const Status& status, double wall_s) {
   Outcome outcome;
   outcome.wall_s = wall_s;
-  outcome.exit_code = ExitCodeFor(status);
+  outcome.exit_code = !status.ok() && restart_helps_ ? kExitTryAgain : ExitCodeFor(status);
   outcome.cause = status.ok() ? "done" : status.message();
   outcome.step = start_.step;
   if (loop_ != nullptr) {
