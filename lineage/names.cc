@@ -18,9 +18,7 @@ constexpr std::string_view kAside = "mend-";
 constexpr char kBase32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsAlnum(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 int Base32Value(char c) {
   const size_t at = std::string_view(kBase32).find(c);
@@ -66,9 +64,12 @@ std::optional<uint32_t> Between(std::string_view file, std::string_view prefix,
 
 std::string_view FolderOf(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::kPack: return "/objects/pack";
-    case ObjectKind::kLayout: return "/objects/layout";
-    case ObjectKind::kBlob: return "/objects/blob";
+    case ObjectKind::kPack:
+      return "/objects/pack";
+    case ObjectKind::kLayout:
+      return "/objects/layout";
+    case ObjectKind::kBlob:
+      return "/objects/blob";
   }
   return "";
 }
@@ -134,8 +135,8 @@ bool IsUlid(std::string_view text) { return UlidToBytes(text).size() == kUlidByt
 
 std::string NewUlid() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto ms = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const auto ms =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   std::string bytes;
   for (int shift = 40; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(ms >> shift));
   return UlidFromBytes(bytes + RandomBytes(kUlidBytes - bytes.size()));
@@ -165,8 +166,7 @@ std::string Paths::RunNameFile(std::string_view run) const { return RunDir(run) 
 std::string Paths::IncarnationDir(std::string_view run, uint32_t incarnation) const {
   return RunDir(run) + "/inc-" + Padded(incarnation, 4);
 }
-std::string Paths::LogSegment(std::string_view run, uint32_t incarnation,
-                              uint32_t segment) const {
+std::string Paths::LogSegment(std::string_view run, uint32_t incarnation, uint32_t segment) const {
   return IncarnationDir(run, incarnation) + "/log." + Padded(segment, 6) + ".seg";
 }
 
@@ -205,9 +205,7 @@ std::string Paths::LeaseWhat(std::string_view lease) const { return LeaseDir(lea
 std::string Paths::LeaseBeat(std::string_view lease) const { return LeaseDir(lease) + "/beat"; }
 
 std::string Paths::GcDir() const { return root_ + "/gc"; }
-std::string Paths::EpochDir(uint32_t epoch) const {
-  return GcDir() + "/epoch-" + Padded(epoch, 6);
-}
+std::string Paths::EpochDir(uint32_t epoch) const { return GcDir() + "/epoch-" + Padded(epoch, 6); }
 std::string Paths::EpochPlan(uint32_t epoch) const { return EpochDir(epoch) + "/plan"; }
 std::string Paths::EpochBeat(uint32_t epoch) const { return EpochDir(epoch) + "/beat"; }
 std::string Paths::EpochDone(uint32_t epoch) const { return EpochDir(epoch) + "/done"; }
@@ -278,8 +276,6 @@ std::string ParentOf(std::string_view path) {
   return std::string(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-std::string BaseOf(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') + 1));
-}
+std::string BaseOf(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 }  // namespace stemma::lineage

@@ -120,11 +120,8 @@ class Plan {
     for (auto& [id, work] : packs_) {
       ++report_->packs;
       if (!work.reader) {
-        report_->damaged.push_back({Sharing(graph_, work),
-                                    work.path,
-                                    {},
-                                    work.broken.message(),
-                                    work.broken.code()});
+        report_->damaged.push_back(
+            {Sharing(graph_, work), work.path, {}, work.broken.message(), work.broken.code()});
         continue;
       }
       report_->bytes += work.bytes;

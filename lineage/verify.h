@@ -11,10 +11,10 @@
 // one buffer of a chunk (1 MiB), which stays in its cache. A read goes through the page cache: what
 // is verified there may still be bad on the medium, until the cache has let go of it.
 //
-// Any thread; may run beside any number of writers, and changes nothing but that, like every reader,
-// it takes a pack that is wanted back from a collector's trash. Failure: only what keeps it from
-// looking at all. A pack that is missing, cut or has a bad header is damage, and so are a layout or
-// settings that are not what their names say, and a state whose packs do not cover it.
+// Any thread; may run beside any number of writers, and changes nothing but that, like every
+// reader, it takes a pack that is wanted back from a collector's trash. Failure: only what keeps it
+// from looking at all. A pack that is missing, cut or has a bad header is damage, and so are a
+// layout or settings that are not what their names say, and a state whose packs do not cover it.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@
 // What is written goes to tmp/, is synced, read back and proved whole, and only then takes the name
 // by a rename: a crash leaves the old file or the new one. A damaged copy in the trash could be
 // renamed over the new file by the next collector, so it is taken out before, and removed once the
-// new file is durable; nothing else is. Safe beside writers, readers and other menders; beside a collector as well, since the
-// records that name the pack are what keeps it.
+// new file is durable; nothing else is. Safe beside writers, readers and other menders; beside a
+// collector as well, since the records that name the pack are what keeps it.
 //
 // One thread; the stores outlive it. Failure: kNotFound when no copies make it whole, and what
 // lacks; else as Storage.

@@ -48,7 +48,8 @@ class Planner {
     if (options_.mend) {
       STEMMA_RETURN_IF_ERROR(PlanMending());
       PlanRestoring();
-      for (Leftover& leftover : FindLeftovers(store_, Surveyed(), options_.stale_s, damaged_packs_)) {
+      for (Leftover& leftover :
+           FindLeftovers(store_, Surveyed(), options_.stale_s, damaged_packs_)) {
         RepairItem item;
         item.kind = RepairKind::kSweep;
         item.text = "sweep " + leftover.path + ": " + leftover.what;
@@ -88,8 +89,8 @@ class Planner {
       RepairItem item;
       item.kind = RepairKind::kLift;
       item.state = id;
-      item.text = "lift the quarantine of " + NameOfState(graph_.states.at(id)) +
-                  ": its bytes are good";
+      item.text =
+          "lift the quarantine of " + NameOfState(graph_.states.at(id)) + ": its bytes are good";
       plan_.items.push_back(std::move(item));
     }
     plan_.affected.assign(affected.begin(), affected.end());
@@ -194,9 +195,9 @@ class Planner {
       plan_.beyond.push_back(log + ": it may hide intents, and more");
     }
     for (OpenIntent& intent : intents) {
-      const std::string text = "the intent '" + intent.why + "' of process " +
-                               std::to_string(intent.pid) + " on " + intent.host + ", which keeps " +
-                               std::to_string(intent.objects.size()) + " objects";
+      const std::string text =
+          "the intent '" + intent.why + "' of process " + std::to_string(intent.pid) + " on " +
+          intent.host + ", which keeps " + std::to_string(intent.objects.size()) + " objects";
       if (!intent.age_s || *intent.age_s < options_.stale_s) {
         plan_.beyond.push_back(text + ", is younger than " + HumanDuration(options_.stale_s) +
                                ": its maker may live");

@@ -49,7 +49,8 @@ class Finder {
       if (!IsName(tag)) continue;
       for (const std::string& version : NamesIn(storage_, paths_.TagDir(tag))) {
         if (const auto number = ParseTagVersion(version)) {
-          AddClaim(paths_.TagVersionDir(tag, *number), "version of tag '" + tag + "' without target");
+          AddClaim(paths_.TagVersionDir(tag, *number),
+                   "version of tag '" + tag + "' without target");
         }
       }
     }
@@ -61,10 +62,11 @@ class Finder {
   std::string WhatIs(const std::string& name) const {
     if (const auto folder = ParseTmp(name)) {
       if (survey_ == nullptr) return "";
-      const auto facts = survey_->incarnations.find(IncarnationKey(folder->run, folder->incarnation));
+      const auto facts =
+          survey_->incarnations.find(IncarnationKey(folder->run, folder->incarnation));
       if (facts == survey_->incarnations.end()) return "";
-      const bool over = facts->second.closed || !facts->second.next.empty() ||
-                        !facts->second.dead.empty();
+      const bool over =
+          facts->second.closed || !facts->second.next.empty() || !facts->second.dead.empty();
       return over ? "temporary files of an incarnation that is over" : "";
     }
     if (const auto pack = ParseAside(name)) {

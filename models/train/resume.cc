@@ -23,15 +23,13 @@ Status Resume::Named(Status why) {
 
 // Collective: rank 0 looks, all ranks hear.
 Status Resume::Judge(std::string* text) {
-  const ops::Section section(world_.recorder(),
-                             "second reading of " + lineage::NameOfState(from_),
+  const ops::Section section(world_.recorder(), "second reading of " + lineage::NameOfState(from_),
                              binding_.PatienceSeconds());
   Encoder out;
   if (world_.rank() == 0) {
     const auto verdict = lineage::JudgeFailedRestore(store_, from_.id);
     out.U8(verdict.ok() && verdict->restart_helps ? 1 : 0);
-    out.String(verdict.ok() ? verdict->text
-                            : "not quarantined: " + verdict.status().message());
+    out.String(verdict.ok() ? verdict->text : "not quarantined: " + verdict.status().message());
   }
   STEMMA_ASSIGN_OR_RETURN(const std::string told, world_.cohort().Broadcast(out.Take(), 0));
   Decoder in(told);

@@ -92,7 +92,7 @@ class Training {
   std::unique_ptr<Loop> loop_;
   bool stopped_before_start_ = false;
   bool restart_helps_ = false;  // the state was damaged, and is not tried again
-  bool entered_ = false;  // this incarnation's folder is this process's to write to
+  bool entered_ = false;        // this incarnation's folder is this process's to write to
 };
 
 Status Training::Prepare(const WorkloadFactory& make) {
@@ -195,9 +195,8 @@ Status Training::Build() {
 // All ranks compare what they hold: replicas are proved equal before the first step, because from
 // then on they are only assumed to be.
 Status Training::RestoreState() {
-  STEMMA_ASSIGN_OR_RETURN(resume_,
-                          Resume::Begin(*session_.store, *session_.from, *binding_, world_,
-                                        &restart_helps_));
+  STEMMA_ASSIGN_OR_RETURN(
+      resume_, Resume::Begin(*session_.store, *session_.from, *binding_, world_, &restart_helps_));
   auto small = binding_->TakeSmall();
   Status mine = small.status();
   if (small.ok()) {

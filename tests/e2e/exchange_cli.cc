@@ -148,9 +148,13 @@ TEST_CASE("bisect finds the first bad state by a command or a condition", "[cli]
   CHECK(skipped.Says("the first bad state is one of these"));
   CHECK(box.OnStore(ends + "--run 'exit 200'").Says("which is no verdict"));
   CHECK(box.OnStore(ends + "--run 'kill -9 $$'").Says("left with 137"));
-  CHECK(box.OnStore(ends + "--where 'loss > 2'").Says("does not hold for"));
+  CHECK(box.OnStore(ends + "--where 'loss > 2'").Says("the query does not select"));
   CHECK(box.OnStore(ends + "--where 'loss > 0'").Says("which --good names"));
-  CHECK(box.OnStore(ends + "--where 'acc > 0'").Says("it has no number 'acc'"));
+  CHECK(box.OnStore(ends + "--where 'acc > 0'").code == 1);  // no state has one
+  CHECK(box.OnStore(ends + "--where 'loss > 0 limit 1'").Says("no `order by`"));
+  CHECK(box.OnStore("annotate r@300 acc=1").code == 0);
+  const Done missing = box.OnStore(ends + "--where 'acc = 1 and epoch > 0'");
+  CHECK_THAT(missing.text, Catch::Contains("r@200  skipped: a value that the query asks for"));
   CHECK(box.OnStore(ends).code == 2);
   CHECK(box.OnStore("bisect --good r@300 --bad r@100 --where 'loss > 0'").code == 2);
 }
