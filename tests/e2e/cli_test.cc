@@ -76,9 +76,9 @@ TEST_CASE("every verb explains itself", "[cli]") {
   const Box box("help");
   const Done help = box.Run("help");
   CHECK(help.code == 0);
-  for (const char* verb :
-       {"train", "log", "find", "show", "diff", "fork", "tag", "annotate", "export", "import", "du",
-        "verify", "bisect", "prune", "gc", "scope", "fsck", "doctor", "waveform", "version"}) {
+  for (const char* verb : {"train",    "log",    "find",   "show",   "diff",     "fork",   "tag",
+                           "annotate", "export", "import", "du",     "verify",   "bisect", "prune",
+                           "gc",       "scope",  "fsck",   "doctor", "waveform", "version"}) {
     INFO(verb);
     CHECK(help.Says(std::string("  ") + verb + " "));
     const Done one = box.Run(std::string(verb) + " --help");
