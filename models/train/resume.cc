@@ -7,6 +7,7 @@
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "lineage/graph.h"
+#include "lineage/repair/quarantine.h"
 #include "ops/tensor_collectives.h"
 
 namespace stemma::models {

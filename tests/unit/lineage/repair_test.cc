@@ -227,7 +227,6 @@ TEST_CASE("the intent of a dead forker is closed when asked for, and the collect
       (void)store->Fork(scene.before, scene.states[0], "child", {}).status();
     }
     if (!faulty.fired()) break;
-    scene.disk.Crash();
     RepairOptions options;
     options.close_intents = true;
     options.mend = false;
