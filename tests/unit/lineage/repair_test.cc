@@ -61,7 +61,7 @@ struct Pair {
   std::unique_ptr<Store> replica;
   RepairOptions options;
 
-  Pair() {
+  explicit Pair(int64_t elements = 1 << 19) : at(elements) {
     at.CopyTo(&far, "/store");
     replica = *Store::Open("/store", false, far);
     options.from = {replica.get()};
@@ -163,7 +163,7 @@ TEST_CASE("a death of the repairer loses nothing, and another one completes its 
     for (const Fault fault :
          {Fault::kDieBefore, Fault::kDieAfter, Fault::kDieHalf, Fault::kIo, Fault::kShortWrite}) {
       INFO("change " << change << ", fault " << static_cast<int>(fault));
-      Pair pair;
+      Pair pair(1000);
       REQUIRE(pair.at.disk.Flip(pair.at.Pack(0), pair.at.data_begin));
       const std::string trashed = pair.at.ToTrash(1);
       REQUIRE(pair.at.disk.Flip(trashed, pair.at.data_begin));
