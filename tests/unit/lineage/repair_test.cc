@@ -49,9 +49,8 @@ void CheckWhole(const DamagedStore& at) {
   const auto report = Fsck(*at.store, {true});
   REQUIRE_THAT(report.status(), IsOk());
   CHECK(report->errors.empty());
-  for (const auto& [id, record] : MustLoad(*at.store).states) {
-    CHECK_FALSE(IsQuarantined(MustLoad(*at.store), id));
-  }
+  const Graph graph = MustLoad(*at.store);
+  for (const auto& [id, record] : graph.states) CHECK_FALSE(IsQuarantined(graph, id));
 }
 
 // A store and its replica, which was whole when it was made.
