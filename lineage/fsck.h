@@ -16,6 +16,7 @@
 
 #include "core/status.h"
 #include "lineage/store.h"
+#include "lineage/verify.h"
 
 namespace stemma::lineage {
 
@@ -25,6 +26,8 @@ struct FsckOptions {
 
 struct FsckReport {
   std::vector<std::string> errors, remarks;
+  std::vector<Damage> damaged;  // those of the errors that are bytes of states
+  std::vector<StateId> read;    // with read_data: every byte of them was looked at
   uint64_t runs = 0, states = 0, packs = 0, frames = 0;
   uint64_t bytes = 0;  // of packs, each once
   uint64_t orphans = 0, orphan_bytes = 0;

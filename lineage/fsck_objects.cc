@@ -25,15 +25,30 @@ class StateChecker {
     CheckBlob(record, "settings", record.settings);
     CheckBlob(record, "environment", record.environment);
     if (IsSuspect(record)) context_->Remark(Named(record) + " is " + record.audit);
+    const std::string quarantine = QuarantineOf(context_->graph, record.id);
+    if (!quarantine.empty()) context_->Remark(Named(record) + " is quarantined: " + quarantine);
     const Layout* layout = LayoutOf(record);
-    if (!layout) return;
+    if (!layout) {
+      const Status& fault = layout_faults_[record.layout];
+      return AddDamage({{record.id}, "", {}, fault.message(), fault.code()});
+    }
     if (IsPruned(context_->graph, record.id) && !AllThere(record)) return;  // as it should be
+    if (read_data_) context_->report.read.push_back(record.id);
     std::vector<PackPiece> pieces;
     bool all = true;
     for (const PackRef& pack : record.packs) all &= CheckPack(record, pack, *layout, &pieces);
     if (!all) return;
-    const Status whole = CheckCoverage(*layout, record.world, std::move(pieces));
-    if (!whole.ok()) context_->Error(Named(record) + ": " + whole.message());
+    const Status covered = CheckCoverage(*layout, record.world, std::move(pieces));
+    if (covered.ok()) return;
+    context_->Error(Named(record) + ": " + covered.message());
+    AddDamage({{record.id}, "", {}, covered.message()});
+  }
+
+  // Damage of packs, once all states that share it are known.
+  void Finish() {
+    for (auto& [id, pack] : packs_) {
+      for (Damage& damage : pack.damaged) AddDamage(std::move(damage));
+    }
   }
 
  private:
@@ -45,12 +60,22 @@ class StateChecker {
     }
   }
 
+  struct Seen {
+    std::optional<std::vector<PackPiece>> pieces;  // nullopt: it cannot be opened
+    std::vector<Damage> damaged;
+  };
+
+  void AddDamage(Damage damage) { context_->report.damaged.push_back(std::move(damage)); }
+
   void CheckBlob(const Record& record, const char* what, const ObjectId& id) {
-    if (id.empty() || !blobs_.insert(id).second) return;
-    Result<std::string> bytes = context_->store.GetBlob(id);
-    if (!bytes.ok()) {
-      context_->Error(Named(record) + ": " + what + ": " + bytes.status().message());
-    }
+    if (id.empty()) return;
+    const auto [known, fresh] = blobs_.try_emplace(id);
+    if (fresh) known->second = context_->store.GetBlob(id).status();
+    const Status& status = known->second;
+    if (status.ok()) return;
+    const std::string text = std::string(what) + ": " + status.message();
+    if (fresh) context_->Error(Named(record) + ": " + text);
+    AddDamage({{record.id}, "", {}, text, status.code()});
   }
 
   bool AllThere(const Record& record) const {
@@ -69,21 +94,27 @@ class StateChecker {
     if (decoded.ok()) {
       layout = std::make_unique<Layout>(*std::move(decoded));
     } else {
-      context_->Error(Named(record) + ": layout: " + decoded.status().message());
+      layout_faults_[record.layout] = Status(decoded.status()).Within("layout");
+      context_->Error(Named(record) + ": " + layout_faults_[record.layout].message());
     }
     return layout.get();
   }
 
   bool CheckPack(const Record& record, const PackRef& pack, const Layout& layout,
                  std::vector<PackPiece>* pieces) {
-    const auto known = packs_.find(pack.pack);
-    if (known == packs_.end()) {
-      const Status good = OpenPack(record, pack, layout);
-      if (!good.ok()) context_->Error(Named(record) + ": " + good.message());
+    const auto [at, fresh] = packs_.try_emplace(pack.pack);
+    Seen& seen = at->second;
+    if (fresh) {
+      const Status good = OpenPack(record, pack, layout, &seen);
+      if (!good.ok()) {
+        context_->Error(Named(record) + ": " + good.message());
+        seen.damaged.push_back(
+            {{}, context_->store.PackPath(pack.pack), {}, good.message(), good.code()});
+      }
     }
-    const std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
-    if (seen) pieces->insert(pieces->end(), seen->begin(), seen->end());
-    return seen.has_value();
+    for (Damage& damage : seen.damaged) damage.states.push_back(record.id);
+    if (seen.pieces) pieces->insert(pieces->end(), seen.pieces->begin(), seen.pieces->end());
+    return seen.pieces.has_value();
   }
 
   // In the trash it is whole as well: whoever wants it brings it back.
@@ -95,14 +126,13 @@ class StateChecker {
       const std::optional<uint32_t> epoch = ParseEpoch(folder);
       if (!epoch || !context_->storage.Exists(context_->paths.Trashed(*epoch, pack))) continue;
       context_->Remark(path + " lies in the trash of epoch " + std::to_string(*epoch) +
-                       "; its next reader, or `stemma gc --apply`, brings it back");
+                       "; its next reader, or `stemma fsck --repair`, brings it back");
       return context_->paths.Trashed(*epoch, pack);
     }
     return path;
   }
 
-  Status OpenPack(const Record& record, const PackRef& pack, const Layout& layout) {
-    std::optional<std::vector<PackPiece>>& seen = packs_[pack.pack];
+  Status OpenPack(const Record& record, const PackRef& pack, const Layout& layout, Seen* seen) {
     const std::string path = WhereIs(pack.pack);
     STEMMA_ASSIGN_OR_RETURN(const uint64_t size, context_->storage.SizeOf(path));
     if (size != pack.bytes) {
@@ -120,17 +150,23 @@ class StateChecker {
         context_->Error(Named(record) + ": " + range.tensors + ": pack " + path + ": bytes [" +
                         std::to_string(range.begin) + ", " + std::to_string(range.end) +
                         ") do not have their digest");
+        seen->damaged.push_back({{},
+                                 context_->store.PackPath(pack.pack),
+                                 range,
+                                 "bytes [" + std::to_string(range.begin) + ", " +
+                                     std::to_string(range.end) + "): " + range.tensors});
       }
     }
-    seen = reader->pieces();
+    seen->pieces = reader->pieces();
     return {};
   }
 
   FsckContext* const context_;
   const bool read_data_;
-  std::map<ObjectId, std::unique_ptr<Layout>> layouts_;
-  std::map<ObjectId, std::optional<std::vector<PackPiece>>> packs_;
-  std::set<ObjectId> blobs_;
+  std::map<ObjectId, std::unique_ptr<Layout>> layouts_;  // null: it cannot be had
+  std::map<ObjectId, Status> layout_faults_;
+  std::map<ObjectId, Seen> packs_;
+  std::map<ObjectId, Status> blobs_;
 };
 
 std::string OwnerOf(FsckContext* context, const std::string& path, std::string* key) {
@@ -209,6 +245,7 @@ void CheckStates(FsckContext* context, bool read_data) {
     ++context->report.states;
     checker.Check(record);
   }
+  checker.Finish();
   for (const auto& [name, run] : context->graph.runs) {
     for (const StateId& id : SideBranches(context->graph, run)) {
       context->Remark("side branch: " + Named(context->graph.states.at(id)) + ", incarnation " +

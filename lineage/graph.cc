@@ -4,6 +4,8 @@
 #include <deque>
 #include <set>
 
+#include "lineage/marks.h"
+
 namespace stemma::lineage {
 namespace {
 
@@ -95,6 +97,7 @@ uint64_t StoredBytes(const Graph& graph) {
   std::set<ObjectId> seen;
   uint64_t bytes = 0;
   for (const auto& [id, record] : graph.states) {
+    if (IsPruned(graph, id)) continue;
     for (const PackRef& pack : record.packs) {
       if (seen.insert(pack.pack).second) bytes += pack.bytes;
     }

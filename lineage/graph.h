@@ -51,7 +51,8 @@ struct StateBytes {
 };
 StateBytes BytesOf(const Graph& graph, const Record& record);
 
-// What all states together keep on disk: each pack once.
+// What all states that are not pruned keep on disk: each pack once. What only pruned ones name is
+// given up; it may lie there until a collector comes by.
 uint64_t StoredBytes(const Graph& graph);
 
 // Fills children and heads from states and the runs' lists; the last step of loading.

@@ -120,7 +120,7 @@ struct Index {
   TextColumn texts;
   std::vector<std::string> warnings;  // as Graph's
 
-  uint64_t stored_bytes = 0;  // on disk: each pack of any state once
+  uint64_t stored_bytes = 0;  // on disk: each pack of a state that is not pruned once
 
   size_t size() const { return id.size(); }
   Rows ParentsOf(Row row) const {

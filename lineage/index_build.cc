@@ -130,7 +130,10 @@ class Builder {
     runs_ = ReadRows(copies_, files);
     settled_ = Settle(runs_);
     for (size_t run = 0; run < runs_.size(); ++run) AddRun(run);
-    for (const Place place : settled_.rows) AddState(place);
+    for (const Place place : settled_.rows) {
+      AddState(place);
+      if (!IsPrunedIn(notes, StateOf(place).id)) AddStored(place);
+    }
     AddSettings();
     const Notes none;
     TableFill(&RunRows::metrics, &StateRow::metrics, &draft_, &draft_.metrics)
@@ -216,11 +219,29 @@ class Builder {
       const PackView& pack = run.packs[i];
       const bool known = std::binary_search(of_parents.begin(), of_parents.end(), pack.pack);
       (known ? shared : own) += pack.bytes;
-      if (stored_.insert(pack.pack).second) draft_.stored_bytes += pack.bytes;
     }
     draft_.logical_bytes.push_back(state.logical_bytes);
     draft_.own_bytes.push_back(own);
     draft_.shared_bytes.push_back(shared);
+  }
+
+  // By a note only, as IsPruned.
+  static bool IsPrunedIn(const Notes& notes, std::string_view state) {
+    if (notes.empty()) return false;
+    const auto noted = notes.find(StateId(state));
+    if (noted == notes.end()) return false;
+    const auto note = noted->second.find(kPrunedKey);
+    if (note == noted->second.end()) return false;
+    const auto* const why = std::get_if<std::string>(&note->second);
+    return why != nullptr && !why->empty();
+  }
+
+  void AddStored(Place place) {
+    const Span32 packs = StateOf(place).packs;
+    for (uint32_t i = packs.begin; i < packs.end; ++i) {
+      const PackView& pack = runs_[place.run].packs[i];
+      if (stored_.insert(pack.pack).second) draft_.stored_bytes += pack.bytes;
+    }
   }
 
   // Settings are read side by side: a sweep has one blob per run.

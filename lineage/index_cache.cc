@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <climits>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -95,6 +97,31 @@ void SweepAside(Storage& storage, const std::string& dir) {
   }
 }
 
+// Caches of stores that are gone: not there for a day, since another machine that shares this
+// folder may see them. A few files each time, from anywhere on, so that all have their turn.
+void SweepGone(Storage& storage, const std::string& dir, const std::string& just_written) {
+  constexpr size_t kFilesLookedAt = 16;
+  constexpr int64_t kGoneForMs = int64_t{24} * 3600 * 1000;
+  constexpr std::string_view kIndex = ".index";
+  const Result<std::vector<std::string>> names = storage.List(dir);
+  const Result<int64_t> now = storage.ModifiedMs(just_written);
+  if (!names.ok() || !now.ok() || names->empty()) return;
+  const size_t from = std::hash<std::string>()(NewUlid()) % names->size();
+  for (size_t i = 0; i < std::min(names->size(), kFilesLookedAt); ++i) {
+    const std::string& name = (*names)[(from + i) % names->size()];
+    const bool index = name.size() > kIndex.size() &&
+                       name.compare(name.size() - kIndex.size(), kIndex.size(), kIndex) == 0;
+    const std::string path = dir + "/" + name;
+    if (!index || path == just_written) continue;
+    const Result<int64_t> then = storage.ModifiedMs(path);
+    if (!then.ok() || *now - *then < kGoneForMs) continue;
+    const Result<std::string> store = internal::StoreOfIndexFile(storage, path);
+    const bool gone = store.ok() ? !storage.Exists(Paths(*store).Format())
+                                 : store.status().code() == Code::kIncompatible;
+    if (gone) (void)storage.Remove(path);
+  }
+}
+
 class Loading {
  public:
   Loading(const Store& store, const std::string& dir)
@@ -171,7 +198,7 @@ class Loading {
       SweepAside(storage_, dir_);
       done = internal::WriteIndexFile(storage_, path_, RealPath(store_.path()), files, index, kept);
     }
-    if (done.ok()) return;
+    if (done.ok()) return SweepGone(storage_, dir_, path_);
     LogDebug(
         "the index cache cannot be written, so the next question takes as long again; set "
         "STEMMA_CACHE to a folder of this machine",

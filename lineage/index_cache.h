@@ -11,6 +11,8 @@
 // others from the copies, and a new file replaces the old one. Tags are read each time: they are
 // few.
 //
+// Whoever writes a file looks at some others beside it and removes those whose store is gone.
+//
 // Any doubt (another version or store, a wrong digest, a number out of bounds) means that the file
 // is removed and made anew. It is never the truth about anything and may be deleted at any time.
 // Several processes may read and write it at once: it is written aside and renamed.

@@ -17,8 +17,9 @@ namespace {
 
 constexpr std::string_view kMagic = "STMIDX1\n";
 constexpr uint32_t kByteOrder = 0x01020304;
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr size_t kPreludeBytes = 64;
+constexpr size_t kCovered = kPreludeBytes - kXxh128Bytes;  // by the digest of the prelude
 constexpr uint64_t kAlign = 64;
 
 uint64_t AlignUp(uint64_t value) { return (value + kAlign - 1) / kAlign * kAlign; }
@@ -243,21 +244,24 @@ Result<std::vector<Copy>> ReadSections(Decoder& in, std::string_view file, uint6
   return sections;
 }
 
-// The header, when everything about it is right.
-Result<std::string_view> ReadHeader(std::string_view file) {
+Status CheckPrelude(std::string_view file) {
   if (file.size() < kPreludeBytes || file.substr(0, kMagic.size()) != kMagic) {
     return Corrupt("it does not begin with STMIDX1");
   }
-  const size_t covered = kPreludeBytes - kXxh128Bytes;
-  if (Xxh128(file.substr(0, covered)) != file.substr(covered, kXxh128Bytes)) {
+  if (Xxh128(file.substr(0, kCovered)) != file.substr(kCovered, kXxh128Bytes)) {
     return Corrupt("its first bytes have another digest");
   }
-  Decoder in(file.substr(kMagic.size(), covered - kMagic.size()));
+  Decoder in(file.substr(kMagic.size()));
   uint32_t order = 0;
   std::memcpy(&order, in.Raw(sizeof order).data(), sizeof order);
-  if (order != kByteOrder || in.U32() != kVersion) {
-    return Status(Code::kIncompatible, "index cache: of another machine or version");
-  }
+  if (order == kByteOrder && in.U32() == kVersion) return {};
+  return {Code::kIncompatible, "index cache: of another machine or version"};
+}
+
+// The header, when everything about it is right.
+Result<std::string_view> ReadHeader(std::string_view file) {
+  STEMMA_RETURN_IF_ERROR(CheckPrelude(file));
+  Decoder in(file.substr(kMagic.size() + 2 * sizeof(uint32_t), kCovered));
   const uint64_t header_bytes = in.U64(), file_bytes = in.U64();
   if (file_bytes != file.size() || header_bytes > file.size() - kPreludeBytes) {
     return Corrupt("it has another length");
@@ -292,6 +296,15 @@ bool CheckTable(const Table& table, size_t end) {
 }
 
 }  // namespace
+
+Result<std::string> StoreOfIndexFile(Storage& storage, const std::string& path) {
+  STEMMA_ASSIGN_OR_RETURN(const FileBytes file, storage.Map(path));
+  STEMMA_RETURN_IF_ERROR(CheckPrelude(file.bytes));
+  Decoder in(file.bytes.substr(kPreludeBytes));
+  std::string store = in.String();
+  if (in.ok() && !store.empty()) return store;
+  return Corrupt("it names no store");
+}
 
 bool CheckColumn(const Copy& column) { return Xxh128(column.bytes) == column.digest; }
 

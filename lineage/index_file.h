@@ -41,6 +41,8 @@ Status WriteIndexFile(Storage& storage, const std::string& path, const std::stri
 // nothing of `index` may be used before all are right and CheckRows is.
 Result<IndexFile> OpenIndexFile(Storage& storage, const std::string& path,
                                 const std::string& store);
+// The store whose cache it is, without reading more than that. Failure: as OpenIndexFile.
+Result<std::string> StoreOfIndexFile(Storage& storage, const std::string& path);
 bool CheckColumn(const Copy& column);
 // Whether every row, run and begin in it is within bounds.
 bool CheckRows(const Index& index);

@@ -72,7 +72,12 @@ std::optional<double> SecondsOf(const Graph& graph, const StateId& id, std::stri
 
 bool IsPruned(const Graph& graph, const StateId& id) { return Says(NoteOf(graph, id, kPrunedKey)); }
 bool IsQuarantined(const Graph& graph, const StateId& id) {
-  return Says(NoteOf(graph, id, kQuarantinedKey));
+  return !QuarantineOf(graph, id).empty();
+}
+std::string QuarantineOf(const Graph& graph, const StateId& id) {
+  const AttributeValue* const note = NoteOf(graph, id, kQuarantinedKey);
+  const std::string* const why = note == nullptr ? nullptr : std::get_if<std::string>(note);
+  return why == nullptr ? "" : *why;
 }
 
 bool IsForkPoint(const Graph& graph, const StateId& id) {

@@ -51,6 +51,7 @@ std::optional<double> SecondsOf(const Graph& graph, const StateId& id, std::stri
 // By a note only: no record is born pruned.
 bool IsPruned(const Graph& graph, const StateId& id);
 bool IsQuarantined(const Graph& graph, const StateId& id);
+std::string QuarantineOf(const Graph& graph, const StateId& id);  // why; "": it is not
 // Another run, with at least one state that is not pruned, was forked from it.
 bool IsForkPoint(const Graph& graph, const StateId& id);
 

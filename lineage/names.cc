@@ -13,12 +13,12 @@
 namespace stemma::lineage {
 namespace {
 
+constexpr std::string_view kAside = "mend-";
+
 constexpr char kBase32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsAlnum(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 int Base32Value(char c) {
   const size_t at = std::string_view(kBase32).find(c);
@@ -64,9 +64,12 @@ std::optional<uint32_t> Between(std::string_view file, std::string_view prefix,
 
 std::string_view FolderOf(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::kPack: return "/objects/pack";
-    case ObjectKind::kLayout: return "/objects/layout";
-    case ObjectKind::kBlob: return "/objects/blob";
+    case ObjectKind::kPack:
+      return "/objects/pack";
+    case ObjectKind::kLayout:
+      return "/objects/layout";
+    case ObjectKind::kBlob:
+      return "/objects/blob";
   }
   return "";
 }
@@ -132,8 +135,8 @@ bool IsUlid(std::string_view text) { return UlidToBytes(text).size() == kUlidByt
 
 std::string NewUlid() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto ms = static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const auto ms =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   std::string bytes;
   for (int shift = 40; shift >= 0; shift -= 8) bytes.push_back(static_cast<char>(ms >> shift));
   return UlidFromBytes(bytes + RandomBytes(kUlidBytes - bytes.size()));
@@ -163,8 +166,7 @@ std::string Paths::RunNameFile(std::string_view run) const { return RunDir(run) 
 std::string Paths::IncarnationDir(std::string_view run, uint32_t incarnation) const {
   return RunDir(run) + "/inc-" + Padded(incarnation, 4);
 }
-std::string Paths::LogSegment(std::string_view run, uint32_t incarnation,
-                              uint32_t segment) const {
+std::string Paths::LogSegment(std::string_view run, uint32_t incarnation, uint32_t segment) const {
   return IncarnationDir(run, incarnation) + "/log." + Padded(segment, 6) + ".seg";
 }
 
@@ -193,15 +195,17 @@ std::string Paths::TmpOf(std::string_view run, uint32_t incarnation) const {
   return Join(TmpDir(), run) + "-" + Padded(incarnation, 4);
 }
 
+std::string Paths::Aside(const ObjectId& pack, std::string_view ulid) const {
+  return TmpDir() + "/" + std::string(kAside) + Hex(pack) + "-" + std::string(ulid);
+}
+
 std::string Paths::LeasesDir() const { return root_ + "/leases"; }
 std::string Paths::LeaseDir(std::string_view lease) const { return Join(LeasesDir(), lease); }
 std::string Paths::LeaseWhat(std::string_view lease) const { return LeaseDir(lease) + "/what"; }
 std::string Paths::LeaseBeat(std::string_view lease) const { return LeaseDir(lease) + "/beat"; }
 
 std::string Paths::GcDir() const { return root_ + "/gc"; }
-std::string Paths::EpochDir(uint32_t epoch) const {
-  return GcDir() + "/epoch-" + Padded(epoch, 6);
-}
+std::string Paths::EpochDir(uint32_t epoch) const { return GcDir() + "/epoch-" + Padded(epoch, 6); }
 std::string Paths::EpochPlan(uint32_t epoch) const { return EpochDir(epoch) + "/plan"; }
 std::string Paths::EpochBeat(uint32_t epoch) const { return EpochDir(epoch) + "/beat"; }
 std::string Paths::EpochDone(uint32_t epoch) const { return EpochDir(epoch) + "/done"; }
@@ -256,14 +260,22 @@ std::optional<TmpFolder> ParseTmp(std::string_view file) {
   return TmpFolder{std::string(run), *incarnation};
 }
 
+std::optional<ObjectId> ParseAside(std::string_view file) {
+  constexpr size_t kDigits = 2 * kSha256Bytes;
+  if (file.size() != kAside.size() + kDigits + 1 + kUlidText) return std::nullopt;
+  if (file.substr(0, kAside.size()) != kAside || file[kAside.size() + kDigits] != '-') {
+    return std::nullopt;
+  }
+  if (!IsUlid(file.substr(kAside.size() + kDigits + 1))) return std::nullopt;
+  return ParseObject(file.substr(kAside.size(), kDigits));
+}
+
 std::string ParentOf(std::string_view path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string_view::npos) return ".";
   return std::string(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-std::string BaseOf(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') + 1));
-}
+std::string BaseOf(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 }  // namespace stemma::lineage

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <tuple>
 
+#include "core/bytes.h"
 #include "lineage/marks.h"
 #include "lineage/run_logs.h"
 
@@ -43,21 +44,27 @@ Result<AllNotes> ReadAllNotes(Storage& storage, const Paths& paths) {
   return all;
 }
 
-Result<std::optional<std::string>> PrunedText(Storage& storage, const Paths& paths,
-                                              const StateId& state) {
+Result<std::optional<std::string>> MarkText(Storage& storage, const Paths& paths,
+                                            const StateId& state, std::string_view key) {
   STEMMA_ASSIGN_OR_RETURN(const AllNotes all, ReadAllNotes(storage, paths));
   if (!all.unreadable.empty()) return Status(Code::kCorruption, all.unreadable + "; run fsck");
   std::optional<std::string> text;
   for (const FiledNote& filed : all.notes) {
-    if (filed.note.target != state || filed.note.key != kPrunedKey) continue;
+    if (filed.note.target != state || filed.note.key != key) continue;
     text.reset();
     const std::string* why = std::get_if<std::string>(&filed.note.value);
     if (why == nullptr || why->empty()) continue;
     // A note's clock is its wall time, or little more where a clock was behind.
-    text =
-        "was pruned by " + filed.note.who + " on " + UtcText(filed.note.clock) + " (" + *why + ")";
+    text = "by " + filed.note.who + " on " + UtcText(filed.note.clock) + " (" + *why + ")";
   }
   return text;
+}
+
+std::string QuarantineText(Storage& storage, const Paths& paths, const StateId& state) {
+  const auto text = MarkText(storage, paths, state, kQuarantinedKey);
+  return "quarantined " + (text.ok() && *text ? **text : "by a note that cannot be read now") +
+         "; `stemma fsck --repair --from OTHER_STORE` mends it, and `stemma verify " +
+         Hex(state).substr(0, 8) + "` lifts it where the bytes are good";
 }
 
 }  // namespace stemma::lineage::internal

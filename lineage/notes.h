@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/status.h"
@@ -27,8 +28,12 @@ struct AllNotes {
 // Fails only when the folder cannot be listed.
 Result<AllNotes> ReadAllNotes(Storage& storage, const Paths& paths);
 
-// "was pruned by ana@node7 on 2026-11-21 10:12:33 UTC (diverged)"; nullopt: it carries no mark.
-Result<std::optional<std::string>> PrunedText(Storage& storage, const Paths& paths,
-                                              const StateId& state);
+// A mark whose value is a text, for people: "by ana@node7 on 2026-11-21 10:12:33 UTC (diverged)";
+// nullopt: the state carries none, or it was taken back.
+Result<std::optional<std::string>> MarkText(Storage& storage, const Paths& paths,
+                                            const StateId& state, std::string_view key);
+
+// Of a state that is quarantined: "quarantined by ... (pack ...); ...", with the ways out.
+std::string QuarantineText(Storage& storage, const Paths& paths, const StateId& state);
 
 }  // namespace stemma::lineage::internal

@@ -37,7 +37,7 @@ enum class RestoreReads { kEach, kOnce };
 // the middle of what they leave open stands there (planes.h, FillMidpoint): off by at most 2^-8 of
 // itself. The lower halves are read last and given to Sink::WriteLow inside WaitAll; from then on
 // every bit is the state's. What was computed before that is not what the state would have given,
-// so this is for forks and for evaluation, and whoever trains on from it records it: graph.h,
+// so this is for forks and for evaluation, and whoever trains on from it records it: record.h,
 // kRestoreAttribute.
 enum class RestoreMode { kExact, kProgressive };
 

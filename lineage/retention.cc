@@ -23,6 +23,10 @@ Roots::Roots(const Graph& graph, const LifeFacts& facts, bool forkpoints)
     size_t newest = 0;
     for (const StateId& id : MainLine(graph, run)) {
       if (newest == kHeadsKept) break;
+      if (IsQuarantined(graph, id)) {  // it takes nobody's place, and may be mended
+        fixed_.emplace(id, "quarantined end of living run " + name);
+        continue;
+      }
       ++newest;
       fixed_.emplace(
           id, newest == 1 ? "head of living run " + name : "second newest of living run " + name);

@@ -5,6 +5,7 @@
 #include "lineage/lease.h"
 #include "lineage/log.h"
 #include "lineage/marks.h"
+#include "lineage/notes.h"
 #include "lineage/record_codec.h"
 #include "lineage/store_impl.h"
 
@@ -91,6 +92,16 @@ class ForkLog {
   std::string ulid_, pending_;
 };
 
+Status CheckIntentOpen(Storage& storage, const Paths& paths, const Begun& begun,
+                       const StateId& state, ForkLog* log) {
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                          storage.List(paths.IncarnationDir(begun.run, begun.incarnation)));
+  if (files.size() == 1) return {};
+  log->GiveUp(state, "its intent was closed");
+  return {Code::kIncompatible,
+          "somebody took this process for dead and closed its intent: fork again"};
+}
+
 }  // namespace
 
 // The order of LINEAGE's protocol for whoever refers to packs that it did not write: 1 lease, 2
@@ -99,6 +110,11 @@ class ForkLog {
 // when its bytes are both referred to and there. 2 brings nothing back for a parent that carries a
 // prune mark. 4 does: the intent, by now, protects them, whatever was decided about the parent. The
 // name comes last, so a fork is there whole or not at all.
+//
+// Somebody who takes this process for dead may end its intent, by a second segment in its folder
+// (repair/intents.h). One that is there after 5 may have come before the record, while nothing
+// protected the bytes: then the fork is withdrawn. One that comes later finds the record, which
+// protects them.
 //
 // Durable before the record: the first part of the log (so that a collector on another node sees
 // the intent), the folders on the way to it, the settings, and the claim of the name, which waits
@@ -117,6 +133,11 @@ Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
                                               found->second.audit + "; fork the state before it");
   }
   if (IsPruned(graph, parent)) STEMMA_RETURN_IF_ERROR(WhyPruned(found->second));
+  if (IsQuarantined(graph, parent)) {
+    return Status(Code::kCorruption, NameOfState(found->second) + " is " +
+                                         QuarantineText(storage_, paths_, parent) +
+                                         "; or fork the state before it");
+  }
   STEMMA_RETURN_IF_ERROR(CheckNameFree(name));
   const std::string what = "fork " + NameOfState(found->second);
   STEMMA_ASSIGN_OR_RETURN(const Lease lease,  // 1, and 6 on every way out
@@ -154,6 +175,7 @@ Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kState, payload));
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({"forked", WallMs()})));
   STEMMA_RETURN_IF_ERROR(log.Sync());  // 5
+  STEMMA_RETURN_IF_ERROR(CheckIntentOpen(storage_, paths_, begun, record.id, &log).Within(what));
   STEMMA_RETURN_IF_ERROR(log.Close());
   STEMMA_RETURN_IF_ERROR(PublishName(begun, &claim));
   return record.id;

@@ -142,7 +142,22 @@ Status CheckHeaders(const Store& store, const Record& record) {
 Status Resumable(const Store& store, const Graph& graph, const Record& record) {
   if (IsSuspect(record)) return {Code::kCorruption, record.audit};
   if (IsPruned(graph, record.id)) STEMMA_RETURN_IF_ERROR(store.WhyPruned(record));
+  if (IsQuarantined(graph, record.id)) {
+    return {Code::kCorruption, QuarantineText(store.storage(), Paths(store.path()), record.id)};
+  }
   return store.EnsurePacks(record, IfPruned::kRefuse);
+}
+
+// Where a run has nothing left, what it came from may be whole.
+std::string BeforeAll(const Graph& graph, const std::vector<StateId>& line) {
+  if (line.empty()) return "";
+  for (const StateId& id : Ancestors(graph, line.back())) {
+    const Record& record = graph.states.at(id);
+    if (IsSuspect(record) || IsPruned(graph, id) || IsQuarantined(graph, id)) continue;
+    return "; " + NameOfState(record) + ", which it came from, may be whole: stemma fork " +
+           NameOfState(record) + " --name NEWNAME";
+  }
+  return "";
 }
 
 }  // namespace
@@ -167,6 +182,7 @@ Result<StateId> ResumePoint(const Store& store, const Graph& graph, const std::s
   }
   std::string text = "run '" + run + "' has no state that can be resumed";
   for (const std::string& one : damaged) text += "; " + one;
+  text += internal::BeforeAll(graph, MainLine(graph, found->second));
   if (skipped) *skipped = std::move(damaged);
   return Status(Code::kNotFound, text);
 }

@@ -1,5 +1,6 @@
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/marks.h"
 #include "lineage/notes.h"
 #include "lineage/store_impl.h"
 
@@ -53,11 +54,11 @@ Status Resurrect(Storage& storage, const Paths& paths, const ObjectId& pack) {
 }
 
 Status StoreImpl::WhyPruned(const Record& record) const {
-  STEMMA_ASSIGN_OR_RETURN(const auto pruned, PrunedText(storage_, paths_, record.id));
+  STEMMA_ASSIGN_OR_RETURN(const auto pruned, MarkText(storage_, paths_, record.id, kPrunedKey));
   if (!pruned) return {};
   bool all = true;
   for (const PackRef& pack : record.packs) all = all && IsSomewhere(storage_, paths_, pack.pack);
-  return {Code::kNotFound, NameOfState(record) + " " + *pruned +
+  return {Code::kNotFound, NameOfState(record) + " was pruned " + *pruned +
                                (all ? "; its bytes are still there: `stemma prune --undo " +
                                           Hex(record.id).substr(0, 8) + "` brings it back"
                                     : "; its bytes are gone, its record and metrics stay")};

@@ -69,8 +69,16 @@ std::vector<StateId> Sharing(const Graph& graph, const PackWork& work) {
   return states;
 }
 
-Status OpenWork(const Store& store, const ObjectId& id, PackWork* work) {
-  STEMMA_ASSIGN_OR_RETURN(const uint64_t size, store.storage().SizeOf(work->path));
+// A collector may have moved it to its trash: whoever wants a pack takes it back.
+Result<uint64_t> SizeOfPack(const Store& store, const Record& record, const std::string& path) {
+  Result<uint64_t> size = store.storage().SizeOf(path);
+  if (size.status().code() != Code::kNotFound) return size;
+  if (!store.EnsurePacks(record, IfPruned::kRefuse).ok()) return size;
+  return store.storage().SizeOf(path);
+}
+
+Status OpenWork(const Store& store, const Record& record, const ObjectId& id, PackWork* work) {
+  STEMMA_ASSIGN_OR_RETURN(const uint64_t size, SizeOfPack(store, record, work->path));
   if (size != work->bytes) {
     return {Code::kCorruption,
             std::to_string(size) + " bytes, the record says " + std::to_string(work->bytes)};
@@ -89,12 +97,14 @@ class Plan {
 
   void Add(const Record& record) {
     ++report_->states;
+    CheckBlob(record, "settings", record.settings);
+    CheckBlob(record, "environment", record.environment);
     const std::shared_ptr<const Layout> layout = LayoutFor(record);
     if (!layout) return;
     std::vector<PackPiece> pieces;
     bool whole = true;
     for (const PackRef& ref : record.packs) {
-      PackWork& work = WorkFor(ref, layout);
+      PackWork& work = WorkFor(record, ref, layout);
       work.states.push_back(record.id);
       whole = whole && work.reader != nullptr;
       if (!work.reader) continue;
@@ -110,7 +120,8 @@ class Plan {
     for (auto& [id, work] : packs_) {
       ++report_->packs;
       if (!work.reader) {
-        report_->damaged.push_back({Sharing(graph_, work), work.path, {}, work.broken.message()});
+        report_->damaged.push_back(
+            {Sharing(graph_, work), work.path, {}, work.broken.message(), work.broken.code()});
         continue;
       }
       report_->bytes += work.bytes;
@@ -131,11 +142,24 @@ class Plan {
     if (decoded.ok()) {
       return layouts_[record.layout] = std::make_shared<const Layout>(*std::move(decoded));
     }
-    report_->damaged.push_back({{record.id}, "", {}, "layout: " + decoded.status().message()});
+    AddObject(record, "layout", decoded.status());
     return nullptr;
   }
 
-  PackWork& WorkFor(const PackRef& ref, const std::shared_ptr<const Layout>& layout) {
+  // Of many states that name it, each gets its own line: few are shared by damaged ones.
+  void CheckBlob(const Record& record, const char* what, const ObjectId& id) {
+    if (id.empty()) return;
+    const auto [known, fresh] = blobs_.try_emplace(id);
+    if (fresh) known->second = store_.GetBlob(id).status();
+    if (!known->second.ok()) AddObject(record, what, known->second);
+  }
+
+  void AddObject(const Record& record, const std::string& what, const Status& why) {
+    report_->damaged.push_back({{record.id}, "", {}, what + ": " + why.message(), why.code()});
+  }
+
+  PackWork& WorkFor(const Record& record, const PackRef& ref,
+                    const std::shared_ptr<const Layout>& layout) {
     const auto [at, fresh] = packs_.try_emplace(ref.pack);
     PackWork& work = at->second;
     if (!fresh) return work;
@@ -143,7 +167,7 @@ class Plan {
     work.path = store_.PackPath(ref.pack);
     work.bytes = ref.bytes;
     work.layout = layout;
-    work.broken = OpenWork(store_, ref.pack, &work);
+    work.broken = OpenWork(store_, record, ref.pack, &work);
     if (!work.broken.ok()) work.reader.reset();
     return work;
   }
@@ -152,6 +176,7 @@ class Plan {
   const Graph& graph_;
   VerifyReport* const report_;
   std::map<ObjectId, std::shared_ptr<const Layout>> layouts_;
+  std::map<ObjectId, Status> blobs_;
   std::map<ObjectId, PackWork> packs_;  // addresses stay
 };
 
@@ -196,6 +221,7 @@ Result<VerifyReport> VerifyStates(const Store& store, const Graph& graph,
     plan.Add(found->second);
   }
   std::vector<RangeWork> ranges = plan.Ranges();
+  if (!options.data) ranges.clear();
   Run(&ranges, options.jobs);
   for (const RangeWork& range : ranges) {
     const PackWork& pack = *range.pack;
@@ -205,7 +231,8 @@ Result<VerifyReport> VerifyStates(const Store& store, const Graph& graph,
                                     std::to_string(bad.end) + "): " + bad.tensors});
     }
     if (range.status.ok()) continue;
-    report.damaged.push_back({Sharing(graph, pack), pack.path, {}, range.status.message()});
+    report.damaged.push_back(
+        {Sharing(graph, pack), pack.path, {}, range.status.message(), range.status.code()});
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   return report;

@@ -11,9 +11,10 @@
 // one buffer of a chunk (1 MiB), which stays in its cache. A read goes through the page cache: what
 // is verified there may still be bad on the medium, until the cache has let go of it.
 //
-// Any thread; changes nothing, and may run beside any number of writers. Failure: only what keeps
-// it from looking at all. A pack that is missing, cut or has a bad header is damage, and so is a
-// state whose packs do not cover it.
+// Any thread; may run beside any number of writers, and changes nothing but that, like every
+// reader, it takes a pack that is wanted back from a collector's trash. Failure: only what keeps it
+// from looking at all. A pack that is missing, cut or has a bad header is damage, and so are a
+// layout or settings that are not what their names say, and a state whose packs do not cover it.
 #pragma once
 
 #include <cstdint>
@@ -42,10 +43,14 @@ struct Damage {
   std::string path;             // the pack's; empty: no single pack is to blame
   BadRange range;               // empty: the file as a whole, see `what`
   std::string what;             // for people, without the states: "bytes [a, b): 'w1'"
+  // kCorruption, kNotFound: the bytes are not there. Anything else says only that they could not be
+  // looked at: a disk that does not answer, a file of a newer program.
+  Code code = Code::kCorruption;
 };
 
 struct VerifyOptions {
-  int jobs = 1;  // threads
+  int jobs = 1;      // threads
+  bool data = true;  // false: only whether each pack is there, has its size and a right header
 };
 
 struct VerifyReport {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/cohort.h"
 #include "lineage/graph.h"
 #include "ops/tensor_collectives.h"
@@ -13,18 +14,36 @@
 namespace stemma::models {
 
 // Ranks that were lost say nothing about the state.
-Status Resume::Named(Status why) const {
+Status Resume::Named(Status why) {
   if (why.ok() || why.code() == Code::kPeerLost || why.code() == Code::kTimeout) return why;
-  const std::string name = lineage::NameOfState(from_);
-  return std::move(why).Within("restore " + name +
-                               " (the one before it may be whole: stemma fork " + name +
-                               "~1 --name NEWNAME)");
+  why = std::move(why).Within("restore " + lineage::NameOfState(from_));
+  if (why.code() != Code::kCorruption && why.code() != Code::kNotFound) return why;
+  std::string text;
+  const Status judged = Judge(&text);
+  return {why.code(), why.message() + "; " + (judged.ok() ? text : judged.message())};
 }
 
-Result<std::unique_ptr<Resume>> Resume::Begin(const lineage::Store& store,
-                                              const lineage::Record& from, Binding& binding,
-                                              ops::World& world, lineage::RestoreMode mode) {
-  std::unique_ptr<Resume> resume(new Resume(from, binding, world, mode));
+// Collective: rank 0 looks, all ranks hear.
+Status Resume::Judge(std::string* text) {
+  const ops::Section section(world_.recorder(), "second reading of " + lineage::NameOfState(from_),
+                             binding_.PatienceSeconds());
+  Encoder out;
+  if (world_.rank() == 0) {
+    const auto verdict = lineage::JudgeFailedRestore(store_, from_.id);
+    out.U8(verdict.ok() && verdict->restart_helps ? 1 : 0);
+    out.String(verdict.ok() ? verdict->text : "not quarantined: " + verdict.status().message());
+  }
+  STEMMA_ASSIGN_OR_RETURN(const std::string told, world_.cohort().Broadcast(out.Take(), 0));
+  Decoder in(told);
+  restart_helps_ = in.U8() != 0;
+  *text = in.String();
+  return in.ok() ? Status() : Status(Code::kInternal, "the verdict of rank 0 cannot be read");
+}
+
+Result<std::unique_ptr<Resume>> Resume::Begin(lineage::Store& store, const lineage::Record& from,
+                                              Binding& binding, ops::World& world,
+                                              bool* restart_helps) {
+  std::unique_ptr<Resume> resume(new Resume(store, from, binding, world, restart_helps));
   const ops::Section section(world.recorder(), "reading of " + lineage::NameOfState(from),
                              binding.PatienceSeconds());
   auto begun = lineage::BeginRestore(store, from, binding.spans(), binding, world.cohort(),

@@ -5,7 +5,8 @@
 // Each rank reads 1/N of what all want alike and the ranks exchange the rest, so the file system
 // delivers a state once.
 //
-//   STEMMA_ASSIGN_OR_RETURN(auto resume, Resume::Begin(store, record, binding, world, mode));
+//   STEMMA_ASSIGN_OR_RETURN(auto resume,
+//                           Resume::Begin(store, record, binding, world, &restart, mode));
 //   ... workload.UseGate(resume.get());            first forward
 //   STEMMA_RETURN_IF_ERROR(resume->Parameters());  before the first bucket of a reducer is launched
 //   ...                                            backward, reduction
@@ -17,11 +18,14 @@
 // those that failed at something else.
 //
 // Collective; the loop's thread. A read that failed on one rank ends the wave on all ranks, with
-// that read's own message and how to go on from the state before; every later call says the same.
-// Everything given outlives it; ending it early stops the reading.
+// that read's own message; every later call says the same. Where bytes of the state are to blame,
+// rank 0 reads all of it once more and quarantines it (lineage/repair/quarantine.h): the failure
+// says what is damaged, and which state the same command would go on from. None is ever taken in
+// its place by itself. Everything given outlives it; ending it early stops the reading.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/status.h"
@@ -35,9 +39,10 @@ namespace stemma::models {
 
 class Resume final : public Gate {
  public:
+  // `restart_helps`, on all ranks: the state is quarantined by now, and another one is there.
   static Result<std::unique_ptr<Resume>> Begin(
-      const lineage::Store& store, const lineage::Record& from, Binding& binding, ops::World& world,
-      lineage::RestoreMode mode = lineage::RestoreMode::kExact);
+      lineage::Store& store, const lineage::Record& from, Binding& binding, ops::World& world,
+      bool* restart_helps, lineage::RestoreMode mode = lineage::RestoreMode::kExact);
 
   // Until span `i` of the binding, which is parameter `i`, is whole on all ranks; progressively:
   // until its upper halves are.
@@ -53,23 +58,31 @@ class Resume final : public Gate {
     size_t first = 0, last = 0;  // of shared()
   };
 
-  Resume(lineage::Record from, Binding& binding, ops::World& world, lineage::RestoreMode mode)
-      : from_(std::move(from)), binding_(binding), world_(world), mode_(mode) {}
+  Resume(lineage::Store& store, lineage::Record from, Binding& binding, ops::World& world,
+         bool* restart_helps, lineage::RestoreMode mode)
+      : store_(store),
+        from_(std::move(from)),
+        binding_(binding),
+        world_(world),
+        mode_(mode),
+        restart_helps_(*restart_helps) {}
   void PlanWaves();
   Status RunTo(size_t wave);  // all waves before it
   Status Own(bool late);      // what each rank reads for itself
-  Status RunLate();
   Status Patch();
   Status Agreed(const Status& mine);
   Status Spread(const Wave& wave);
   Status SpreadSmall(const lineage::SharedPart& part);
   Status Remember(Status status);
-  Status Named(Status why) const;
+  Status Named(Status why);
+  Status Judge(std::string* text);
 
+  lineage::Store& store_;
   const lineage::Record from_;
   Binding& binding_;
   ops::World& world_;
   const lineage::RestoreMode mode_;
+  bool& restart_helps_;
   std::unique_ptr<lineage::Restoring> restoring_;  // null: all is there
   std::vector<Wave> waves_;
   std::vector<size_t> whole_after_;  // waves that have to be run for a span

@@ -7,8 +7,11 @@
 
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/marks.h"
 #include "lineage/posix_storage.h"
 #include "lineage/record_codec.h"
+#include "lineage/repair/quarantine.h"
+#include "lineage/verify.h"
 
 namespace stemma::models {
 namespace {
@@ -108,6 +111,7 @@ class Decision {
     STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id,
                             ResumePoint(*session_.store, graph_, settings_.run.name, &skipped));
     for (const auto& damaged : skipped) session_.notes.push_back("skipped " + damaged);
+    Quarantine(id);
     const Record& head = graph_.states.at(id);
     if (options_.fresh) {
       return {Code::kInvalidArgument,
@@ -124,6 +128,22 @@ class Decision {
     }
     STEMMA_RETURN_IF_ERROR(Headline(head));
     return ClaimNext();
+  }
+
+  // What was passed over for its bytes is not tried again until they are good. Who cannot write
+  // that down goes on all the same.
+  void Quarantine(const lineage::StateId& chosen) {
+    std::vector<lineage::StateId> passed;
+    for (const auto& id : MainLine(graph_, graph_.runs.at(settings_.run.name))) {
+      if (id == chosen) break;
+      const bool known = IsPruned(graph_, id) || IsQuarantined(graph_, id);
+      if (!known && !IsSuspect(graph_.states.at(id))) passed.push_back(id);
+    }
+    if (passed.empty()) return;
+    const auto looked = VerifyStates(*session_.store, graph_, passed, {1, false});
+    Status recorded = looked.status();
+    if (looked.ok()) recorded = RecordQuarantine(*session_.store, looked->damaged, {}).status();
+    if (!recorded.ok()) session_.notes.push_back("no quarantine noted: " + recorded.message());
   }
 
   Status RefuseUnreadable(const std::string& why) const {

@@ -38,6 +38,9 @@ void VisitTrain(TrainSection& s, V&& field) {
   field(
       "train.stop_check_s", s.stop_check_s,
       Help{"seconds between looks for the files STOP, SAVE and TRACE", "[0, 3600]", Kind::kLocal});
+  field("train.stop_at", s.stop_at,
+        Help{"save and stop as soon as this step is done, as a file STOP would; 0: train.length",
+             "[0, inf)", Kind::kLocal});
 }
 
 template <typename V>

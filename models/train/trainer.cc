@@ -92,7 +92,8 @@ class Training {
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<Loop> loop_;
   bool stopped_before_start_ = false;
-  bool entered_ = false;  // this incarnation's folder is this process's to write to
+  bool restart_helps_ = false;  // the state was damaged, and is not tried again
+  bool entered_ = false;        // this incarnation's folder is this process's to write to
 };
 
 Status Training::Prepare(const WorkloadFactory& make) {
@@ -201,6 +202,7 @@ Status Training::RestoreState() {
     const bool progressive = settings_.lineage.restore == lineage::kProgressiveName;
     STEMMA_ASSIGN_OR_RETURN(resume_,
                             Resume::Begin(*session_.store, *session_.from, *binding_, world_,
+                                          &restart_helps_,
                                           progressive ? lineage::RestoreMode::kProgressive
                                                       : lineage::RestoreMode::kExact));
   }
@@ -315,14 +317,14 @@ void Training::WriteError(const Status& status) {
   report.phase = ops::NameOf(host.phase);
   report.call = world_.recorder().pending().what;
   report.cause = status.message();
-  if (IsLost(status)) report.remedy = "run the same command again";
+  if (IsLost(status) || restart_helps_) report.remedy = "run the same command again";
   WriteErrorReport(IncarnationFolder(Dir(), session_.incarnation), report);
 }
 
 Outcome Training::Report(const Status& status, double wall_s) {
   Outcome outcome;
   outcome.wall_s = wall_s;
-  outcome.exit_code = ExitCodeFor(status);
+  outcome.exit_code = !status.ok() && restart_helps_ ? kExitTryAgain : ExitCodeFor(status);
   outcome.cause = status.ok() ? "done" : status.message();
   outcome.step = start_.step;
   if (loop_ != nullptr) {

@@ -126,6 +126,40 @@ TEST_CASE("du tells what is a run's own, and verify what is damaged", "[cli]") {
   CHECK(box.OnStore("verify r --jobs 0").code == 2);
 }
 
+TEST_CASE("fsck mends from another store, and says before what it would do", "[cli]") {
+  Box box("repair");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  fs::copy(box.dir / "store", box.dir / "backup", fs::copy_options::recursive);
+  const auto pack = LastLine(box.OnStore("show r@300 --json").text)["packs"][0];
+  const fs::path path = fs::path(box.dir) / pack["path"].get<std::string>();
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(pack["bytes"].get<int64_t>() / 2));
+    file.put('!');
+  }
+  CHECK_THAT(box.OnStore("verify r").text, Catch::Contains("quarantined  "));
+  CHECK(box.OnStore("find 'quarantined()'").Says("r@300"));
+  CHECK(box.OnStore("log").Says("quarantined"));
+  CHECK_THAT(box.OnStore("show r@300").text,
+             Catch::Contains(", quarantined\n") && Catch::Contains("do not have their digest"));
+  CHECK(LastLine(box.OnStore("log -n 1 --json").text)["quarantined"] == true);
+  CHECK(box.OnStore("fork r@300 --name f").Says("quarantined by "));
+  CHECK(box.OnStore("fsck --repair").Says("left    r@300: pack "));
+  CHECK(box.OnStore("fsck --repair --from nowhere").code == 1);
+  const Done plan = box.OnStore("fsck --read-data --from backup");
+  CHECK(plan.code == 1);
+  CHECK_THAT(plan.text, Catch::Contains("would   mend pack ") && Catch::Contains("backup/objects"));
+  CHECK(box.OnStore("verify r@300").code == 1);
+  const Done done = box.OnStore("fsck --repair --from backup");
+  CHECK(done.code == 0);
+  CHECK_THAT(done.text, Catch::Contains("repair  mend pack ") && Catch::Contains("lifted ") &&
+                            Catch::Contains("whole\n"));
+  CHECK(box.OnStore("verify --all").code == 0);
+  CHECK(box.OnStore("fork r@300 --name f").code == 0);
+  CHECK(box.OnStore("fsck --close-intents --older-than soon").code == 2);
+  CHECK(LastLine(box.OnStore("fsck --close-intents --json").text)["clean"] == true);
+}
+
 TEST_CASE("bisect finds the first bad state by a command or a condition", "[cli]") {
   Box box("bisect");
   REQUIRE_THAT(box.Fill(), IsOk());
@@ -148,9 +182,13 @@ TEST_CASE("bisect finds the first bad state by a command or a condition", "[cli]
   CHECK(skipped.Says("the first bad state is one of these"));
   CHECK(box.OnStore(ends + "--run 'exit 200'").Says("which is no verdict"));
   CHECK(box.OnStore(ends + "--run 'kill -9 $$'").Says("left with 137"));
-  CHECK(box.OnStore(ends + "--where 'loss > 2'").Says("does not hold for"));
+  CHECK(box.OnStore(ends + "--where 'loss > 2'").Says("the query does not select"));
   CHECK(box.OnStore(ends + "--where 'loss > 0'").Says("which --good names"));
-  CHECK(box.OnStore(ends + "--where 'acc > 0'").Says("it has no number 'acc'"));
+  CHECK(box.OnStore(ends + "--where 'acc > 0'").code == 1);  // no state has one
+  CHECK(box.OnStore(ends + "--where 'loss > 0 limit 1'").Says("no `order by`"));
+  CHECK(box.OnStore("annotate r@300 acc=1").code == 0);
+  const Done missing = box.OnStore(ends + "--where 'acc = 1 and epoch > 0'");
+  CHECK_THAT(missing.text, Catch::Contains("r@200  skipped: a value that the query asks for"));
   CHECK(box.OnStore(ends).code == 2);
   CHECK(box.OnStore("bisect --good r@300 --bad r@100 --where 'loss > 0'").code == 2);
 }

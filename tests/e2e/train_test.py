@@ -92,6 +92,21 @@ def test_progressive_start_is_refused_but_for_a_fork(box):
     box.train(path, *progressive).expect(2, "is for the start of a fork", "r goes on from r@")
 
 
+def test_bisect_goes_on_to_the_first_bad_step(box):
+    path, losses = reference(box, steps=20, every=10)
+    # The step at which the loss of the second half is highest parts good from bad.
+    bad = max(range(11, 21), key=lambda step: float(losses[step]))
+    ends = ("bisect", "--good", "r@10", "--bad", "r@20", "--replay", "--json")
+    launch = " ".join(box.mpirun(2)[:-1]) + " {ranks} {train}"
+    done = box.say(*ends, "--launch", launch, "--run", "test $STEMMA_STEP -lt %d" % bad)
+    last = [line for line in done.expect(0).text.splitlines() if line.startswith('{"kind":"step"')]
+    assert json.loads(last[0])["first_bad_step"] == bad, done.text
+    assert {s: v for s, v in box.losses("r-replay1").items() if s <= 20} == \
+        {s: v for s, v in losses.items() if s > 10}, "a replay goes the same way"
+    box.say("bisect", "--good", "r@10", "--bad", "r@20", "--where", "step > 10", "--replay",
+            "--launch", "false {train}").expect(1, "the replay left with 1")
+
+
 def test_run_that_is_complete_says_so(box):
     path, _ = reference(box, steps=10)
     box.train(path).expect(0, "r is complete: r@10")

@@ -91,6 +91,7 @@ std::string Notes(const Index& index, Row row, bool left_behind) {
     notes.push_back(TextAt(index, index.suspect, row));
   }
   if ((index.flags[row] & lineage::kPrunedFlag) != 0) notes.push_back("pruned");
+  if ((index.flags[row] & lineage::kQuarantinedFlag) != 0) notes.push_back("quarantined");
   if (left_behind) notes.push_back("left behind");
   std::string text;
   for (const std::string& note : notes) text += (text.empty() ? "" : "  ") + note;
@@ -163,9 +164,12 @@ class Lanes {
   std::vector<Row> waits_;
 };
 
+// Of what is wanted: a pruned state has given its bytes up, whether or not a collector has come by.
 std::string Summary(const Index& index, size_t shown) {
   uint64_t logical = 0;
-  for (const uint64_t bytes : index.logical_bytes) logical += bytes;
+  for (Row row = 0; row < index.size(); ++row) {
+    if ((index.flags[row] & lineage::kPrunedFlag) == 0) logical += index.logical_bytes[row];
+  }
   const size_t states = index.size(), runs = index.runs.size();
   std::string text = shown == states ? "" : std::to_string(shown) + " of ";
   text += std::to_string(states) + (states == 1 ? " state, " : " states, ") + std::to_string(runs) +

@@ -44,6 +44,7 @@ ordered_json StateJson(const lineage::Graph& graph, const lineage::Record& recor
   const auto run = graph.runs.find(record.run_name);
   json["head"] = run != graph.runs.end() && run->second.head == record.id;
   json["pruned"] = lineage::IsPruned(graph, record.id);
+  json["quarantined"] = lineage::IsQuarantined(graph, record.id);
   json["metrics"] = record.metrics;
   json["bytes"] = BytesJson(graph, record);
   json["ranks"] = record.world;

@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "lineage/graph.h"
 #include "lineage/marks.h"
+#include "lineage/repair/quarantine.h"
 #include "lineage/restore.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
@@ -67,6 +68,7 @@ void AddNames(const Graph& graph, const Record& record, Rows* rows) {
   const auto run = graph.runs.find(record.run_name);
   if (run != graph.runs.end() && run->second.head == record.id) name += ", the run's head";
   if (lineage::IsPruned(graph, record.id)) name += ", pruned";
+  if (lineage::IsQuarantined(graph, record.id)) name += ", quarantined";
   rows->push_back({"name", name});
   for (const auto& [tag_name, tag] : graph.tags) {
     if (tag.target != record.id) continue;
@@ -161,6 +163,8 @@ void PrintTensors(const std::vector<Span>& spans, bool all) {
 Status PrintState(const OpenedStore& opened, const Record& record, bool all) {
   Rows rows;
   AddNames(opened.graph, record, &rows);
+  const std::string damage = lineage::QuarantineWords(*opened.store, opened.graph, record.id);
+  if (!damage.empty()) rows.push_back({"damage", damage});
   AddFamily(opened.graph, record, &rows);
   AddProgress(record, &rows);
   AddMaking(opened.graph, record, &rows);

@@ -4,8 +4,10 @@
 #include "core/bytes.h"
 #include "core/text.h"
 #include "lineage/marks.h"
+#include "lineage/repair/quarantine.h"
 #include "lineage/verify.h"
 #include "tools/cli/open_store.h"
+#include "tools/cli/quarantine_lines.h"
 #include "tools/cli/select_states.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
@@ -19,7 +21,11 @@ constexpr int64_t kJobsMax = 1024;
 constexpr char kNotes[] =
     "Every chunk of 1 MiB against its digest, every pack against its name, every state against "
     "its\n"
-    "layout. Changes nothing, and may run beside a training. Exit code 1 if anything is damaged.\n"
+    "layout. A state with damage is quarantined, by a note: no training goes on from it and no "
+    "fork\n"
+    "is made of it, until a later verify finds it whole and lifts that. No byte of a state is "
+    "changed,\n"
+    "and it may run beside a training. Exit code 1 if anything is damaged.\n"
     "`stemma fsck` also looks at logs, tags and left-overs.\n"
     "\n"
     "Examples\n"
@@ -77,6 +83,19 @@ void PrintReport(const lineage::Graph& graph, const lineage::VerifyReport& repor
                               " damaged: nothing that needs these bytes can be restored\n"));
 }
 
+// Whoever may not write to the store still learns what is damaged.
+void Record(OpenedStore* opened, const lineage::VerifyReport& report,
+            const std::vector<lineage::StateId>& states, bool json) {
+  const auto changes = lineage::RecordQuarantine(*opened->store, report.damaged, states);
+  if (!changes.ok()) {
+    std::fprintf(stderr, "note: no quarantine could be noted: %s\n",
+                 changes.status().message().c_str());
+    return;
+  }
+  if (json) return;
+  PrintQuarantine(opened->graph, *changes);
+}
+
 void PrintJson(const lineage::VerifyReport& report) {
   for (const lineage::Damage& damage : report.damaged) {
     std::vector<std::string> states;
@@ -116,7 +135,7 @@ Result<int> RunVerify(const Arguments& arguments) {
     return Status(Code::kInvalidArgument, "--jobs counts threads: 1 to 1024");
   }
 
-  STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
+  STEMMA_ASSIGN_OR_RETURN(OpenedStore opened, OpenStore(path));
   STEMMA_ASSIGN_OR_RETURN(const auto states, Wanted(opened, what, all));
   STEMMA_ASSIGN_OR_RETURN(
       const lineage::VerifyReport report,
@@ -126,6 +145,7 @@ Result<int> RunVerify(const Arguments& arguments) {
   } else {
     PrintReport(opened.graph, report);
   }
+  Record(&opened, report, states, json);
   return report.clean() ? 0 : 1;
 }
 

@@ -291,6 +291,26 @@ TEST_CASE("a cache of another store is not believed", "[index]") {
   CHECK(MustLoadIndex(*two).size() == 0);
 }
 
+TEST_CASE("whoever writes a cache removes those of stores that are gone, when they are old",
+          "[index]") {
+  MemoryStorage disk;
+  const auto make = [&](const std::string& path) {
+    const auto store = OpenStore(disk, path);
+    MustLoadIndex(*store);
+    return IndexCachePath(*store, kCache);
+  };
+  const std::string gone = make("/gone"), kept = make("/kept");
+  REQUIRE_THAT(disk.Remove("/gone/format"), tests::IsOk());
+  REQUIRE_THAT(WriteDurable(disk, std::string(kCache) + "/mine.txt", "x"), tests::IsOk());
+  make("/third");
+  CHECK(disk.Exists(gone));  // another machine may see that store
+  disk.AdvanceMs(int64_t{25} * 3600 * 1000);
+  make("/fourth");
+  CHECK_FALSE(disk.Exists(gone));
+  CHECK(disk.Exists(kept));
+  CHECK(disk.Exists(std::string(kCache) + "/mine.txt"));
+}
+
 TEST_CASE("a cache that cannot be written costs nothing but time", "[index]") {
   MemoryStorage disk;
   FaultyStorage faulty(disk);

@@ -32,9 +32,9 @@ TEST_CASE("an ulid survives the way to bytes and back, and no other text is one"
   CHECK(UlidFromBytes(std::string(16, '\xff')) == "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
   CHECK(UlidFromBytes(std::string(16, '\0')) == "00000000000000000000000000");
   CHECK(UlidToBytes("00000000000000000000000001") == std::string(15, '\0') + '\1');
-  for (const char* bad : {"", "01ARZ3NDEKTSV4RRFFQ69G5FA", "81ARZ3NDEKTSV4RRFFQ69G5FAV",
-                          "01arz3ndektsv4rrffq69g5fav", "01ARZ3NDEKTSV4RRFFQ69G5FAU",
-                          "01ARZ3NDEKTSV4RRFFQ69G5FA/"}) {
+  for (const char* bad :
+       {"", "01ARZ3NDEKTSV4RRFFQ69G5FA", "81ARZ3NDEKTSV4RRFFQ69G5FAV", "01arz3ndektsv4rrffq69g5fav",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAU", "01ARZ3NDEKTSV4RRFFQ69G5FA/"}) {
     CHECK_FALSE(IsUlid(bad));
   }
 }
@@ -66,6 +66,10 @@ TEST_CASE("every path that is made is parsed, and near misses are not") {
   CHECK(ParseTagVersion(BaseOf(paths.TagVersionDir("x", 4294967295u))) == 4294967295u);
   CHECK(ParseObject(hex) == id);
   CHECK(ParseTmp(BaseOf(paths.TmpOf(run, 9)))->incarnation == 9);
+  CHECK(ParseAside(BaseOf(paths.Aside(id, run))) == id);
+  CHECK_FALSE(ParseAside("mend-" + hex));
+  CHECK_FALSE(ParseAside("mend-" + hex + "-" + run + "x"));
+  CHECK_FALSE(ParseAside(hex + "-" + run));
   CHECK(ParseNotesSegment(BaseOf(paths.NotesSegment(run, 3)))->segment == 3);
   CHECK(ParseNotesSegment(BaseOf(paths.NotesSegment(run, 3)))->writer == run);
 

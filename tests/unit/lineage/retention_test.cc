@@ -176,6 +176,19 @@ TEST_CASE("what thin keeps today it kept yesterday") {
   CHECK(before.count(1) == 1);
 }
 
+TEST_CASE("a quarantined end of a living run is no root's place, and stays to be mended") {
+  Family family;
+  for (const int64_t step : {10, 20, 30, 40}) family.Add("a", step);
+  family.Mark("a@40", kQuarantinedKey, std::string("bit rot"));
+  LifeFacts facts = OldFacts();
+  facts.living = {IncarnationKey("ulid-a", 1)};
+  const Roots roots(family.graph, facts);
+  CHECK(roots.Why(family.Id("a@40")) == "quarantined end of living run a");
+  CHECK(roots.Why(family.Id("a@30")) == "head of living run a");
+  CHECK(roots.Why(family.Id("a@20")) == "second newest of living run a");
+  CHECK(roots.Why(family.Id("a@10")).empty());
+}
+
 TEST_CASE("each root has its reason, and a mark does not override it") {
   Family family;
   for (const int64_t step : {10, 20, 30, 40, 50}) family.Add("a", step);

@@ -5,6 +5,7 @@
 
 #include "lineage/graph.h"
 #include "lineage/index.h"
+#include "lineage/marks.h"
 #include "lineage/memory_storage.h"
 #include "tests/support/store_steps.h"
 
@@ -72,6 +73,24 @@ Graph Forked() {
   Add(&graph, 5, "f", 300, 0.0625, {4});
   graph.tags["best"] = {"best", 1, Id(5), "", "", 0};
   return graph;
+}
+
+TEST_CASE("the last line counts what is wanted: no pack that only pruned states name") {
+  Graph graph = Forked();
+  CHECK_THAT(Text(graph, {}),
+             Catch::EndsWith("5 states, 2 runs; 8.00 MB stored for 15.0 MB logical\n"));
+  graph.notes[Id(1)][lineage::kPrunedKey] = std::string("old");  // its pack is its own
+  graph.notes[Id(2)][lineage::kPrunedKey] = std::string("old");  // its pack is the fork's too
+  CHECK_THAT(Text(graph, {}),
+             Catch::EndsWith("5 states, 2 runs; 6.00 MB stored for 9.00 MB logical\n"));
+  graph.notes[Id(1)][lineage::kPrunedKey] = std::string();  // taken back
+  CHECK_THAT(Text(graph, {}), Catch::EndsWith("8.00 MB stored for 12.0 MB logical\n"));
+}
+
+TEST_CASE("a quarantined state says so") {
+  Graph graph = Forked();
+  graph.notes[Id(2)][lineage::kQuarantinedKey] = std::string("pack x: cut");
+  CHECK_THAT(Text(graph, {}), Catch::Contains("  quarantined\n"));
 }
 
 TEST_CASE("a fork is drawn as a branch that joins where it began", "[log]") {

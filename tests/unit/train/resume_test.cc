@@ -81,7 +81,7 @@ std::vector<std::string> OnRanks(
     threads.emplace_back([&, rank] {
       Program program(0);
       auto resume =
-          Resume::Begin(*stored.store, stored.record, *program.binding, *worlds[rank], mode);
+          Resume::Begin(*stored.store, stored.record, *program.binding, *worlds[rank], &restart_helps, mode);
       said[rank] =
           resume.ok() ? body(rank, program, **resume) : "begin: " + resume.status().message();
     });
