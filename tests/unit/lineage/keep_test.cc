@@ -135,7 +135,7 @@ TEST_CASE("without rules nothing is looked at, and nothing marked") {
   CHECK(job.Pruned().empty());
 }
 
-TEST_CASE("the job appends while its keeper marks: resume finds the newest, the rest is kept") {
+TEST_CASE("the job appends while its keeper marks: the newest stay, and what rules keep is whole") {
   Job job;
   const KeepRules rules = Rules("last 2, every 100");
   Keeper keeper(*job.store, "r", rules);
@@ -149,14 +149,14 @@ TEST_CASE("the job appends while its keeper marks: resume finds the newest, the 
   CHECK(pruned.size() == 30 - 5);
   for (const int64_t step : {10, 100, 200, 290, 300}) CHECK(pruned.count(step) == 0);
   const Graph graph = MustLoad(*job.store);
-  std::vector<std::string> skipped;
-  const auto resume = ResumePoint(*job.store, graph, "r", &skipped);
-  REQUIRE_THAT(resume.status(), IsOk());
-  CHECK(skipped.empty());
-  CHECK(*resume == *job.head);
+  CHECK(graph.runs.at("r").head == job.head);
+  for (const auto& [id, record] : graph.states) {
+    if (IsPruned(graph, id)) continue;
+    CHECK_THAT(job.store->EnsurePacks(record, IfPruned::kRefuse), IsOk());
+  }
 }
 
-TEST_CASE("a fork that was faster keeps its bytes; one that comes later is told of the mark") {
+TEST_CASE("a fork that knew nothing of the mark keeps its bytes; one that knows is refused") {
   Scene scene(false);
   const Result<StateId> child = scene.Fork(scene.disk, "child");
   REQUIRE_THAT(child.status(), IsOk());
@@ -164,8 +164,11 @@ TEST_CASE("a fork that was faster keeps its bytes; one that comes later is told 
   Keeper keeper(*scene.store, "base", Rules("last 2"));
   keeper.Finish();
   CHECK(keeper.marked() == 1);
-  CHECK_THAT(scene.Fork(scene.disk, "late").status(), HasCode(Code::kNotFound, "pruned"));
-  scene.CheckAtRest({*child});
+  const Result<StateId> slow = scene.Fork(scene.disk, "slow");  // looked before the mark
+  REQUIRE_THAT(slow.status(), IsOk());
+  CHECK_THAT(scene.store->Fork(MustLoad(*scene.store), scene.states[0], "late", {}).status(),
+             HasCode(Code::kNotFound, "policy: last 2"));
+  scene.CheckAtRest({*child, *slow});
   CHECK(scene.Has(0));
 }
 
