@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kRemembered = 8;
 constexpr double kShareMax = 0.5;
 constexpr double kWorthShortening = 0.75;
+constexpr double kSlack = 1.125;  // so that the next costs, a little higher, do not change it again
 
 template <typename T>
 void Remember(std::deque<T>* last, T value) {
@@ -89,18 +90,17 @@ double CapturePace::Share() const {
 }
 
 void CapturePace::Choose() {
-  double wanted = static_cast<double>(interval_);
-  if (const std::optional<Costs> mean = MeanCosts()) {
-    wanted = std::ceil(mean->capture_s * (1 - limits_.share) / (limits_.share * mean->step_s));
-  }
-  for (const int64_t steps : durable_after_) {
-    wanted = std::max(wanted, static_cast<double>(steps + 1));
-  }
   const double now = static_cast<double>(interval_);
-  if (wanted < now && wanted > kWorthShortening * now) wanted = now;
-  wanted = std::clamp(wanted, std::floor(now / 2), 2 * now);
-  interval_ = static_cast<int64_t>(std::clamp(wanted, static_cast<double>(limits_.every),
-                                              static_cast<double>(limits_.every_max)));
+  double next = now;
+  if (const std::optional<Costs> mean = MeanCosts()) {
+    const double least = mean->capture_s * (1 - limits_.share) / (limits_.share * mean->step_s);
+    const bool holds = least <= now && least > kWorthShortening * now;
+    if (!holds) next = std::ceil(kSlack * least);
+  }
+  for (const int64_t steps : durable_after_) next = std::max(next, static_cast<double>(steps));
+  next = std::clamp(next, std::floor(now / 2), 2 * now);
+  interval_ = static_cast<int64_t>(
+      std::clamp(next, static_cast<double>(limits_.every), static_cast<double>(limits_.every_max)));
 }
 
 }  // namespace stemma::models

@@ -8,11 +8,12 @@
 //   pace.Durable(step, false);                        // its state was acknowledged at this step
 //
 // With a mean cost s of a capture, a step time t and a share b, the interval is the least n with
-// s <= b (n t + s), that is n = s (1 - b) / (b t). Means are of the last 8 captures, so that one
-// slow disk is neither ignored nor remembered for ever; the first capture of a process, whose audit
-// reads everything, does not count. From one capture to the next the interval changes by a factor
-// of 2 at most, and becomes shorter only when that is worth a quarter. It lies between
-// lineage.every and lineage.every_max, whatever the budget says.
+// s <= b (n t + s), that is n = s (1 - b) / (b t), and an eighth more. Means are of the last 8
+// captures, so that one slow disk is neither ignored nor remembered for ever; the first capture of
+// a process, whose audit reads everything, does not count. From one capture to the next the
+// interval changes by a factor of 2 at most, so the budget holds once it has settled, and becomes
+// shorter only when that is worth a quarter. It lies between lineage.every and lineage.every_max,
+// whatever the budget says.
 //
 // Which steps are captured depends on time then, and differs from run to run; what is trained does
 // not, since a capture changes no bit of the training. Pure: it looks at no clock and talks to

@@ -41,9 +41,11 @@ def dcp(options):
     group = dist.new_group(backend="gloo")  # of the saving thread's own calls
     loop = peer_loops.Loop("plain", options)
     state = state_of(loop.model)
-    ways = {"in the call": {}, "in a thread": {"async_stager": DefaultStager(StagingOptions(
-        use_pinned_memory=False, use_shared_memory=False, use_async_staging=True,
-        use_non_blocking_copy=False))}}
+    in_a_thread = StagingOptions(use_pinned_memory=False, use_shared_memory=False,
+                                 use_async_staging=True, use_non_blocking_copy=False)
+    # A stager is good for one save: staging closes it, and it fails when it is used again.
+    ways = {"in the call": lambda: {},
+            "in a thread": lambda: {"async_stager": DefaultStager(in_a_thread)}}
     stalls = {name: [] for name in ways}
     for number in range(2 * (options.saves + 1)):
         name = list(ways)[number % 2]
@@ -51,7 +53,7 @@ def dcp(options):
         dist.barrier()
         begin = time.perf_counter()
         answer = checkpoint.async_save(state, checkpoint_id=str(path), process_group=group,
-                                       **ways[name])
+                                       **ways[name]())
         stalled = [time.perf_counter() - begin]
         staged = getattr(answer, "staging_completion", None)
 

@@ -204,7 +204,7 @@ TEST_CASE("whichever change of the disk fails, only losers are marked and the ne
     job.AddMany(60);
     FaultyStorage faulty(job.disk);
     const std::unique_ptr<Store> store = OpenStore(faulty);
-    faulty.FailAt(faulty.changes() + change, Fault::kNoSpace);
+    faulty.FailAt(change, Fault::kNoSpace);
     Keeper keeper(*store, "r", Rules("last 3"));
     keeper.Finish();
     const std::set<int64_t> losers = {10, 20, 30};
@@ -221,7 +221,7 @@ TEST_CASE("a store that cannot be read is told of once, and nothing is marked") 
   job.AddMany(60);
   FaultyStorage faulty(job.disk);
   const std::unique_ptr<Store> store = OpenStore(faulty);
-  faulty.FailAt(faulty.changes() + 1, Fault::kDieBefore);
+  faulty.FailAt(1, Fault::kDieBefore);
   Keeper keeper(*store, "r", Rules("last 3"));
   keeper.Finish();
   keeper.Finish();

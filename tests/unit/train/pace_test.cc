@@ -53,19 +53,19 @@ struct FakeTraining {
   double share = 0;
 };
 
-TEST_CASE("the interval becomes the least that keeps the budget", "[pace]") {
+TEST_CASE("the interval becomes the least that keeps the budget, and an eighth more", "[pace]") {
   struct Case {
     double step_s, stall_s, share;
     int64_t every, every_max, wanted;
   };
   const Case cases[] = {
-      {0.1, 0.01, 0.01, 1, 10000, 10},    // 0.01 * 0.99 / (0.01 * 0.1) = 9.9
-      {0.1, 0.01, 0.02, 1, 10000, 5},     // 4.9
-      {2.0, 0.004, 0.01, 1, 10000, 1},    // 0.198
-      {2.0, 0.004, 0.01, 50, 10000, 50},  // cheap: as often as asked for, not oftener
-      {0.01, 0.4999, 0.01, 1, 10000, 4950},  // dear
+      {0.1, 0.01, 0.01, 1, 10000, 12},       // 0.01 * 0.99 / (0.01 * 0.1) = 9.9
+      {0.1, 0.01, 0.02, 1, 10000, 6},        // 4.9
+      {2.0, 0.004, 0.01, 1, 10000, 1},       // 0.198
+      {2.0, 0.004, 0.01, 50, 10000, 50},     // cheap: as often as asked for, not oftener
+      {0.01, 0.4999, 0.01, 1, 10000, 5568},  // dear
       {0.01, 0.4999, 0.01, 1, 1000, 1000},   // dearer than every_max allows for
-      {0.5, 0.25, 0.5, 1, 10000, 1},      // half of the time
+      {0.5, 0.25, 0.5, 1, 10000, 1},         // half of the time
   };
   for (const Case& one : cases) {
     INFO(one.step_s << " s a step, " << one.stall_s << " s a capture, share " << one.share);
@@ -73,10 +73,10 @@ TEST_CASE("the interval becomes the least that keeps the budget", "[pace]") {
     FakeTraining training;
     training.step_s = one.step_s;
     training.stall_s = [&](int) { return one.stall_s; };
-    training.Run(pace, 200000);
+    training.Run(pace, 400000);
     CHECK(pace.interval() == one.wanted);
     CHECK(pace.OverBudget() == (one.wanted == one.every_max));
-    if (one.wanted < one.every_max) CHECK(training.share < 1.05 * one.share);
+    if (one.wanted < one.every_max) CHECK(training.share < 1.2 * one.share);
   }
 }
 
@@ -86,11 +86,11 @@ TEST_CASE("captures do not queue: the interval is longer than a state takes to b
   FakeTraining training;
   training.durable_s = 1.75;  // 18 steps; by its cost alone a capture could come at every step
   training.stall_s = [](int) { return 0.0005; };
-  const auto captured = training.Run(pace, 3000);
-  CHECK(pace.interval() == 19);
+  const auto captured = training.Run(pace, 20000);
+  CHECK(pace.interval() == 18);
   REQUIRE(captured.size() > 100);
-  for (size_t i = 50; i < captured.size(); ++i) {
-    REQUIRE(captured[i] - captured[i - 1] == 19);
+  for (size_t i = captured.size() - 100; i < captured.size(); ++i) {
+    REQUIRE(captured[i] - captured[i - 1] == 18);
   }
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("noise below a quarter does not move the interval to and fro", "[pace]
   training.stall_s = [](int number) { return 0.02 * (1 + 0.1 * std::sin(number)); };
   training.Run(pace, 5000);
   const int64_t settled = pace.interval();
-  CHECK(settled >= 19);
+  CHECK(settled >= 20);
   CHECK(settled <= 25);
   FakeTraining again = training;
   CapturePace other(Limits(0.01), 0, settled);
