@@ -321,15 +321,15 @@ class CapturerImpl final : public Capturer {
   }
 
   // All ranks come here alike. Only a disk's failure may be outlived; anything else would come
-  // again.
+  // again. A full disk always is: it may have room before the next capture.
   Result<std::optional<Durable>> Failed(const CaptureJob& job, Status why) {
     ++stats_.failed;
     ++missed_;
     last_failure_ = std::move(why).Within("capture " + std::to_string(job.number) + " at step " +
                                           std::to_string(job.record.step));
-    const bool go_on = settings_.on_failure == "continue" && last_failure_.code() == Code::kIo &&
-                       missed_ < settings_.missed_captures_max;
-    if (go_on) return std::optional<Durable>();
+    const bool disk = last_failure_.code() == Code::kIo && settings_.on_failure == "continue";
+    const bool outlived = disk || IsNoSpace(last_failure_);
+    if (outlived && missed_ < settings_.missed_captures_max) return std::optional<Durable>();
     sticky_ = last_failure_;
     return sticky_;
   }

@@ -75,8 +75,8 @@ class Capturer {
   // `all_written` / `any_failed`: the control word's verdict about the oldest capture in flight,
   // i.e. about what Poll() said for it on all ranks. Collective whenever either is set. The verdict
   // is only the occasion, since it may be a step old: the ranks gather their reports, audit digests
-  // included, and those decide. Under on_failure = continue a failed disk gives nullopt and
-  // last_failure().
+  // included, and those decide. A full disk, and under on_failure = continue any failure of a
+  // disk, gives nullopt and last_failure(), until there are missed_captures_max in a row.
   virtual Result<std::optional<Durable>> Advance(bool all_written, bool any_failed,
                                                  bool audit_equal, Cohort& cohort) = 0;
   // Until nothing is in flight: for the last capture of a run. Collective.

@@ -183,6 +183,12 @@ Result<Policy> ParsePolicy(std::string_view text) {
   return policy;
 }
 
+std::string TextOf(const Policy& policy) {
+  std::string text;
+  for (const Rule& rule : policy) text += (text.empty() ? "" : ", ") + rule.text;
+  return text;
+}
+
 std::map<StateId, std::string> KeptBy(const Graph& graph, const Policy& policy) {
   std::map<StateId, std::string> kept;
   for (const auto& [name, run] : graph.runs) {

@@ -7,10 +7,11 @@
 //
 //   last K            the newest K states of every run, head first
 //   every N           along a run, the first state at or after each multiple of N steps
-//   best METRIC K     of every run, the K states with the lowest value; `best max METRIC K`:
-//   highest heads             the head of every run forkpoints        what a run that is not wholly
-//   pruned was forked from thin              1, 2, 4, 8, ... states apart, the further back the
-//   wider
+//   best METRIC K     of every run, the K states with the lowest value
+//   best max METRIC K the K states with the highest
+//   heads             the head of every run
+//   forkpoints        what a run that is not wholly pruned was forked from
+//   thin              1, 2, 4, 8, ... states apart, the further back the wider
 //
 // The 2 newest sound states of every run are kept whatever the rules say: the last one may turn out
 // to be damaged. Suspect, quarantined and pruned states never count as one of the kept. Pure; any
@@ -43,6 +44,7 @@ struct Rule {
 using Policy = std::vector<Rule>;
 
 Result<Policy> ParsePolicy(std::string_view text);
+std::string TextOf(const Policy& policy);  // "last 3, every 1000"
 
 // Each kept state with the first rule that keeps it.
 std::map<StateId, std::string> KeptBy(const Graph& graph, const Policy& policy);

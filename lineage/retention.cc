@@ -2,7 +2,6 @@
 
 #include "core/text.h"
 #include "lineage/graph.h"
-#include "lineage/policy.h"
 
 namespace stemma::lineage {
 namespace {
@@ -73,6 +72,22 @@ std::string Roots::WhyExpired(const StateId& id) const {
   if (ttl) return "time to live of " + HumanDuration(*ttl) + " has passed";
   const auto found = over_.find(id);
   return found == over_.end() ? "" : found->second;
+}
+
+std::map<StateId, std::string> LetGo(const Graph& graph, const LifeFacts& facts,
+                                     const Policy& policy, const std::set<StateId>& among) {
+  const Roots roots(graph, facts);
+  const std::map<StateId, std::string> kept = KeptBy(graph, policy);
+  const std::string outside = "policy: " + TextOf(policy);
+  std::map<StateId, std::string> going;
+  for (const StateId& id : among) {
+    if (IsPruned(graph, id) || !roots.Why(id).empty()) continue;
+    if (!policy.empty() && !kept.count(id)) going[id] = outside;
+    if (!policy.empty()) continue;
+    const std::string expired = roots.WhyExpired(id);
+    if (!expired.empty()) going[id] = expired;
+  }
+  return going;
 }
 
 PrunePlan PlanPrune(const Graph& graph, const LifeFacts& facts, const std::set<StateId>& wanted) {

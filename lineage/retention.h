@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "lineage/marks.h"
+#include "lineage/policy.h"
 #include "lineage/store.h"
 
 namespace stemma::lineage {
@@ -70,6 +71,12 @@ struct PrunePlan {
   std::set<ObjectId> freed_packs;
   uint64_t freed_bytes = 0;  // when all that may go are pruned and collected
 };
+
+// Of `among`, what may be pruned without asking further, each with the reason for its mark: states
+// that `policy` does not keep; with an empty policy, which keeps all, those whose time to live has
+// passed or whose scopes are over. Neither roots nor what carries a mark already.
+std::map<StateId, std::string> LetGo(const Graph& graph, const LifeFacts& facts,
+                                     const Policy& policy, const std::set<StateId>& among);
 
 // What pruning `wanted` would do. States that carry a mark already count as pruned.
 PrunePlan PlanPrune(const Graph& graph, const LifeFacts& facts, const std::set<StateId>& wanted);

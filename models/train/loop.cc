@@ -25,16 +25,18 @@ double Since(Clock::time_point start) {
 // The optimizer waits here until the capture has copied what it is about to change.
 class CaptureFence final : public ops::Fence {
  public:
-  explicit CaptureFence(lineage::Capturer* capturer) : capturer_(capturer) {}
-  Status Wait() override { return capturer_ == nullptr ? Status() : capturer_->WaitCopied(); }
+  CaptureFence(lineage::Capturer* capturer, double* held_up_s)
+      : capturer_(capturer), held_up_s_(held_up_s) {}
+  Status Wait() override {
+    if (capturer_ == nullptr) return {};
+    const HeldUp held_up(held_up_s_);
+    return capturer_->WaitCopied();
+  }
 
  private:
-  lineage::Capturer* capturer_;
+  lineage::Capturer* const capturer_;
+  double* const held_up_s_;
 };
-
-std::string StateName(const lineage::Record& record, const lineage::StateId& id) {
-  return record.run_name + "@" + std::to_string(record.step) + " (" + Hex(id).substr(0, 8) + ")";
-}
 
 }  // namespace
 
@@ -45,6 +47,7 @@ Loop::Loop(LoopParts parts, int64_t first_step)
       step_(first_step),
       trace_wished_(parts_.settings.comm.diagnose.trace == "on") {
   const auto& from = parts_.session.from;
+  if (parts_.policy.pace) pace_.emplace(*parts_.policy.pace, step_, from ? IntervalOf(*from) : 0);
   if (!from) return;
   parent_ = from->id;
   last_state_ = StateName(*from, from->id);
@@ -55,23 +58,20 @@ Loop::Loop(LoopParts parts, int64_t first_step)
   gated_ = parts_.resume != nullptr && parts_.workload.UseGate(parts_.resume);
 }
 
-double Loop::capture_stall_s() const {
-  return parts_.capturer == nullptr ? 0 : parts_.capturer->stats().stall_s;
-}
-
 Status Loop::Run() {
-  const auto start = Clock::now();
+  const auto start = begun_ = Clock::now();
   recorder_.FinishedStep(step_);
-  while (step_ < parts_.total_steps && !stopping_) {
-    STEMMA_RETURN_IF_ERROR(OneStep());
-  }
+  Status status;
+  while (status.ok() && step_ < parts_.total_steps && !stopping_) status = OneStep();
   run_s_ = Since(start);
+  TellNews();
+  STEMMA_RETURN_IF_ERROR(status);
   return Finish();
 }
 
 Status Loop::OneStep() {
   const auto start = Clock::now();
-  const double stall_before = capture_stall_s();
+  const double stall_before = held_up_s_;
   times_ = {};
   const Status mine = Gradients();
   STEMMA_RETURN_IF_ERROR(Parameters());  // before Abandon; a state that cannot be had ends all
@@ -100,7 +100,7 @@ Status Loop::OneStep() {
   recorder_.Enter(ops::Phase::kControl);
   SetLogStep(step_);
   STEMMA_RETURN_IF_ERROR(EndStep());
-  times_.capture = capture_stall_s() - stall_before;
+  times_.capture = held_up_s_ - stall_before;
   times_.total = Since(start);
   if (const Status told = Tell(times_); untold_.ok()) untold_ = told;
   return {};
@@ -189,7 +189,7 @@ Status Loop::EndRestore() {
 // The optimizer reads the reduced gradient, so all ranks get the same answer from it.
 Status Loop::Update() {
   STEMMA_RETURN_IF_ERROR(EndRestore());
-  CaptureFence fence(parts_.capturer);
+  CaptureFence fence(parts_.capturer, &held_up_s_);
   const Status status = parts_.optimizer.Step(step_, fence);
   if (!status.ok() && status.code() == Code::kNotFinite) return NameNonFinite(status);
   STEMMA_RETURN_IF_ERROR(status);
@@ -237,6 +237,7 @@ Status Loop::EndStep() {
   if (verdict.step >= 0) parts_.world.SetTrace((verdict.all & ops::kAllTrace) != 0);
   verdict.any |= std::exchange(read_early_, 0);
   STEMMA_RETURN_IF_ERROR(Advance(verdict));
+  TellNews();
   STEMMA_RETURN_IF_ERROR(MaybeCapture(verdict));
   return MaybeHandOver();
 }
@@ -266,116 +267,6 @@ void Loop::Wishes(ops::Mine* mine) {
   trace_wished_ = parts_.folder.TraceAsked(parts_.settings.comm.diagnose.trace == "on");
 }
 
-// Words that were posted before the last commit speak about the capture that is no longer in
-// flight.
-Status Loop::Advance(const ops::Verdict& verdict) {
-  if (!in_flight_ || verdict.step <= ignore_verdicts_to_) return {};
-  const bool written = (verdict.all & ops::kAllCaptureWritten) != 0;
-  const bool failed = (verdict.any & ops::kAnyCaptureFailed) != 0;
-  if (!written && !failed) return {};
-  ignore_verdicts_to_ = step_ - 1;
-  in_flight_ = false;
-  STEMMA_ASSIGN_OR_RETURN(
-      const auto durable,
-      parts_.capturer->Advance(written, failed, verdict.audit_equal, parts_.world.cohort()));
-  if (durable) {
-    Acknowledge(*durable);
-  } else if (parts_.world.rank() == 0) {
-    parts_.progress.Event("not saved: " + parts_.capturer->last_failure().message());
-  }
-  return {};
-}
-
-Status Loop::MaybeCapture(const ops::Verdict& verdict) {
-  const int64_t every = parts_.settings.lineage.every;
-  const bool last = step_ == parts_.total_steps;
-  stopping_ = (verdict.any & ops::kAnyStop) != 0;
-  if (stopping_) {
-    stopped_by_ = wish_name_.empty() ? "a signal on another rank" : wish_name_;
-    return Capture(lineage::Reason::kSignal);
-  }
-  if (last) return Capture(lineage::Reason::kFinal);
-  if ((verdict.any & ops::kAnyCapture) != 0) return Capture(lineage::Reason::kRequested);
-  if (every > 0 && step_ % every == 0) return Capture(lineage::Reason::kPeriodic);
-  return {};
-}
-
-Status Loop::Capture(lineage::Reason reason) {
-  if (parts_.capturer == nullptr || captured_step_ == step_) return {};
-  recorder_.Enter(ops::Phase::kCapture);
-  if (in_flight_) {  // one at a time: the one before becomes durable first
-    const ops::Section section(recorder_, "writing of the state before",
-                               parts_.binding.PatienceSeconds());
-    STEMMA_ASSIGN_OR_RETURN(const auto before, parts_.capturer->Finish(parts_.world.cohort()));
-    for (const auto& durable : before) Acknowledge(durable);
-    in_flight_ = false;
-  }
-  ignore_verdicts_to_ = step_ - 1;
-  parts_.binding.SetSmall({step_, cursor_, parts_.optimizer.EncodeSmall()});
-  lineage::CaptureRequest request{parts_.record};
-  lineage::Record& record = request.record;
-  if (!parent_.empty()) record.parents = {{parent_, edge_}};
-  const auto& from = parts_.session.from;
-  if (parts_.settings.lineage.restore == lineage::kProgressiveName && from && parent_ == from->id) {
-    record.attributes[lineage::kRestoreAttribute] = lineage::kProgressiveName;
-  }
-  record.step = step_;
-  record.samples =
-      static_cast<uint64_t>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
-  record.epoch = static_cast<double>(record.samples) / static_cast<double>(parts_.dataset_size);
-  record.cursor = {cursor_.seed, cursor_.epoch, cursor_.sample};
-  record.reason = reason;
-  record.metrics = {{"loss", loss_},
-                    {"lr", parts_.optimizer.report().lr},
-                    {"grad_norm", parts_.optimizer.report().grad_norm}};
-  for (const auto& [name, value] : loss_parts_) record.metrics[name] = value;
-  captured_step_ = step_;
-  STEMMA_RETURN_IF_ERROR(
-      Agree(parts_.world.cohort(), parts_.capturer->Capture(std::move(request))));
-  in_flight_ = true;
-  return {};
-}
-
-// The word of this very step is read first, as at the end of a run: no state of a step that the
-// ranks disagree about is ever recorded, or handed on. What the word wishes is done a step later,
-// when it would have been read.
-Status Loop::MaybeHandOver() {
-  const HandOver& to = parts_.hand_over;
-  if (to.give == nullptr || !to.due(step_)) return {};
-  recorder_.Enter(ops::Phase::kCapture);
-  for (;;) {
-    STEMMA_ASSIGN_OR_RETURN(const auto word, parts_.world.control().Drain());
-    if (!word) break;
-    read_early_ |= word->any & (ops::kAnyStop | ops::kAnyCapture);
-  }
-  STEMMA_RETURN_IF_ERROR(Capture(lineage::Reason::kRequested));
-  const ops::Section section(recorder_, "handing over of a state",
-                             parts_.binding.PatienceSeconds());
-  STEMMA_ASSIGN_OR_RETURN(const auto news, parts_.capturer->Finish(parts_.world.cohort()));
-  for (const auto& durable : news) Acknowledge(durable);
-  in_flight_ = false;
-  if (durable_step_ != step_) {
-    return Status(parts_.capturer->last_failure())
-        .Within("the state was not saved, to hand it over");
-  }
-  Status mine;
-  auto live = LiveStateOf(parts_.binding, durable_);
-  mine = live.ok() ? to.give(*live, *parts_.session.store) : live.status();
-  return Agree(parts_.world.cohort(), mine).Within("hand-over of " + last_state_);
-}
-
-void Loop::Acknowledge(const lineage::Durable& durable) {
-  durable_ = durable.record;
-  parent_ = durable.id;
-  durable_step_ = durable.record.step;
-  edge_ = lineage::EdgeKind::kTrain;
-  last_state_ = StateName(durable.record, durable.id);
-  if (parts_.world.rank() != 0) return LogToFile("saved " + last_state_);
-  parts_.progress.Event("saved " + last_state_ + ", " + HumanBytes(durable.record.logical_bytes) +
-                        ", durable after " + HumanDuration(durable.age_s));
-  if (const Status synced = parts_.metrics.Sync(); untold_.ok()) untold_ = synced;
-}
-
 void Loop::FailAlone(const Status& status) {
   if (!failure_.ok()) return;
   failure_ = status;
@@ -394,8 +285,8 @@ Status Loop::Finish() {
   if (parts_.capturer == nullptr) return Agree(parts_.world.cohort(), untold_);
   const ops::Section section(recorder_, "writing of the last state",
                              parts_.binding.PatienceSeconds());
-  STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Finish(parts_.world.cohort()));
-  for (const auto& one : durable) Acknowledge(one);
+  STEMMA_RETURN_IF_ERROR(FinishInFlight());
+  FinishKeeper();
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), untold_));
   if (captured_step_ != step_ || durable_step_ == step_) return {};
   return Status(parts_.capturer->last_failure()).Within("the last state was not saved");

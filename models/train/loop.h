@@ -21,10 +21,12 @@
 
 #include "core/status.h"
 #include "lineage/capturer.h"
+#include "lineage/keep/keeper.h"
 #include "models/data/loader.h"
 #include "models/train/binding.h"
 #include "models/train/live_state.h"
 #include "models/train/metrics.h"
+#include "models/train/pace.h"
 #include "models/train/progress.h"
 #include "models/train/resume.h"
 #include "models/train/run_folder.h"
@@ -37,6 +39,13 @@
 
 namespace stemma::models {
 
+// What the run's settings say about its captures.
+struct CapturePolicy {
+  lineage::KeepRules keep;
+  std::optional<PaceLimits> pace;  // nullopt: every lineage.every steps
+};
+Result<CapturePolicy> PolicyOf(const lineage::LineageSettings& settings);
+
 struct LoopParts {
   const RunSettings& settings;
   ops::World& world;
@@ -46,6 +55,8 @@ struct LoopParts {
   Loader& loader;
   Binding& binding;
   lineage::Capturer* capturer;  // null: no captures
+  const CapturePolicy& policy;
+  lineage::Keeper* keeper;  // rank 0; null: no captures
   Session& session;
   RunFolder& folder;       // rank 0 writes
   MetricsFile& metrics;    // rank 0
@@ -58,6 +69,26 @@ struct LoopParts {
   const HandOver& hand_over;
 };
 
+// Adds the seconds of its own life: what captures made the loop wait.
+class HeldUp {
+ public:
+  explicit HeldUp(double* sum) : sum_(sum) {}
+  ~HeldUp() {
+    *sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  }
+  HeldUp(const HeldUp&) = delete;
+  HeldUp& operator=(const HeldUp&) = delete;
+
+ private:
+  double* const sum_;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
+// "laptop@400 (5be1c07d)".
+std::string StateName(const lineage::Record& record, const lineage::StateId& id);
+// Steps from this state to the next capture, where lineage.budget chose them; 0 where it did not.
+int64_t IntervalOf(const lineage::Record& record);
+
 class Loop {
  public:
   Loop(LoopParts parts, int64_t first_step);
@@ -68,7 +99,8 @@ class Loop {
   int64_t step() const { return step_; }                         // completed steps
   const std::string& stopped_by() const { return stopped_by_; }  // "" when the end was reached
   const std::string& last_state() const { return last_state_; }  // "laptop@400 (5be1c07d)"
-  double capture_stall_s() const;
+  // Copies, waits at the fence, commits: all that the loop did for captures between its steps.
+  double capture_stall_s() const { return held_up_s_; }
   double run_s() const { return run_s_; }
 
  private:
@@ -95,7 +127,12 @@ class Loop {
   Status Capture(lineage::Reason reason);
   Status MaybeHandOver();
   Status Finish();
-  void Acknowledge(const lineage::Durable& durable);
+  Status FinishInFlight();
+  void Acknowledge(const lineage::Durable& durable, bool waited);
+  void TellMissed();
+  void TellPace();
+  void TellNews();
+  void FinishKeeper();
   void FailAlone(const Status& status);  // told to all ranks by the next control word
 
   LoopParts parts_;
@@ -109,6 +146,11 @@ class Loop {
   bool stopping_ = false;
   bool trace_wished_;
   int64_t captured_step_ = -1, durable_step_ = -1;
+  std::optional<CapturePace> pace_;
+  int64_t logged_interval_ = 0, told_interval_ = 0;
+  bool missing_ = false;  // the newest capture that ended was dropped
+  uint64_t missed_told_ = 0;
+  double held_up_s_ = 0;
   Status failure_;  // of this rank alone, not yet agreed on
   Status untold_;   // what could not be written for people; ends the run, but loses no state
   std::string stopped_by_, wish_name_, last_state_;
@@ -121,6 +163,7 @@ class Loop {
   int64_t samples_ = 0;  // of this step's global batch
   StepTimes times_;
   double run_s_ = 0;
+  std::chrono::steady_clock::time_point begun_;
   std::optional<std::chrono::steady_clock::time_point> last_look_;  // for STOP, SAVE, TRACE
 };
 

@@ -174,10 +174,33 @@ void VisitLineage(lineage::LineageSettings& s, V&& field) {
   field(
       "lineage.every", s.every,
       Help{"steps between captures; 0: only at the end and on request", "[0, inf)", Kind::kLocal});
+  field("lineage.budget", s.budget,
+        Help{"captures may take this share of the run time, such as \"1%\": lineage.every is then "
+             "the least interval, and the real one follows from what they cost",
+             "", Kind::kLocal});
+  field("lineage.every_max", s.every_max,
+        Help{"with lineage.budget: the longest interval, whatever captures cost", "[1, inf)",
+             Kind::kLocal});
+  field("lineage.keep", s.keep,
+        Help{"which states of the run stay: all, or rules as of `stemma prune --keep`, such as "
+             "\"last 3, every 1000, best loss 2\"; the others are marked pruned, `stemma gc` "
+             "frees them",
+             "", Kind::kLocal});
+  field("lineage.ttl_s", s.ttl_s,
+        Help{"time to live of periodic captures, seconds: kept until then, and no longer unless "
+             "rules of lineage.keep say so; 0: no limit",
+             "[0, inf)", Kind::kLocal});
+  field("lineage.critical", s.critical,
+        Help{"captures that are never pruned, by reason: any of periodic, requested, signal, "
+             "final, with commas",
+             "", Kind::kLocal});
+  field("lineage.scope", s.scope,
+        Help{"an open scope (`stemma scope`) that each capture joins", "", Kind::kLocal});
   field("lineage.on_failure", s.on_failure,
-        Help{"a capture that fails: stop, or go on", "stop | continue", Kind::kLocal});
+        Help{"a capture that fails: stop, or go on; a full disk is gone on with in any case",
+             "stop | continue", Kind::kLocal});
   field("lineage.missed_captures_max", s.missed_captures_max,
-        Help{"continue: failures in a row until it stops all the same", "[1, inf)", Kind::kLocal});
+        Help{"failures in a row until it stops all the same", "[1, inf)", Kind::kLocal});
   field("lineage.direct_io", s.direct_io,
         Help{"O_DIRECT for packs; on: an error where impossible", "auto | on | off", Kind::kLocal});
   field("lineage.writer_bytes_min", s.writer_bytes_min,

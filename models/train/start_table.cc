@@ -33,6 +33,16 @@ std::string ModelText(const std::string& name, const ops::Reducer& reducer) {
 
 }  // namespace
 
+std::string WhenCaptured(const lineage::LineageSettings& settings) {
+  std::string text = settings.every == 0 ? std::string("at the end and on request")
+                                         : "every " + std::to_string(settings.every) + " steps";
+  if (!settings.budget.empty()) {
+    text += " to " + std::to_string(settings.every_max) + ", by " + settings.budget +
+            " of the run time,";
+  }
+  return settings.keep == "all" ? text : text + " (kept: " + settings.keep + ")";
+}
+
 std::vector<std::string> LinesOf(const StartTable& table, const ops::Reducer& reducer,
                                  optim::Optimizer& optimizer) {
   std::vector<std::string> lines = {table.headline};
@@ -48,7 +58,7 @@ std::vector<std::string> LinesOf(const StartTable& table, const ops::Reducer& re
   lines.push_back(table.store.empty()
                       ? std::string("  states     none: lineage.store is \"\"")
                       : "  states     " + HumanBytes(static_cast<uint64_t>(table.state_bytes)) +
-                            " every " + std::to_string(table.every) + " steps into " + table.store);
+                            " " + table.when + " into " + table.store);
   lines.push_back("  files      " + table.folder);
   return lines;
 }

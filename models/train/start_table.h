@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "lineage/settings.h"
+
 namespace stemma::ops {
 class Reducer;
 }
@@ -25,10 +27,13 @@ struct StartTable {
   std::string world, model;
   int64_t dataset_size = 0, global_batch = 0, total_steps = 0;  // samples, samples, steps
   int64_t state_bytes = 0;                                      // of one capture
-  int64_t every = 0;                                            // steps between captures
+  std::string when;                                             // "every 100 steps"
   std::string store;                                            // "": no states are kept
   std::string folder;
 };
+
+// When states are captured and which are kept, in words.
+std::string WhenCaptured(const lineage::LineageSettings& settings);
 
 std::vector<std::string> LinesOf(const StartTable& table, const ops::Reducer& reducer,
                                  optim::Optimizer& optimizer);

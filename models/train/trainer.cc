@@ -86,7 +86,9 @@ class Training {
   std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
   SmallState start_;
   std::unique_ptr<Loader> loader_;
+  CapturePolicy policy_;
   std::unique_ptr<lineage::Capturer> capturer_;
+  std::unique_ptr<lineage::Keeper> keeper_;  // rank 0, where states are captured
   lineage::Record record_;
   MetricsFile metrics_;
   std::unique_ptr<Progress> progress_;
@@ -102,6 +104,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
   STEMMA_RETURN_IF_ERROR(CheckHandOver(options_.hand_over, settings_.lineage.store));
   STEMMA_RETURN_IF_ERROR(Threads());
+  STEMMA_ASSIGN_OR_RETURN(policy_, PolicyOf(settings_.lineage));
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   dataset_size_ = workload_->TrainData()->Size();
   STEMMA_ASSIGN_OR_RETURN(total_steps_, TotalSteps(settings_.train, dataset_size_));
@@ -254,6 +257,7 @@ Status Training::FirstRecord() {
   record_.plan_digest = reducer_->plan().digest;
   record_.world = static_cast<uint32_t>(world_.ranks());
   if (!root()) return {};
+  STEMMA_RETURN_IF_ERROR(CheckScope(*session_.store, policy_.keep));
   STEMMA_ASSIGN_OR_RETURN(record_.settings, session_.store->PutBlob(LastingSettings(list_)));
   STEMMA_ASSIGN_OR_RETURN(record_.environment, session_.store->PutBlob(options_.environment_json));
   return {};
@@ -267,6 +271,9 @@ Status Training::StartCapturer() {
       binding_->spans(), *binding_, world_.rank(), world_.ranks());
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), capturer.status()));
   capturer_ = *std::move(capturer);
+  if (root()) {
+    keeper_ = std::make_unique<lineage::Keeper>(*session_.store, settings_.run.name, policy_.keep);
+  }
   return {};
 }
 
@@ -280,7 +287,7 @@ void Training::PrintTable() {
   table.global_batch = settings_.train.global_batch;
   table.total_steps = total_steps_;
   for (const auto& span : binding_->spans()) table.state_bytes += span.bytes();
-  table.every = settings_.lineage.every;
+  table.when = WhenCaptured(settings_.lineage);
   table.store = session_.store == nullptr ? "" : session_.store->path();
   table.folder = folder_.dir();
   for (const std::string& line : LinesOf(table, *reducer_, *optimizer_)) progress_->Event(line);
@@ -290,8 +297,9 @@ Status Training::Run() {
   world_.SetTrace(settings_.comm.diagnose.trace == "on");
   loop_ = std::make_unique<Loop>(
       LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
-                capturer_.get(), session_, folder_, metrics_, *progress_, record_, dataset_size_,
-                total_steps_, [this](const Status& status) { WriteError(status); }, resume_.get(),
+                capturer_.get(), policy_, keeper_.get(), session_, folder_, metrics_, *progress_,
+                record_, dataset_size_, total_steps_,
+                [this](const Status& failed) { WriteError(failed); }, resume_.get(),
                 options_.hand_over},
       start_.step);
   const Status status = loop_->Run();

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -213,7 +214,8 @@ def test_two_jobs_on_one_run(box):
 
 
 def test_full_disk(box):
-    """A store on a small file system: the run stops with the cause, and goes on with more room."""
+    """A store on a small file system: the run says once what could make room and trains on, stops
+    when captures go on failing, and goes on with more room."""
     small = box.dir / "small"
     small.mkdir()
     path = box.recipe(steps=60, every=2)
@@ -228,6 +230,9 @@ mount -o remount,size=400m {small}
            second=" ".join(box.train_command(path)))
     done = box.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script])
     done.expect(0, "first=1", "No space left on device", "fsck=0", "second=0")
+    assert done.text.count("not saved: ") == 1, done.text
+    assert re.search(r"to make room: \d+ states? of r \(r@\d+.*\) can go, .*stemma prune r --keep "
+                     r"'last 2' --apply", done.text), done.text
 
 
 def test_last_capture_that_fails_is_no_success(box):

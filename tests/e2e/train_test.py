@@ -337,6 +337,52 @@ def test_save_file_and_sigusr2_capture_and_go_on(box):
     assert done.text.count("saved r@") >= 3, done.text  # SAVE, SIGUSR2, the stop
 
 
+def states_of(box, run):
+    lines = box.say("log", "--json").expect(0).text.splitlines()
+    found = [json.loads(line) for line in lines]
+    return sorted((s for s in found if s["run"] == run), key=lambda s: s["step"])
+
+
+def test_captures_by_a_budget_change_no_bit(box):
+    path, whole = reference(box)
+    arguments = (path, "--set", "lineage.every=1", "--set", "lineage.every_max=8",
+                 "--set", "lineage.budget=5%", "--set", "run.name=paced")
+    process = box.start(box.train_command(*arguments))
+    assert box.wait_for_step(24, process, "paced")
+    box.kill_rank(process)
+    box.finish(process)
+    box.train(*arguments).expect(0, "continuing paced from", "every 1 steps to 8, by 5%")
+    assert box.losses("paced") == whole
+    identical(box, "r@40", "paced@40")
+    states = states_of(box, "paced")
+    assert states[0]["step"] == 1, states
+    for before, state in zip(states, states[1:]):
+        interval = before["attributes"]["lineage.every"]
+        assert 1 <= interval <= 8, before
+        if state["reason"] == "periodic":
+            assert state["step"] - before["step"] == interval, (before, state)
+    box.train(path, "--set", "lineage.budget=1").expect(2, "lineage.budget", "1%")
+
+
+def test_a_run_prunes_what_its_rules_let_go_of(box):
+    keep = (box.recipe(steps=2000), "--set", "lineage.keep=last 2, every 20",
+            "--set", "lineage.critical=signal, requested")
+    for least in (32, 50):
+        process = box.start(box.train_command(*keep))
+        assert box.wait_for_step(least, process)
+        box.kill_rank(process, 0, signal.SIGUSR1)
+        box.finish(process).expect(75, "(kept: last 2, every 20)", "marked pruned; `stemma gc")
+        states = states_of(box, "r")
+        assert states[-1]["attributes"]["stemma.critical"] is True, states[-1]
+        wanted = {s["step"] for s in states[-2:]} | {5}  # the first one at or after 0
+        wanted |= {s["step"] for s in states if s["reason"] == "signal" or s["step"] % 20 == 0}
+        assert {s["step"] for s in states if not s["pruned"]} == wanted, (wanted, states)
+    box.say("fork", "r@10", "--name", "late").expect(1, "pruned")
+    box.say("fork", "r@20", "--name", "early").expect(0)
+    box.say("gc", "--apply", "--grace=0.01s").expect(0, "freed")
+    box.say("fsck", "--read-data").expect(0)
+
+
 def test_killed_in_each_phase_and_always_goes_on(box):
     path, whole = reference(box, steps=30, every=2)
     name = "phases"

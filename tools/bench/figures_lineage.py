@@ -25,7 +25,9 @@ def _state_bench(ranks):
 
 
 def bytes_ratio():
-    return [statistics.median(_state_bench(ranks)["bytes_ratio"][0]) for ranks in (1, 2, 4)], None
+    """The most of any number of ranks; the reference is that of one rank."""
+    ratios = [statistics.median(_state_bench(ranks)["bytes_ratio"][0]) for ranks in (1, 2, 4)]
+    return [max(ratios)], ratios[0]
 
 
 @functools.lru_cache(maxsize=None)
@@ -63,7 +65,8 @@ FIGURES = [
            "the same until it can begin with the upper halves of the parameters, as a share of the "
            "whole exact restore, cold", lambda: _state_bench(2)["progressive_first_share"]),
     Figure("bytes_ratio", "x", 1.001, True,
-           "bytes on disk over a state's own, with 1, 2 and 4 ranks", bytes_ratio),
+           "bytes on disk over a state's own, the most of 1, 2 and 4 ranks; beside it, 1 rank",
+           bytes_ratio),
     Figure("verify_rate", "GB/s", 5, False,
            "stemma verify of a 512 MiB state in the page cache, one thread", verify_rate),
     Figure("fork_bytes", "bytes", 4096, True,

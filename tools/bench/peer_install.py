@@ -1,4 +1,5 @@
-"""Installs what the engine is compared with, into a cache of its own: ~/.cache/stemma/peers.
+"""Installs what the engine is compared with, into a cache of its own: $STEMMA_PEERS, else
+~/.cache/stemma/peers.
 
 Python from the torch wheel that the build uses (so the peers compute with the same kernels), and
 Horovod built from its source package. Nothing of it is needed to build, test or run Stemma, and
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import tarfile
 
-HOME = pathlib.Path.home() / ".cache/stemma/peers"
+HOME = pathlib.Path(os.environ.get("STEMMA_PEERS") or pathlib.Path.home() / ".cache/stemma/peers")
 TORCH = pathlib.Path.home() / ".cache/stemma/torch-2.11.0"
 HOROVOD = "0.28.1"
 HOROVOD_SHA256 = "92a43f5a94c43907a56805bad15f19700c62ffc83b7ca483f9e104e229f67ef0"
@@ -107,6 +108,12 @@ def torch():
     if not good:
         raise Missing("torch's Python does not start: " + why)
     mark.write_text("")
+
+
+def require(name):
+    """Raises Missing, with what to run, unless the peer is there: nothing is installed."""
+    if not (HOME / ("." + name)).exists():
+        raise Missing("%s holds no %s: `tools/bench/peers install` gets it" % (HOME, name))
 
 
 def _horovod_source():

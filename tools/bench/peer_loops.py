@@ -106,12 +106,14 @@ class Loop:
         self.optimizer = optimizer(sgd, model) if optimizer else sgd
         self.steps = []
 
-    def step(self):
+    def step(self, before_update=None):
         self.optimizer.zero_grad()
         out = self.model(self.x)
         loss = F.cross_entropy(out, self.y) if self.y is not None else (
             out.square().sum() * (0.5 / len(self.x)))
         loss.backward()
+        if before_update:
+            before_update()
         self.optimizer.step()
 
 

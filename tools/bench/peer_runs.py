@@ -16,7 +16,8 @@ import peer_install
 from figure_base import built, environment, run, stemma
 
 RANKS = 2
-LOOPS = pathlib.Path(__file__).resolve().parent / "peer_loops.py"
+HERE = pathlib.Path(__file__).resolve().parent
+LOOPS, SAVES = HERE / "peer_loops.py", HERE / "peer_saves.py"
 # What each comparison trains. Images of 64x64 and batches of 8: two cores, and the communication is
 # that of the full-sized network, because its gradients are.
 Shape = collections.namedtuple("Shape", "batch size iters steps warmup")
@@ -74,11 +75,13 @@ def train_peer(peer, model):
     return _peer_python(words)
 
 
-def _peer_python(words):
+def _peer_python(words, program=LOOPS, ranks=RANKS):
+    """The JSON that a program of the peers' prints, under mpirun where it has ranks."""
     env = peer_install.environment()
     with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
-        command = mpirun(env=("LD_LIBRARY_PATH", "GLOO_SOCKET_IFNAME", "OMP_NUM_THREADS")) + [
-            peer_install.python(), LOOPS] + words + ["--rendezvous", folder + "/gloo"]
+        launch = mpirun(env=("LD_LIBRARY_PATH", "GLOO_SOCKET_IFNAME", "OMP_NUM_THREADS"))
+        command = (launch if ranks > 1 else []) + [peer_install.python(), program] + words
+        command += ["--rendezvous", folder + "/gloo"]
         done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, universal_newlines=True, env=env, timeout=600)
     if done.returncode != 0:
@@ -169,3 +172,16 @@ def gloo(sizes, rounds=5):
     peer_install.torch()
     found = _peer_python(["comm", "--sizes", ",".join(map(str, sizes)), "--rounds", rounds])
     return {int(size): row["median_us"] for size, row in found.items()}
+
+
+# --- States. ---
+
+def dcp(folder, saves, every):
+    """{way of copying: [ms that training stood still for a save]} and "bytes" of
+    torch.distributed.checkpoint.async_save on two ranks."""
+    return _peer_python(["dcp", folder, "--saves", saves, "--every", every], SAVES)
+
+
+def torch_save(folder, saves):
+    """{"bytes", "seconds": [of each]} of torch.save until it is durable, one process."""
+    return _peer_python(["save", folder, "--saves", saves], SAVES, ranks=1)

@@ -24,12 +24,14 @@
 #include "lineage/graph.h"
 #include "lineage/restore.h"
 #include "lineage/store.h"
+#include "tools/bench/statistics.h"
 
 namespace stemma::lineage {
 namespace {
 
+using bench::Median;
+
 constexpr int64_t kParameters = 25557032;
-constexpr int kRounds = 7;
 constexpr uint64_t kBlock = 8 << 20;
 
 double SecondsOf(const std::function<void()>& work) {
@@ -42,11 +44,6 @@ void Check(const Status& status) {
   if (status.ok()) return;
   std::fprintf(stderr, "state_bench: %s\n", status.message().c_str());
   std::exit(1);
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 void Print(const char* name, const std::vector<double>& values, double reference) {
@@ -221,13 +218,13 @@ struct Rates {  // bytes per second; shares
 
 // One rank of the job. Rank 0 measures what one process measures, while the others wait.
 void RunRank(const std::string& folder, Store& store, RunWriter& writer, State& state,
-             Cohort& cohort, Rates* rates) {
+             Cohort& cohort, int rounds, Rates* rates) {
   const bool root = cohort.rank() == 0;
   const double bytes = static_cast<double>(state.Bytes());
   auto capturer = Capturer::Create({}, store, root ? &writer : nullptr, writer.tmp_dir(),
                                    state.spans, state, cohort.rank(), cohort.size());
   Check(Agree(cohort, capturer.status()));
-  for (int round = -1; round < kRounds; ++round) {  // the first warms up
+  for (int round = -1; round < rounds; ++round) {  // the first warms up
     const double limit = root ? DiskWrites(folder, state.Bytes(), cohort.size()) : 0;
     Check(Agree(cohort, {}));
     Record record;
@@ -252,20 +249,24 @@ void RunRank(const std::string& folder, Store& store, RunWriter& writer, State& 
   }
 }
 
-void Bench(const std::string& folder, int ranks) {
+void Bench(const std::string& folder, int ranks, int rounds) {
   auto store = Store::Open(folder + "/store", true, PosixStorage());
   Check(store.status());
   auto writer = (*store)->StartRun("bench");
   Check(writer.status());
   State state;
   Rates rates;
-  OnRanks(ranks,
-          [&](Cohort& cohort) { RunRank(folder, **store, **writer, state, cohort, &rates); });
+  OnRanks(ranks, [&](Cohort& cohort) {
+    RunRank(folder, **store, **writer, state, cohort, rounds, &rates);
+  });
+  std::vector<double> save_rates;
+  for (const double rate : rates.save) save_rates.push_back(rate / 1e9);
   const auto shares = [](const std::vector<double>& ours, const std::vector<double>& limit) {
     std::vector<double> out;
     for (size_t i = 0; i < ours.size(); ++i) out.push_back(100 * ours[i] / limit[i]);
     return out;
   };
+  Print("save_rate", save_rates, Median(rates.write_limit) / 1e9);
   Print("save_limit_share", shares(rates.save, rates.write_limit), Median(rates.write_limit) / 1e9);
   Print("restore_limit_share", shares(rates.restore, rates.read_limit),
         Median(rates.read_limit) / 1e9);
@@ -279,8 +280,9 @@ void Bench(const std::string& folder, int ranks) {
 
 int main(int argc, char** argv) {
   const int ranks = argc > 2 ? std::atoi(argv[2]) : 2;
-  if (argc < 2 || ranks < 1 || ranks > 4) {
-    std::fprintf(stderr, "usage: state_bench FOLDER [RANKS: 1, 2 or 4]\n");
+  const int rounds = argc > 3 ? std::atoi(argv[3]) : 7;
+  if (argc < 2 || ranks < 1 || ranks > 4 || rounds < 1) {
+    std::fprintf(stderr, "usage: state_bench FOLDER [RANKS: 1, 2 or 4 [ROUNDS]]\n");
     return 2;
   }
   std::string folder = std::string(argv[1]) + "/state_bench_XXXXXX";
@@ -289,6 +291,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::fprintf(stderr, "store in %s (remove it afterwards)\n", folder.c_str());
-  stemma::lineage::Bench(folder, ranks);
+  stemma::lineage::Bench(folder, ranks, rounds);
   return 0;
 }

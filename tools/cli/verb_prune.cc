@@ -48,21 +48,16 @@ Result<Reasons> Wanted(const lineage::Store& store, const lineage::Survey& surve
   if (request.words.empty()) {
     for (const auto& [id, record] : graph.states) states.insert(id);
   }
-  Reasons kept;
-  if (!request.keep.empty()) {
-    STEMMA_ASSIGN_OR_RETURN(const lineage::Policy policy, lineage::ParsePolicy(request.keep));
-    kept = KeptBy(graph, policy);
+  if (request.expired || !request.keep.empty()) {
+    lineage::Policy policy;  // empty: what has expired
+    if (!request.keep.empty()) {
+      STEMMA_ASSIGN_OR_RETURN(policy, lineage::ParsePolicy(request.keep));
+    }
+    return LetGo(graph, survey.facts, policy, states);
   }
-  const bool by_rule = request.expired || !request.keep.empty();
-  const lineage::Roots roots(graph, survey.facts);
   Reasons wanted;
   for (const StateId& id : states) {
-    std::string why = request.reason.empty() ? "by hand" : request.reason;
-    if (!request.keep.empty()) why = "policy: " + request.keep;
-    if (request.expired) why = roots.WhyExpired(id);
-    const bool rule_spares = why.empty() || kept.count(id) || (by_rule && !roots.Why(id).empty());
-    if (rule_spares || (by_rule && IsPruned(graph, id))) continue;
-    wanted[id] = why;
+    wanted[id] = request.reason.empty() ? "by hand" : request.reason;
   }
   return wanted;
 }
