@@ -32,7 +32,7 @@ class StateChecker {
     bool all = true;
     for (const PackRef& pack : record.packs) all &= CheckPack(record, pack, *layout, &pieces);
     if (!all) return;
-    const Status whole = CheckCoverage(*layout, record.world, std::move(pieces));
+    const Status whole = CheckCoverage(*layout, RanksHeld(record), std::move(pieces));
     if (!whole.ok()) context_->Error(Named(record) + ": " + whole.message());
   }
 

@@ -208,8 +208,8 @@ Result<std::string> ReadSpanBytes(const Store& store, const Record& record, cons
   if (!span) return Status(Code::kNotFound, "no span is called '" + name + "'");
   const Span& what = state->layout.spans()[*span].span;
   const uint32_t from = what.role == Role::kPerRank ? rank : 0;
-  if (from >= record.world) {
-    return Status(Code::kNotFound, "the state has " + std::to_string(record.world) +
+  if (from >= RanksHeld(record)) {
+    return Status(Code::kNotFound, "the state has " + std::to_string(RanksHeld(record)) +
                                        " ranks, so no rank " + std::to_string(from));
   }
   std::string out(static_cast<size_t>(what.bytes()), '\0'), buffer;

@@ -23,7 +23,7 @@ bool SamePacks(const Record& a, const Record& b) {
 Result<Change> CompareSpan(const lineage::Store& store, const Record& a, const Record& b,
                            const Span& span, double eps) {
   const bool per_rank = span.role == lineage::Role::kPerRank;
-  const int ranks = per_rank ? static_cast<int>(std::min(a.world, b.world)) : 1;
+  const int ranks = per_rank ? static_cast<int>(std::min(RanksHeld(a), RanksHeld(b))) : 1;
   Change change;
   for (int rank = 0; rank < ranks; ++rank) {
     STEMMA_ASSIGN_OR_RETURN(const std::string from, lineage::ReadSpan(store, a, span.name, rank));
