@@ -10,9 +10,8 @@ namespace {
 constexpr size_t kPatternBytesMax = 4096;
 
 bool FitsAny(const std::string& text, const std::vector<std::string>& patterns) {
-  return std::any_of(patterns.begin(), patterns.end(), [&text](const std::string& pattern) {
-    return FitsGlob(text, pattern);
-  });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&text](const std::string& pattern) { return FitsGlob(text, pattern); });
 }
 
 Status CheckPatterns(const char* what, const std::vector<std::string>& patterns,

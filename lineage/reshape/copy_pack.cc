@@ -29,10 +29,9 @@ class PackCopy {
     for (uint64_t at = chunks.begin, chunk = 0; at < end; at += tile_.size(), ++chunk) {
       STEMMA_RETURN_IF_ERROR(Take(at, std::min(kChunkBytes, end - at)));
       if (Xxh128(tile_) == chunks.digests.substr(chunk * kXxh128Bytes, kXxh128Bytes)) continue;
-      return {Code::kCorruption, path_ + ": bytes [" + std::to_string(at) + ", " +
-                                     std::to_string(at + tile_.size()) +
-                                     ") do not have their digest: " +
-                                     proved_.TensorsIn(at, at + tile_.size())};
+      return {Code::kCorruption,
+              path_ + ": bytes [" + std::to_string(at) + ", " + std::to_string(at + tile_.size()) +
+                  ") do not have their digest: " + proved_.TensorsIn(at, at + tile_.size())};
     }
     return CopyTail(end, file_bytes, chunks.digests.size());
   }

@@ -24,8 +24,8 @@ Result<const Record*> Usable(const Graph& graph, const StateId& id) {
     return Status(Code::kNotFound, "no state " + Hex(id).substr(0, 16) + " to reshape");
   }
   if (!IsSuspect(found->second)) return &found->second;
-  return Status(Code::kInvalidArgument, NameOfState(found->second) + " is " +
-                                            found->second.audit + "; reshape the state before it");
+  return Status(Code::kInvalidArgument, NameOfState(found->second) + " is " + found->second.audit +
+                                            "; reshape the state before it");
 }
 
 // The first parent's record with what is no longer true taken out of it.
@@ -58,9 +58,8 @@ class Maker {
 
   Status Begin(const std::vector<StateId>& from, const char* how, uint32_t parts) {
     if (parts == 0 || parts > kPartsMax) {
-      return {Code::kInvalidArgument,
-              "a state has 1 to " + std::to_string(kPartsMax) + " packs; " +
-                  std::to_string(parts) + " were asked for"};
+      return {Code::kInvalidArgument, "a state has 1 to " + std::to_string(kPartsMax) + " packs; " +
+                                          std::to_string(parts) + " were asked for"};
     }
     std::vector<ObjectId> packs;
     std::vector<const Record*> parents;
@@ -69,8 +68,9 @@ class Maker {
       parents.push_back(record);
       for (const PackRef& pack : record->packs) packs.push_back(pack.pack);
     }
-    STEMMA_ASSIGN_OR_RETURN(Lease lease, Lease::Take(store_.storage(), Paths(store_.path()),
-                                                     std::move(packs), std::string("reshape, ") + how));
+    STEMMA_ASSIGN_OR_RETURN(Lease lease,
+                            Lease::Take(store_.storage(), Paths(store_.path()), std::move(packs),
+                                        std::string("reshape, ") + how));
     lease_ = std::make_unique<Lease>(std::move(lease));
     for (const Record* record : parents) {
       if (IsPruned(graph_, record->id)) STEMMA_RETURN_IF_ERROR(store_.WhyPruned(*record));
@@ -111,12 +111,11 @@ class Maker {
     if (!per_rank_) draft_.record.ranks_held = 0;
     for (size_t state = 1; per_rank_ && state < states(); ++state) {
       if (RanksHeld(origin(state)) == RanksHeld(origin(0))) continue;
-      return Status(Code::kIncompatible,
-                    NameOfState(origin(0)) + " holds tensors of each of " +
-                        std::to_string(RanksHeld(origin(0))) + " ranks, " +
-                        NameOfState(origin(state)) + " of " +
-                        std::to_string(RanksHeld(origin(state))) +
-                        ": leave out those that differ per rank (--drop)");
+      return Status(Code::kIncompatible, NameOfState(origin(0)) + " holds tensors of each of " +
+                                             std::to_string(RanksHeld(origin(0))) + " ranks, " +
+                                             NameOfState(origin(state)) + " of " +
+                                             std::to_string(RanksHeld(origin(state))) +
+                                             ": leave out those that differ per rank (--drop)");
     }
     return WriteDerived(store_, draft_, run_, lease_.get());
   }
@@ -295,7 +294,8 @@ Result<Derived> Rebalance(Store& store, const Graph& graph, const StateId& from,
   Maker maker(store, graph, run);
   STEMMA_RETURN_IF_ERROR(maker.Begin({from}, "rebalance", parts));
   const auto& spans = maker.layout(0).spans();
-  for (uint32_t i = 0; i < spans.size(); ++i) maker.Add(spans[i].span, {Whole(0, i, spans[i].span)});
+  for (uint32_t i = 0; i < spans.size(); ++i)
+    maker.Add(spans[i].span, {Whole(0, i, spans[i].span)});
   maker.Set("packs " + std::to_string(maker.origin(0).packs.size()) + " -> " +
             std::to_string(parts));
   maker.SetNumber("reshape.parts", parts);

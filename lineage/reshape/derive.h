@@ -11,7 +11,7 @@
 //
 //   SliceOptions options;
 //   options.choice.sections = {"params"};
-//   STEMMA_ASSIGN_OR_RETURN(const Derived part, Slice(*store, graph, id, options, {"weights", {}}));
+//   STEMMA_ASSIGN_OR_RETURN(const Derived part, Slice(*store, graph, id, options, {"half", {}}));
 //
 // Rebalance keeps the layout and with it its name, step, metrics and cursor: a training goes on
 // from it bit for bit. The packs have new names, since their headers hold the run that wrote them.

@@ -14,11 +14,7 @@ constexpr uint64_t kBeatBytes = uint64_t{1} << 30;
 DerivedSource::DerivedSource(const Store& store, const std::vector<Origin>& origins,
                              const Layout& layout, const std::vector<std::vector<Extract>>& tensors,
                              std::function<void()> beat)
-    : store_(store),
-      origins_(origins),
-      layout_(layout),
-      tensors_(tensors),
-      beat_(std::move(beat)) {
+    : store_(store), origins_(origins), layout_(layout), tensors_(tensors), beat_(std::move(beat)) {
   for (const Origin& origin : origins) {
     std::map<Key, std::vector<Part>>& parts = parts_.emplace_back();
     for (const std::unique_ptr<PackReader>& pack : origin.state->packs) {
@@ -89,8 +85,7 @@ Status DerivedSource::ReadPart(const Part& part, const Extract& extract, uint32_
   };
   Status got = read();
   if (got.code() != Code::kNotFound) return got;
-  STEMMA_RETURN_IF_ERROR(
-      store_.EnsurePacks(*origins_[extract.state].record, IfPruned::kRefuse));
+  STEMMA_RETURN_IF_ERROR(store_.EnsurePacks(*origins_[extract.state].record, IfPruned::kRefuse));
   return read();
 }
 

@@ -92,14 +92,13 @@ class Migration {
     for (const uint32_t number : numbers) {
       STEMMA_ASSIGN_OR_RETURN(const LogOfIncarnation there,
                               internal::ReadLog(storage, there_, run, number, nullptr));
-      STEMMA_ASSIGN_OR_RETURN(
-          const LogOfIncarnation here,
-          internal::ReadLog(from_.storage(), here_, run, number, nullptr));
+      STEMMA_ASSIGN_OR_RETURN(const LogOfIncarnation here,
+                              internal::ReadLog(from_.storage(), here_, run, number, nullptr));
       if (there.open.empty() || here.open.empty() || there.open == here.open) continue;
-      return {Code::kInvalidArgument,
-              "run '" + name + "' went on in both stores: incarnation " + std::to_string(number) +
-                  " of it in " + to_.path() + " is another one than in " + from_.path() +
-                  "; `stemma fork` one of them and migrate the fork"};
+      return {Code::kInvalidArgument, "run '" + name + "' went on in both stores: incarnation " +
+                                          std::to_string(number) + " of it in " + to_.path() +
+                                          " is another one than in " + from_.path() +
+                                          "; `stemma fork` one of them and migrate the fork"};
     }
     return {};
   }
@@ -126,11 +125,9 @@ class Migration {
     Storage& storage = to_.storage();
     std::map<StateId, const Record*> wanted;
     for (const Record* record : records) wanted[record->id] = record;
-    STEMMA_ASSIGN_OR_RETURN(
-        const LogOfIncarnation here,
-        internal::ReadLog(from_.storage(), here_, run, number, &wanted));
-    STEMMA_RETURN_IF_ERROR(
-        internal::MakeDirIfMissing(storage, there_.IncarnationDir(run, number)));
+    STEMMA_ASSIGN_OR_RETURN(const LogOfIncarnation here,
+                            internal::ReadLog(from_.storage(), here_, run, number, &wanted));
+    STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, there_.IncarnationDir(run, number)));
     tmp_ = there_.TmpOf(run, number);
     STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, tmp_));
     for (size_t i = 0; i < records.size();) {
@@ -178,10 +175,9 @@ class Migration {
                 const std::vector<ObjectId>& packs, const LogOfIncarnation& here,
                 MigrantSegment* segment) {
     Storage& storage = to_.storage();
-    STEMMA_ASSIGN_OR_RETURN(
-        const std::string intent,
-        EncodeIntent({missing.front()->id, packs, "migrate from " + from_.path(),
-                      internal::WallMs()}));
+    STEMMA_ASSIGN_OR_RETURN(const std::string intent,
+                            EncodeIntent({missing.front()->id, packs,
+                                          "migrate from " + from_.path(), internal::WallMs()}));
     segment->Add(FrameType::kIntent, intent);
     STEMMA_RETURN_IF_ERROR(segment->Sync());
     // A collector on another node looks for the intent by these names.
@@ -201,8 +197,7 @@ class Migration {
       segment->Add(FrameType::kState, payload->second);
     }
     // Whoever goes on with the run there begins the next incarnation.
-    STEMMA_ASSIGN_OR_RETURN(const std::string close,
-                            EncodeClose({"migrated", internal::WallMs()}));
+    STEMMA_ASSIGN_OR_RETURN(const std::string close, EncodeClose({"migrated", internal::WallMs()}));
     segment->Add(FrameType::kClose, close);
     STEMMA_RETURN_IF_ERROR(segment->Sync());
     return segment->Close();
@@ -252,8 +247,7 @@ class Migration {
         continue;
       }
       STEMMA_RETURN_IF_ERROR(from_.EnsurePacks(record, IfPruned::kRefuse));
-      STEMMA_RETURN_IF_ERROR(
-          internal::CopyPack(from_, pack, layout, to_, tmp_ + "/" + NewUlid()));
+      STEMMA_RETURN_IF_ERROR(internal::CopyPack(from_, pack, layout, to_, tmp_ + "/" + NewUlid()));
       ++done_.packs;
       done_.bytes += pack.bytes;
       (void)lease->Beat();  // a hint: no safety rests on it
@@ -303,10 +297,10 @@ class Migration {
   const Graph& graph_;
   Store& to_;
   const Paths here_, there_;
-  Graph there_graph_;         // before
-  std::set<StateId> whole_;   // that come with their bytes
+  Graph there_graph_;                                        // before
+  std::set<StateId> whole_;                                  // that come with their bytes
   std::map<std::string, std::map<uint32_t, Records>> plan_;  // by run, by incarnation
-  std::string tmp_;           // of the incarnation at work
+  std::string tmp_;                                          // of the incarnation at work
   std::map<ObjectId, std::unique_ptr<Layout>> layouts_;
   std::set<ObjectId> blobs_, packs_;  // seen to
   Migrated done_;

@@ -40,13 +40,13 @@ struct MigrateOptions {
 };
 
 struct Migrated {
-  uint64_t states = 0;        // that are whole there now
-  uint64_t states_there = 0;  // of these: had been before
-  uint64_t nodes = 0;         // records without bytes that were appended
-  uint64_t packs = 0, bytes = 0;        // copied
-  uint64_t packs_there = 0;             // needed not be
-  uint64_t notes = 0, tags = 0;         // set
-  std::vector<std::string> tags_left;   // that name another state there
+  uint64_t states = 0;                 // that are whole there now
+  uint64_t states_there = 0;           // of these: had been before
+  uint64_t nodes = 0;                  // records without bytes that were appended
+  uint64_t packs = 0, bytes = 0;       // copied
+  uint64_t packs_there = 0;            // needed not be
+  uint64_t notes = 0, tags = 0;        // set
+  std::vector<std::string> tags_left;  // that name another state there
 };
 
 // `graph` is `from`'s, just loaded.

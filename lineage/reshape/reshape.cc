@@ -53,9 +53,9 @@ Result<StateId> Shuffle(Store& store, const Graph& graph, const StateId& parent,
                         const NewRun& run) {
   STEMMA_ASSIGN_OR_RETURN(const Record* const from, RecordOf(graph, parent));
   if (seed == from->cursor.seed) {
-    return Status(Code::kInvalidArgument, NameOfState(*from) + " reads its data in the order of seed " +
-                                              std::to_string(seed) +
-                                              " already; `stemma fork` branches off as is");
+    return Status(Code::kInvalidArgument,
+                  NameOfState(*from) + " reads its data in the order of seed " +
+                      std::to_string(seed) + " already; `stemma fork` branches off as is");
   }
   Reshaping reshaping = Named(run, "shuffle", from->cursor.seed, seed);
   reshaping.cursor = from->cursor;

@@ -17,8 +17,7 @@ std::vector<SpanRange> ShardedPart(const Layout& layout, uint32_t writer, uint32
   for (uint32_t i = 0; i < layout.spans().size(); ++i) {
     const LayoutSpan& placed = layout.spans()[i];
     if (placed.span.role != Role::kSharded) continue;
-    const ByteRange mine =
-        WriterRange(layout.sections()[placed.section].bytes, writer, writers);
+    const ByteRange mine = WriterRange(layout.sections()[placed.section].bytes, writer, writers);
     const uint64_t end = placed.offset + static_cast<uint64_t>(placed.span.bytes());
     const uint64_t from = std::max(mine.begin, placed.offset), to = std::min(mine.end, end);
     if (from < to) ranges.push_back({i, from - placed.offset, to - from});
@@ -116,10 +115,12 @@ Result<Derived> WriteDerived(Store& store, const Draft& draft, const NewRun& run
   const Status closed = writer->Close();
   if (!derived.ok()) {
     return Status(derived.status())
-        .Within("run '" + run.name + "' was begun and has no state; take another name to try again");
+        .Within("run '" + run.name +
+                "' was begun and has no state; take another name to try again");
   }
   // The state is durable: that the log lacks its last frame does no harm, but is worth saying.
-  if (!closed.ok()) return Status(closed).Within("the state of run '" + run.name + "' is there, but");
+  if (!closed.ok())
+    return Status(closed).Within("the state of run '" + run.name + "' is there, but");
   return derived;
 }
 

@@ -21,7 +21,7 @@ struct Draft {
   std::vector<Origin> origins;
   std::vector<Span> spans;
   std::vector<std::vector<Extract>> tensors;
-  Record record;       // all but what the writing finds out: run, layout, packs, bytes
+  Record record;  // all but what the writing finds out: run, layout, packs, bytes
   uint32_t parts = 1;
 };
 

@@ -1,10 +1,8 @@
 #include "core/bytes.h"
-#include "core/settings.h"
 #include "lineage/graph.h"
 #include "lineage/names.h"
 #include "lineage/storage.h"
-#include "models/train/settings.h"
-#include "tools/cli/fork_rules.h"
+#include "tools/cli/new_run.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
@@ -26,57 +24,17 @@ constexpr char kNotes[] =
     "Without --name a fork of run r50 is called r50-f1, the next r50-f2: the first such name that\n"
     "no run has. A fork of r50-f1 is called r50-f1-f1, so that the name tells the way.\n"
     "\n"
+    "To go back to an older state, fork it: 'r50@<=12000' is the newest one at or before that "
+    "step.\n"
+    "The states behind it stay on their run; `stemma train --run r50` itself always goes on from\n"
+    "the newest.\n"
+    "\n"
     "Examples\n"
     "  stemma fork r50@12000 --set optim.lr=3.2\n"
+    "  stemma fork 'r50@<=12000' --name again\n"
     "  stemma fork r50@12000 --name hot --set optim.lr=3.2\n"
     "  stemma fork tag:best --name long --set train.length=120ep\n"
     "  id=$(stemma fork r50@ --name trial7 --set optim.lr=0.4 --quiet)\n";
-
-struct Forked {
-  std::string settings;  // resolved, as TOML
-  std::string changes;   // "optim.lr 1.6 -> 3.2", "nothing changed"
-};
-
-// The parent's settings with the wanted ones changed, checked against the full list.
-Result<Forked> ChangedSettings(const lineage::Store& store, const Record& parent,
-                               const std::string& name, const std::vector<std::string>& sets) {
-  if (parent.settings.empty()) {
-    return Status(Code::kInvalidArgument,
-                  lineage::NameOfState(parent) +
-                      " was stored without settings, as imported states are: there is nothing to "
-                      "change, and no training could go on from it");
-  }
-  STEMMA_ASSIGN_OR_RETURN(const std::string before, store.GetBlob(parent.settings));
-  models::RunSettings settings;
-  SettingsList list = models::FieldsOf(settings);
-  STEMMA_RETURN_IF_ERROR(list.ReadText(before, "settings of " + lineage::NameOfState(parent)));
-  for (const std::string& assignment : sets) {
-    const std::string key = assignment.substr(0, assignment.find('='));
-    const std::string why = list.Find(key) ? WhyNotAtFork(key) : "";
-    if (!why.empty()) {
-      return Status(Code::kInvalidArgument, key + " cannot change at a fork: it " + why);
-    }
-    STEMMA_RETURN_IF_ERROR(list.Set(assignment));
-  }
-  STEMMA_RETURN_IF_ERROR(list.Set("run.name=" + name, "--name"));
-  Forked forked;
-  forked.settings = list.ToToml();
-  STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffSettings(before, forked.settings));
-  for (const SettingChange& change : changes) {
-    if (change.key == "run.name") continue;
-    forked.changes += (forked.changes.empty() ? "" : ", ") + change.key + " " +
-                      (change.from.empty() ? "(absent)" : change.from) + " -> " + change.to;
-  }
-  if (forked.changes.empty()) forked.changes = "nothing changed";
-  return forked;
-}
-
-std::string StartLine(const Record& parent, const std::string& name, const std::string& path) {
-  std::string line = "stemma train --run " + name;
-  if (path != "stemma-store") line += " --store " + path;
-  if (parent.world == 1) return line;
-  return "mpirun -n " + std::to_string(parent.world) + " " + line;
-}
 
 struct Made {
   lineage::StateId id;
@@ -85,9 +43,10 @@ struct Made {
 
 Result<Made> MakeFork(const OpenedStore& opened, const Record& parent, const std::string& name,
                       const std::vector<std::string>& sets) {
-  STEMMA_ASSIGN_OR_RETURN(const Forked forked, ChangedSettings(*opened.store, parent, name, sets));
+  STEMMA_ASSIGN_OR_RETURN(const NewSettings forked,
+                          SettingsFor(*opened.store, parent, name, sets, SetRules::kFork));
   Record change;
-  STEMMA_ASSIGN_OR_RETURN(change.settings, opened.store->PutBlob(forked.settings));
+  STEMMA_ASSIGN_OR_RETURN(change.settings, opened.store->PutBlob(forked.toml));
   change.attributes["fork.set"] = forked.changes;
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id,
                           opened.store->Fork(opened.graph, parent.id, name, change));
@@ -147,7 +106,8 @@ Result<int> RunFork(const Arguments& arguments) {
     Print(StateLine(graph, graph.states.at(made.id)));
   } else {
     Print("forked " + made.name + " from " + Words(opened.graph, id) + ": " + made.changes +
-          "\nstate  " + Hex(made.id) + "\nstart  " + StartLine(parent, made.name, path) + "\n");
+          "\nstate  " + Hex(made.id) + "\nstart  " + TrainLine(parent.world, made.name, path) +
+          "\n");
   }
   return 0;
 }
