@@ -8,6 +8,7 @@
 #include "core/bytes.h"
 #include "lineage/posix_storage.h"
 #include "lineage/record_codec.h"
+#include "lineage/reshape/reshape.h"
 
 namespace stemma::models {
 namespace {
@@ -163,9 +164,10 @@ class Decision {
       return {};
     }
     const auto parent = graph_.states.find(head.parents.empty() ? "" : head.parents[0].parent);
+    const std::string reshape = lineage::ReshapeText(head);
     session_.headline = "starting " + settings_.run.name + " from " +
                         (parent == graph_.states.end() ? "a fork" : StateName(parent->second)) +
-                        ", forked";
+                        (reshape.empty() ? ", forked" : ", reshaped (" + reshape + ")");
     if (parent == graph_.states.end()) return {};
     STEMMA_ASSIGN_OR_RETURN(const std::string before,
                             session_.store->GetBlob(parent->second.settings));

@@ -136,9 +136,10 @@ TEST_CASE("an older state is gone back to by a fork, in each way to name it", "[
   CHECK(box.OnStore("tag here r@200").code == 0);
   const std::string second = Hex(box.ids[1]);
   int number = 0;
-  for (const std::string state : {std::string("'r@<=250'"), std::string("r@200"),
-                                  std::string("tag:here"), std::string("r@~1"), second.substr(0, 8),
-                                  std::string("'loss = 0.5'"), std::string("'prev(r@300)'")}) {
+  for (const std::string& state :
+       {std::string("'r@<=250'"), std::string("r@200"), std::string("tag:here"),
+        std::string("r@~1"), second.substr(0, 8), std::string("'loss = 0.5'"),
+        std::string("'prev(r@300)'")}) {
     INFO(state);
     const std::string name = "back" + std::to_string(++number);
     const Done forked = box.OnStore("fork " + state + " --name " + name);
