@@ -24,6 +24,7 @@ using Records = std::vector<const Record*>;
 
 constexpr char kBytesStayed[] = "its bytes stayed in ";  // the mark of a record that came alone
 constexpr size_t kBatchStates = 1000;                    // of one segment, and
+constexpr size_t kBatchBytes = 16 << 20;                 // of its records; and
 constexpr size_t kBatchPacks = 100000;                   // of one intent
 
 // Why the state's bytes are given up; "": they are not.
@@ -132,9 +133,11 @@ class Migration {
     STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, tmp_));
     for (size_t i = 0; i < records.size();) {
       Records batch;
-      for (size_t packs = 0; i < records.size() && batch.size() < kBatchStates; ++i) {
+      for (size_t packs = 0, bytes = 0; i < records.size() && batch.size() < kBatchStates; ++i) {
         packs += records[i]->packs.size();
-        if (!batch.empty() && packs > kBatchPacks) break;
+        const auto payload = here.states.find(records[i]->id);
+        if (payload != here.states.end()) bytes += payload->second.size();
+        if (!batch.empty() && (packs > kBatchPacks || bytes > kBatchBytes)) break;
         batch.push_back(records[i]);
       }
       STEMMA_RETURN_IF_ERROR(MoveBatch(run, number, batch, here));

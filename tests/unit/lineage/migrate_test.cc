@@ -14,7 +14,9 @@
 #include "lineage/reshape/migrate.h"
 #include "lineage/restore.h"
 
+#include "tests/support/gc_scene.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/step_storage.h"
 #include "tests/support/store_steps.h"
 #include "tests/support/toy_run.h"
 
@@ -226,6 +228,40 @@ TEST_CASE("wherever the target's disk fails or its machine dies, what is seen is
       CHECK(Errors(*target) == std::vector<std::string>());
     }
   }
+}
+
+// Two whole collections pass in any gap of a migration, with hours between: its lease is long stale
+// and its packs look like those that an ended incarnation left behind.
+TEST_CASE("a collector in the target takes nothing that a migration has promised", "[migrate]") {
+  const Source source;
+  int held = 0, refused = 0;
+  for (int at = 1;; at += at < 20 ? 1 : 2) {
+    INFO("at call " << at);
+    MemoryStorage disk;
+    FakeClock clock(disk);
+    const auto sound = OpenStore(disk);
+    REQUIRE_THAT(source.To(*sound, {source.base[0]}).status(), IsOk());
+    tests::StepStorage steps(disk, at, [&] {
+      for (int i = 0; i < 2; ++i) {
+        disk.AdvanceMs(3600 * 1000);
+        REQUIRE_THAT(CollectGarbage(*sound, {}, clock).status(), IsOk());
+      }
+    });
+    const auto slow = *Store::Open("/store", false, steps);
+    const Status status = source.To(*slow, {source.base[2]}).status();
+    const bool ran = steps.ran();
+    ++(status.ok() ? held : refused);
+    const Graph graph = MustLoad(*sound);
+    for (const auto& [id, record] : graph.states) {
+      if (!IsPruned(graph, id)) CheckWhole(*sound, id);
+    }
+    if (status.ok()) CheckWhole(*sound, source.base[2]);
+    REQUIRE_THAT(source.To(*sound, {source.base[2]}).status(), IsOk());
+    CheckWhole(*sound, source.base[2]);
+    if (!ran) break;
+  }
+  CHECK(held > 10);
+  CHECK(refused > 0);
 }
 
 }  // namespace
