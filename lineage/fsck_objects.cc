@@ -38,7 +38,7 @@ class StateChecker {
     bool all = true;
     for (const PackRef& pack : record.packs) all &= CheckPack(record, pack, *layout, &pieces);
     if (!all) return;
-    const Status covered = CheckCoverage(*layout, record.world, std::move(pieces));
+    const Status covered = CheckCoverage(*layout, RanksHeld(record), std::move(pieces));
     if (covered.ok()) return;
     context_->Error(Named(record) + ": " + covered.message());
     AddDamage({{record.id}, "", {}, covered.message()});

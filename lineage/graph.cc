@@ -22,6 +22,22 @@ std::optional<StateId> HeadOf(const Graph& graph, const RunEntry& run) {
   return head;
 }
 
+// What `next` leads to from `id`, nearest first, each once; without `id`.
+std::vector<StateId> Reached(const Graph& graph, const StateId& id,
+                             std::vector<StateId> (*next)(const Graph&, const StateId&)) {
+  std::vector<StateId> out;
+  std::set<StateId> seen = {id};
+  std::deque<StateId> queue = {id};
+  for (; !queue.empty(); queue.pop_front()) {
+    for (const StateId& state : next(graph, queue.front())) {
+      if (!seen.insert(state).second) continue;
+      out.push_back(state);
+      queue.push_back(state);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 bool IsSuspect(const Record& record) { return record.audit.rfind("suspect", 0) == 0; }
@@ -42,20 +58,27 @@ std::optional<StateId> FirstParent(const Graph& graph, const StateId& id) {
   return graph.states.count(parent) ? std::optional<StateId>(parent) : std::nullopt;
 }
 
-std::vector<StateId> Ancestors(const Graph& graph, const StateId& id) {
+std::vector<StateId> Predecessors(const Graph& graph, const StateId& id) {
   std::vector<StateId> out;
-  std::set<StateId> seen = {id};
-  std::deque<StateId> queue = {id};
-  for (; !queue.empty(); queue.pop_front()) {
-    const auto found = graph.states.find(queue.front());
-    if (found == graph.states.end()) continue;
-    for (const Edge& edge : found->second.parents) {
-      if (!graph.states.count(edge.parent) || !seen.insert(edge.parent).second) continue;
-      out.push_back(edge.parent);
-      queue.push_back(edge.parent);
-    }
+  const auto found = graph.states.find(id);
+  if (found == graph.states.end()) return out;
+  for (const Edge& edge : found->second.parents) {
+    if (graph.states.count(edge.parent)) out.push_back(edge.parent);
   }
   return out;
+}
+
+std::vector<StateId> Successors(const Graph& graph, const StateId& id) {
+  const auto found = graph.children.find(id);
+  return found == graph.children.end() ? std::vector<StateId>() : found->second;
+}
+
+std::vector<StateId> Ancestors(const Graph& graph, const StateId& id) {
+  return Reached(graph, id, Predecessors);
+}
+
+std::vector<StateId> Descendants(const Graph& graph, const StateId& id) {
+  return Reached(graph, id, Successors);
 }
 
 std::vector<StateId> MainLine(const Graph& graph, const RunEntry& run) {

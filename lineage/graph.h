@@ -35,8 +35,14 @@ constexpr char kImportFile[] = "import.file";
 // The state it went on from; nullopt at a root or where the graph ends.
 std::optional<StateId> FirstParent(const Graph& graph, const StateId& id);
 
+// What it was made of, all parents in the order of the record; what was made of it, ascending ids.
+std::vector<StateId> Predecessors(const Graph& graph, const StateId& id);
+std::vector<StateId> Successors(const Graph& graph, const StateId& id);
+
 // `id` without itself, nearest first, each once, over all parents.
 std::vector<StateId> Ancestors(const Graph& graph, const StateId& id);
+// The same over all children.
+std::vector<StateId> Descendants(const Graph& graph, const StateId& id);
 
 // The head of `run` and the states before it along first parents, as far as they belong to the run.
 // What a run holds beyond that is a side branch: a fenced process's late states, or states that a

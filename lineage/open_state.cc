@@ -35,7 +35,7 @@ Result<std::unique_ptr<OpenState>> OpenWhole(const Store& store, const Record& r
     pieces.insert(pieces.end(), reader->pieces().begin(), reader->pieces().end());
     state->packs.push_back(std::move(reader));
   }
-  STEMMA_RETURN_IF_ERROR(CheckCoverage(state->layout, record.world, std::move(pieces)));
+  STEMMA_RETURN_IF_ERROR(CheckCoverage(state->layout, RanksHeld(record), std::move(pieces)));
   return state;
 }
 

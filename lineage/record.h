@@ -15,7 +15,8 @@ namespace stemma::lineage {
 using StateId = std::string;
 using ObjectId = std::string;
 
-// These numbers reach disk.
+// These numbers reach disk. kFork as a reason: made from other states (a fork, a reshape) and not
+// captured; its cursor is the record's, whatever the state's own spans say.
 enum class EdgeKind : uint8_t { kTrain = 1, kFork = 2, kReshape = 3, kImport = 4 };
 enum class Reason : uint8_t { kPeriodic = 1, kRequested = 2, kSignal = 3, kFinal = 4, kFork = 5 };
 
@@ -66,7 +67,9 @@ struct Record {
   CursorRecord cursor;
   ObjectId settings, environment;   // blobs
   std::string plan_digest;
-  uint32_t world = 1;
+  uint32_t world = 1;       // ranks that go on from it
+  // Whose PerRank spans the packs hold, where that is not `world`; 0: it is.
+  uint32_t ranks_held = 0;
   Reason reason = Reason::kPeriodic;
   std::map<std::string, double> metrics;             // at this step: "loss", "lr", "grad_norm"
   std::map<std::string, AttributeValue> attributes;  // "optim.t", ...; fork: "fork.set" and such
@@ -74,5 +77,10 @@ struct Record {
   std::string audit;        // "", "ok", or "suspect: ..."
   int64_t wall_ms = 0;      // unix time of the append; for display only
 };
+
+// How many ranks' PerRank spans the state's packs hold.
+inline uint32_t RanksHeld(const Record& record) {
+  return record.ranks_held == 0 ? record.world : record.ranks_held;
+}
 
 }  // namespace stemma::lineage

@@ -34,6 +34,7 @@ enum RecordTag : uint16_t {
   kTimings = 20,
   kAudit = 21,
   kWallMs = 22,
+  kRanksHeld = 0x8000,  // from here on: who does not know it refuses the record
 };
 
 Status Bad(const std::string& what) { return Status(Code::kInvalidArgument, "record: " + what); }
@@ -187,6 +188,9 @@ std::string EncodeFields(const Record& record) {
   out.Bytes(kTimings, timings.bytes());
   out.Text(kAudit, record.audit);
   out.I64(kWallMs, record.wall_ms);
+  if (record.ranks_held != 0 && record.ranks_held != record.world) {
+    out.U32(kRanksHeld, record.ranks_held);
+  }
   return out.Take();
 }
 
@@ -290,6 +294,7 @@ Status GetFields(std::string_view bytes, RecordView* record) {
   GetTimings(in.Bytes(kTimings), record);
   record->audit = in.Bytes(kAudit);
   record->wall_ms = in.I64(kWallMs);
+  record->ranks_held = in.U32(kRanksHeld);
   return in.Finish("record");
 }
 
@@ -316,6 +321,7 @@ Record Owned(const RecordView& view) {
   record.environment = view.environment;
   record.plan_digest = view.plan_digest;
   record.world = view.world;
+  record.ranks_held = view.ranks_held;
   record.reason = view.reason;
   for (const auto& [key, value] : view.metrics) {
     record.metrics.emplace_hint(record.metrics.end(), key, value);

@@ -70,7 +70,7 @@ Result<uint32_t> TakeFrom(const Span& span, uint32_t world, int mine, int ranks)
   }
   return Status(Code::kIncompatible, "span '" + span.name +
                                          "' differs per rank and may not be cut "
-                                         "anew: the state has " +
+                                         "anew: the state has those of " +
                                          std::to_string(world) + " ranks, this job " +
                                          std::to_string(ranks));
 }
@@ -217,7 +217,7 @@ Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
   for (size_t i = 0; i < index.size(); ++i) {
     const Span& span = state.layout.spans()[i].span;
     if (span.role != Role::kPerRank) continue;
-    STEMMA_ASSIGN_OR_RETURN(from[i], TakeFrom(span, record.world, rank, ranks));
+    STEMMA_ASSIGN_OR_RETURN(from[i], TakeFrom(span, RanksHeld(record), rank, ranks));
   }
   RestorePlan plan;
   for (size_t pack = 0; pack < state.packs.size(); ++pack) {

@@ -51,6 +51,16 @@ struct Graph {
 // What to do about a state that carries a prune mark and whose bytes may still be there.
 enum class IfPruned { kRefuse, kBringBack };
 
+// A reshape by record alone: what the new run's first state differs in from its parent. Attributes
+// are the edge's parameters (reshape/reshape.h has the keys).
+struct Reshaping {
+  std::string name;                    // of the new run
+  uint32_t ranks = 0;                  // that go on from it; 0: as many as the parent's
+  std::optional<CursorRecord> cursor;  // another order of the data, or place in it
+  ObjectId settings;                   // empty: the parent's
+  std::map<std::string, AttributeValue> attributes;
+};
+
 class Store;
 
 // One incarnation of a run: claimed by mkdir, its log has this one writer.
@@ -95,6 +105,10 @@ class Store {
   virtual Result<StateId> ForkWithSettings(const Graph& graph, const StateId& parent,
                                            const std::string& name, const Record& change,
                                            std::string_view settings) = 0;
+  // The same with an edge of kind reshape. kIncompatible when the number of ranks changes and a
+  // PerRank span of the state refuses that.
+  virtual Result<StateId> Reshape(const Graph& graph, const StateId& parent,
+                                  const Reshaping& reshaping) = 0;
 
   virtual Result<ObjectId> PutBlob(std::string_view bytes) = 0;
   virtual Result<std::string> GetBlob(const ObjectId& id) const = 0;

@@ -2,6 +2,7 @@
 
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "lineage/layout.h"
 #include "lineage/lease.h"
 #include "lineage/log.h"
 #include "lineage/marks.h"
@@ -12,8 +13,11 @@
 namespace stemma::lineage::internal {
 namespace {
 
-// The parent's record with the changes a fork may make. A cursor of all zeros means "the parent's".
-Record ForkRecord(const Record& parent, const Begun& begun, const Record& change) {
+// What a record says of its own edge, and how long its bytes are wanted: nothing of its child's.
+constexpr std::string_view kOfItsOwn[] = {kReservedPrefix, "fork.", "reshape."};
+
+// The parent's record as the first one of a new run.
+Record ChildOf(const Record& parent, const Begun& begun) {
   Record record = parent;
   record.id.clear();
   record.parents = {{parent.id, EdgeKind::kFork}};
@@ -24,18 +28,34 @@ Record ForkRecord(const Record& parent, const Begun& begun, const Record& change
   record.reason = Reason::kFork;
   record.timings = {};
   record.wall_ms = WallMs();
-  if (!change.settings.empty()) record.settings = change.settings;
-  if (!change.environment.empty()) record.environment = change.environment;
-  const CursorRecord& cursor = change.cursor;
-  if (cursor.seed || cursor.epoch || cursor.sample) record.cursor = cursor;
-  // How long the parent's bytes are wanted, and how they came to it, says nothing of the fork's.
+  // How long the parent's bytes are wanted, and how they came to it, says nothing of the child's.
   auto& attributes = record.attributes;
   for (auto at = attributes.begin(); at != attributes.end();) {
-    at = at->first.rfind(kReservedPrefix, 0) == 0 ? attributes.erase(at) : std::next(at);
+    bool own = false;
+    for (const std::string_view prefix : kOfItsOwn) own |= at->first.rfind(prefix, 0) == 0;
+    at = own ? attributes.erase(at) : std::next(at);
   }
   attributes.erase(kRestoreAttribute);
-  for (const auto& [key, value] : change.attributes) attributes[key] = value;
   return record;
+}
+
+// The changes a fork may make. A cursor of all zeros means "the parent's".
+void ApplyFork(const Record& change, Record* record) {
+  if (!change.settings.empty()) record->settings = change.settings;
+  if (!change.environment.empty()) record->environment = change.environment;
+  const CursorRecord& cursor = change.cursor;
+  if (cursor.seed || cursor.epoch || cursor.sample) record->cursor = cursor;
+  for (const auto& [key, value] : change.attributes) record->attributes[key] = value;
+}
+
+void ApplyReshape(const Reshaping& reshaping, Record* record) {
+  record->parents.front().kind = EdgeKind::kReshape;
+  const uint32_t held = RanksHeld(*record);
+  if (reshaping.ranks != 0) record->world = reshaping.ranks;
+  record->ranks_held = held == record->world ? 0 : held;
+  if (reshaping.cursor) record->cursor = *reshaping.cursor;
+  if (!reshaping.settings.empty()) record->settings = reshaping.settings;
+  for (const auto& [key, value] : reshaping.attributes) record->attributes[key] = value;
 }
 
 std::vector<ObjectId> PacksOf(const Record& record) {
@@ -44,14 +64,14 @@ std::vector<ObjectId> PacksOf(const Record& record) {
   return packs;
 }
 
-IntentEntry IntentFor(const Record& parent, const Record& child) {
+IntentEntry IntentFor(const Record& parent, const Record& child, const std::string& what) {
   IntentEntry intent;
   intent.parent = parent.id;
   intent.objects = PacksOf(parent);
   for (const ObjectId& id : {child.layout, child.settings, child.environment}) {
     if (!id.empty()) intent.objects.push_back(id);
   }
-  intent.why = "fork " + child.run_name;
+  intent.why = what + " " + child.run_name;
   intent.wall_ms = WallMs();
   return intent;
 }
@@ -121,16 +141,18 @@ Status CheckIntentOpen(Storage& storage, const Paths& paths, const Begun& begun,
 // in tmp/. All of these are made before the first sync: a file system with a journal writes them
 // with one commit or two, and the other syncs of them find nothing left to do. Record and name have
 // a commit each.
-Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
-                                    const std::string& name, const Record& change,
-                                    const std::string_view* settings) {
+Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
+                                     const std::string& verb, const std::string& name,
+                                     const std::function<void(Record*)>& change,
+                                     const std::string_view* settings) {
   const auto found = graph.states.find(parent);
   if (found == graph.states.end()) {
-    return Status(Code::kNotFound, "no state " + Hex(parent).substr(0, 16) + " to fork");
+    return Status(Code::kNotFound, "no state " + Hex(parent).substr(0, 16) + " to " + verb);
   }
   if (IsSuspect(found->second)) {
     return Status(Code::kInvalidArgument, NameOfState(found->second) + " is " +
-                                              found->second.audit + "; fork the state before it");
+                                              found->second.audit + "; " + verb +
+                                              " the state before it");
   }
   if (IsPruned(graph, parent)) STEMMA_RETURN_IF_ERROR(WhyPruned(found->second));
   if (IsQuarantined(graph, parent)) {
@@ -139,7 +161,7 @@ Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
                                          "; or fork the state before it");
   }
   STEMMA_RETURN_IF_ERROR(CheckNameFree(name));
-  const std::string what = "fork " + NameOfState(found->second);
+  const std::string what = verb + " " + NameOfState(found->second);
   STEMMA_ASSIGN_OR_RETURN(const Lease lease,  // 1, and 6 on every way out
                           Lease::Take(storage_, paths_, PacksOf(found->second), what));
   STEMMA_RETURN_IF_ERROR(EnsurePacks(found->second, IfPruned::kRefuse).Within(what));  // 2
@@ -147,7 +169,8 @@ Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
   STEMMA_ASSIGN_OR_RETURN(const Begun begun, MakeRun(name));
   STEMMA_ASSIGN_OR_RETURN(Claim claim, PrepareName(begun));
   STEMMA_ASSIGN_OR_RETURN(ForkLog log, ForkLog::Create(storage_, paths_, begun));
-  Record record = ForkRecord(found->second, begun, change);
+  Record record = ChildOf(found->second, begun);
+  change(&record);
   if (settings != nullptr) {
     STEMMA_ASSIGN_OR_RETURN(record.settings, PlaceObject(ObjectKind::kBlob, *settings));
   }
@@ -155,7 +178,7 @@ Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
 
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
   STEMMA_RETURN_IF_ERROR(
-      log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record))));
+      log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record, verb))));
   STEMMA_RETURN_IF_ERROR(log.Sync());  // 3
   const auto sync_others = [&]() -> Status {
     if (settings != nullptr) {
@@ -169,16 +192,49 @@ Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
   if (there.ok()) there = EnsurePacks(record, IfPruned::kBringBack);  // 4
   if (there.ok()) there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {
-    log.GiveUp(record.id, "not forked: " + there.message());
+    log.GiveUp(record.id, "not made: " + there.message());
     return std::move(there).Within(what);
   }
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kState, payload));
-  STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({"forked", WallMs()})));
+  STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({verb + " done", WallMs()})));
   STEMMA_RETURN_IF_ERROR(log.Sync());  // 5
   STEMMA_RETURN_IF_ERROR(CheckIntentOpen(storage_, paths_, begun, record.id, &log).Within(what));
   STEMMA_RETURN_IF_ERROR(log.Close());
   STEMMA_RETURN_IF_ERROR(PublishName(begun, &claim));
   return record.id;
+}
+
+Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,
+                                    const std::string& name, const Record& change,
+                                    const std::string_view* settings) {
+  return BranchOff(
+      graph, parent, "fork", name, [&change](Record* record) { ApplyFork(change, record); },
+      settings);
+}
+
+Result<StateId> StoreImpl::Reshape(const Graph& graph, const StateId& parent,
+                                   const Reshaping& reshaping) {
+  const auto found = graph.states.find(parent);
+  if (found != graph.states.end()) STEMMA_RETURN_IF_ERROR(CheckRanks(found->second, reshaping));
+  return BranchOff(graph, parent, "reshape", reshaping.name,
+                   [&reshaping](Record* record) { ApplyReshape(reshaping, record); }, nullptr);
+}
+
+// The bytes stay, and so each PerRank span's rule must allow that other ranks read them.
+Status StoreImpl::CheckRanks(const Record& record, const Reshaping& reshaping) const {
+  if (reshaping.ranks == 0 || reshaping.ranks == RanksHeld(record)) return {};
+  STEMMA_ASSIGN_OR_RETURN(const std::string bytes, GetLayout(record.layout));
+  STEMMA_ASSIGN_OR_RETURN(const Layout layout, Layout::Decode(bytes));
+  for (const LayoutSpan& placed : layout.spans()) {
+    const Span& span = placed.span;
+    if (span.role != Role::kPerRank || span.on_reshape != OnReshape::kRefuse) continue;
+    return {Code::kIncompatible,
+            NameOfState(record) + " cannot be reshaped from " + std::to_string(RanksHeld(record)) +
+                " to " + std::to_string(reshaping.ranks) + " ranks: span '" + span.name +
+                "' differs per rank and may not be cut anew; `stemma slice --drop` makes a state "
+                "without it"};
+  }
+  return {};
 }
 
 }  // namespace stemma::lineage::internal

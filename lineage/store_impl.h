@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -93,6 +94,8 @@ class StoreImpl final : public Store {
                                    std::string_view settings) override {
     return MakeFork(graph, parent, name, change, &settings);
   }
+  Result<StateId> Reshape(const Graph& graph, const StateId& parent,
+                          const Reshaping& reshaping) override;
   Result<ObjectId> PutBlob(std::string_view bytes) override;
   Result<std::string> GetBlob(const ObjectId& id) const override;
   Result<ObjectId> PutLayout(std::string_view bytes) override;
@@ -112,6 +115,13 @@ class StoreImpl final : public Store {
   Status Mark(const StateId& target, const std::string& key, const AttributeValue& value) override;
 
  private:
+  // What Fork and Reshape (`verb`) share: a run whose first state is `parent`'s bytes, with what
+  // `change` makes of the record before it is encoded.
+  Result<StateId> BranchOff(const Graph& graph, const StateId& parent, const std::string& verb,
+                            const std::string& name, const std::function<void(Record*)>& change,
+                            const std::string_view* settings);
+  // kIncompatible when a PerRank span refuses to be read by another number of ranks.
+  Status CheckRanks(const Record& record, const Reshaping& reshaping) const;
   // The next version of a tag; an empty target takes it away.
   Status PutTagVersion(const std::string& name, const StateId& target, const std::string& why,
                        const std::optional<StateId>& expect);

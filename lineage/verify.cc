@@ -111,7 +111,7 @@ class Plan {
       pieces.insert(pieces.end(), work.reader->pieces().begin(), work.reader->pieces().end());
     }
     if (!whole) return;
-    const Status covered = CheckCoverage(*layout, record.world, std::move(pieces));
+    const Status covered = CheckCoverage(*layout, RanksHeld(record), std::move(pieces));
     if (!covered.ok()) report_->damaged.push_back({{record.id}, "", {}, covered.message()});
   }
 

@@ -43,6 +43,8 @@ const Function kFunctions[] = {
     {"roots", "roots() or roots(x)", AllRoots, RootsAmong, nullptr},
     {"parents", "parents(x)", nullptr, Parents, nullptr},
     {"children", "children(x)", nullptr, Children, nullptr},
+    {"prev", "prev(x)", nullptr, Previous, nullptr},
+    {"next", "next(x)", nullptr, Next, nullptr},
     {"ancestors", "ancestors(x)", nullptr, Ancestors, nullptr},
     {"descendants", "descendants(x)", nullptr, Descendants, nullptr},
     {"lca", "lca(x, y)", nullptr, nullptr, NearestCommon},

@@ -51,6 +51,24 @@ Truths Children(const Index& index, const Truths& of) {
   return out;
 }
 
+Truths Previous(const Index& index, const Truths& of) {
+  Truths out = Nothing(index);
+  for (Row row = 0; row < index.size(); ++row) {
+    const Row parent = Has(of, row) ? index.FirstParent(row) : kNoRow;
+    if (parent != kNoRow) out[parent] = Truth::kTrue;
+  }
+  return out;
+}
+
+Truths Next(const Index& index, const Truths& of) {
+  Truths out = Nothing(index);
+  for (Row row = 0; row < index.size(); ++row) {
+    const Row parent = index.FirstParent(row);
+    if (parent != kNoRow && Has(of, parent)) out[row] = Truth::kTrue;
+  }
+  return out;
+}
+
 Truths Ancestors(const Index& index, const Truths& of) {
   Truths out = Either(of, Nothing(index));
   for (Row row = static_cast<Row>(index.size()); row-- > 0;) {

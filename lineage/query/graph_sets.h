@@ -17,6 +17,9 @@ size_t CountOf(const Truths& set, Truth what);
 
 Truths Parents(const Index& index, const Truths& of);
 Truths Children(const Index& index, const Truths& of);
+// Along first parents only, the way that a training took: one step back, one step on.
+Truths Previous(const Index& index, const Truths& of);
+Truths Next(const Index& index, const Truths& of);
 Truths Ancestors(const Index& index, const Truths& of);
 Truths Descendants(const Index& index, const Truths& of);
 // On a path of edges from one of `from` to one of `to`, ends included.

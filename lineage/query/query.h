@@ -31,6 +31,7 @@
 //
 // Ranges and functions over sets hold what they begin from: x:: is x and its descendants.
 //   parents(x) children(x) ancestors(x) descendants(x)
+//   prev(x) next(x)    one step back and on along first parents only
 //   heads()            the runs' newest states; heads(x): those of x before no other of x
 //   roots()            states without a parent; roots(x): those of x after no other of x
 //   lca(x, y)          the nearest common ancestors; path(x, y): the way between two states

@@ -43,8 +43,8 @@ class ReaderImpl final : public StateReader {
     if (!span) return Status(Code::kNotFound, "no span is called '" + name + "'");
     const Span& what = layout_.spans()[*span].span;
     const uint32_t from = what.role == Role::kPerRank ? static_cast<uint32_t>(rank) : 0;
-    if (from >= record_.world) {
-      return Status(Code::kNotFound, "the state has " + std::to_string(record_.world) +
+    if (from >= RanksHeld(record_)) {
+      return Status(Code::kNotFound, "the state has " + std::to_string(RanksHeld(record_)) +
                                          " ranks, so no rank " + std::to_string(from));
     }
     STEMMA_ASSIGN_OR_RETURN(const std::vector<Found> found, Find(*span, from));

@@ -11,6 +11,7 @@
 #include "lineage/posix_storage.h"
 #include "lineage/record_codec.h"
 #include "lineage/repair/quarantine.h"
+#include "lineage/reshape/reshape.h"
 #include "lineage/verify.h"
 
 namespace stemma::models {
@@ -197,9 +198,10 @@ class Decision {
       return {};
     }
     const auto parent = graph_.states.find(head.parents.empty() ? "" : head.parents[0].parent);
+    const std::string reshape = lineage::ReshapeText(head);
     session_.headline = "starting " + settings_.run.name + " from " +
                         (parent == graph_.states.end() ? "a fork" : StateName(parent->second)) +
-                        ", forked";
+                        (reshape.empty() ? ", forked" : ", reshaped (" + reshape + ")");
     if (settings_.lineage.restore == lineage::kProgressiveName) {
       session_.headline +=
           ", progressively: its first gradient is taken at 16 bits of each parameter";

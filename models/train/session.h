@@ -4,7 +4,8 @@
 //   start      no state of this run: from nothing, at step 0
 //   continue   the run's newest whole state, bit for bit, as a new incarnation. One that another
 //              build of the program left is not called exact, and notes say what differs
-//   fork       the run's only state is a fork record: the first steps of a branch
+//   fork       the run's only state is a record of `stemma fork` or of a reshape: the first steps of
+//              a branch
 //   complete   the newest state is the end of the run: nothing to do
 //
 // Collective; the loop's thread. Failure, the same on every rank: settings that differ from those

@@ -11,7 +11,7 @@ std::string WhyNotAtFork(std::string_view key) {
       {"run.", "says what is trained; start a new run for another one"},
       {"train.seed",
        "fixes the order of the data and the dropout masks, which the state is in the "
-       "middle of; start a new run for another seed"},
+       "middle of; `stemma shuffle` changes it, or start a new run for another seed"},
       {"train.global_batch",
        "is what steps, epochs and the position in the data are counted in; "
        "start a new run for another batch"},

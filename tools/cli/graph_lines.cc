@@ -10,6 +10,7 @@
 #include "core/bytes.h"
 #include "core/text.h"
 #include "lineage/graph.h"
+#include "lineage/reshape/reshape.h"
 #include "tools/cli/terminal.h"
 
 namespace stemma::cli {
@@ -25,10 +26,10 @@ using lineage::Values;
 
 // What the picture is drawn with.
 struct Glyphs {
-  const char *state, *pruned, *lane, *tee, *dash, *join, *corner, *cross;
+  const char *state, *pruned, *lane, *dashed, *tee, *dash, *join, *corner, *cross, *fan, *turn;
 };
-constexpr Glyphs kUtf8 = {"●", "○", "│", "├", "─", "┴", "╯", "┼"};
-constexpr Glyphs kAscii = {"*", "o", "|", "|", "-", "-", "'", "+"};
+constexpr Glyphs kUtf8 = {"●", "○", "│", "┆", "├", "─", "┴", "╯", "┼", "┬", "╮"};
+constexpr Glyphs kAscii = {"*", "o", "|", ":", "|", "-", "-", "'", "+", "-", "."};
 
 std::string Printed(const char* format, double value) {
   char text[64];
@@ -67,6 +68,17 @@ std::string ForkNote(const Index& index, Row row) {
   return "fork: " + TextAt(index, *set, row);
 }
 
+// "reshape: ranks 8 -> 2"; of a stack also who the other parents are.
+std::string ReshapeNote(const Index& index, Row row) {
+  std::string text = "reshape";
+  for (const char* key : {lineage::kReshapeHow, lineage::kReshapeSet}) {
+    const Values* const column = index.attributes.Find(key);
+    const std::string part = column == nullptr ? "" : TextAt(index, *column, row);
+    if (!part.empty()) text += (key == lineage::kReshapeHow ? ": " : " ") + part;
+  }
+  return text;
+}
+
 std::string ImportNote(const Index& index, Row row) {
   const Values* const file = index.attributes.Find(lineage::kImportFile);
   if (file == nullptr || file->Find(row) == nullptr) return "import";
@@ -82,8 +94,12 @@ std::string Notes(const Index& index, Row row, bool left_behind) {
   const EdgeKind kind = index.edge[row];
   if (kind == EdgeKind::kFork) notes.push_back(ForkNote(index, row));
   if (kind == EdgeKind::kImport) notes.push_back(ImportNote(index, row));
+  const Values* const how = index.attributes.Find(lineage::kReshapeHow);
+  const bool told = kind == EdgeKind::kReshape && how != nullptr && how->Find(row) != nullptr;
+  if (told) notes.push_back(ReshapeNote(index, row));
   const Row parent = index.FirstParent(row);
-  if (parent != kNoRow && index.world[parent] != index.world[row] && kind != EdgeKind::kFork) {
+  const bool other_ranks = parent != kNoRow && index.world[parent] != index.world[row];
+  if (other_ranks && !told && kind != EdgeKind::kFork) {
     notes.push_back("ranks " + std::to_string(index.world[parent]) + " -> " +
                     std::to_string(index.world[row]));
   }
@@ -106,63 +122,113 @@ class Lanes {
   // The lane of `row`: the leftmost that waits for it, else a free one.
   size_t Take(Row row) {
     for (size_t i = 0; i < waits_.size(); ++i) {
-      if (waits_[i] == row) return i;
+      if (waits_[i].row == row) return i;
     }
-    for (size_t i = 0; i < waits_.size(); ++i) {
-      if (waits_[i] == kNoRow) return i;
-    }
-    waits_.push_back(kNoRow);
-    return waits_.size() - 1;
+    return Free(0);
   }
 
   // The line that joins all other lanes that wait for `row` to `lane`; "" when there are none.
   std::string Join(Row row, size_t lane) {
-    size_t last = lane;
-    for (size_t i = lane + 1; i < waits_.size(); ++i) {
-      if (waits_[i] == row) last = i;
-    }
-    if (last == lane) return "";
-    std::string line;
-    for (size_t i = 0; i < waits_.size(); ++i) {
-      const bool joins = i > lane && waits_[i] == row;
-      const bool inside = i > lane && i < last;
-      line += i == lane ? glyphs_.tee : JoinGlyph(i, joins, inside, i == last);
-      if (i + 1 < waits_.size()) line += i >= lane && i < last ? glyphs_.dash : " ";
-      if (joins) waits_[i] = kNoRow;
+    std::vector<bool> joins(waits_.size(), false);
+    for (size_t i = lane + 1; i < waits_.size(); ++i) joins[i] = waits_[i].row == row;
+    const std::string line = Across(lane, joins, glyphs_.join, glyphs_.corner);
+    for (size_t i = 0; i < joins.size(); ++i) {
+      if (joins[i]) waits_[i] = {};
     }
     Trim();
-    line.erase(line.find_last_not_of(' ') + 1);
     return line;
   }
 
   // The lanes beside the state in `lane`, which then waits for `parent`.
-  std::string Draw(size_t lane, bool pruned, Row parent) {
+  std::string Draw(size_t lane, bool pruned, Row parent, bool dashed) {
     std::string line;
     for (size_t i = 0; i < waits_.size(); ++i) {
       if (i > 0) line += " ";
-      line += i == lane             ? (pruned ? glyphs_.pruned : glyphs_.state)
-              : waits_[i] == kNoRow ? " "
-                                    : glyphs_.lane;
+      line += i == lane ? (pruned ? glyphs_.pruned : glyphs_.state) : LaneGlyph(i);
     }
-    waits_[lane] = parent;
+    waits_[lane] = {parent, dashed};
     Trim();
     return line;
   }
 
+  // The line that opens a lane for each of `others`, parents beside the first of the state in
+  // `lane`, which still waits for that one; "" when there are none.
+  std::string Fan(size_t lane, const std::vector<Row>& others, bool dashed) {
+    std::vector<bool> opens;
+    for (const Row other : others) {
+      const size_t at = Free(lane + 1);
+      waits_[at] = {other, dashed};
+      opens.resize(waits_.size(), false);
+      opens[at] = true;
+    }
+    opens.resize(waits_.size(), false);
+    return Across(lane, opens, glyphs_.fan, glyphs_.turn);
+  }
+
  private:
-  const char* JoinGlyph(size_t i, bool joins, bool inside, bool is_last) const {
-    if (joins) return is_last ? glyphs_.corner : glyphs_.join;
-    if (waits_[i] == kNoRow) return inside ? glyphs_.dash : " ";
-    return inside ? glyphs_.cross : glyphs_.lane;
+  struct Wait {
+    Row row = kNoRow;
+    bool dashed = false;
+  };
+
+  // A lane from `first` on that waits for nothing.
+  size_t Free(size_t first) {
+    for (size_t i = first; i < waits_.size(); ++i) {
+      if (waits_[i].row == kNoRow) return i;
+    }
+    waits_.resize(std::max(waits_.size(), first) + 1);
+    return waits_.size() - 1;
+  }
+
+  const char* LaneGlyph(size_t i) const {
+    if (waits_[i].row == kNoRow) return " ";
+    return waits_[i].dashed ? glyphs_.dashed : glyphs_.lane;
+  }
+
+  // A line from `lane` to the last of the lanes that are marked, which meet it.
+  std::string Across(size_t lane, const std::vector<bool>& meets, const char* inner,
+                     const char* outer) const {
+    size_t last = lane;
+    for (size_t i = 0; i < meets.size(); ++i) {
+      if (meets[i]) last = i;
+    }
+    if (last == lane) return "";
+    std::string line;
+    for (size_t i = 0; i < waits_.size(); ++i) {
+      const bool inside = i > lane && i < last;
+      if (i == lane) {
+        line += glyphs_.tee;
+      } else if (meets[i]) {
+        line += i == last ? outer : inner;
+      } else if (inside) {
+        line += waits_[i].row == kNoRow ? glyphs_.dash : glyphs_.cross;
+      } else {
+        line += LaneGlyph(i);
+      }
+      if (i + 1 < waits_.size()) line += i >= lane && i < last ? glyphs_.dash : " ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line;
   }
 
   void Trim() {
-    while (!waits_.empty() && waits_.back() == kNoRow) waits_.pop_back();
+    while (!waits_.empty() && waits_.back().row == kNoRow) waits_.pop_back();
   }
 
   const Glyphs glyphs_;
-  std::vector<Row> waits_;
+  std::vector<Wait> waits_;
 };
+
+// Parents but the first, each once.
+std::vector<Row> OtherParents(const Index& index, Row row) {
+  std::vector<Row> others;
+  for (const Row parent : index.ParentsOf(row)) {
+    const bool known = parent == index.FirstParent(row) ||
+                       std::find(others.begin(), others.end(), parent) != others.end();
+    if (!known) others.push_back(parent);
+  }
+  return others;
+}
 
 // Of what is wanted: a pruned state has given its bytes up, whether or not a collector has come by.
 std::string Summary(const Index& index, size_t shown) {
@@ -233,7 +299,10 @@ std::vector<LogLine> DrawLanes(const Index& index, const std::vector<LogRow>& ro
     const std::string join = lanes.Join(row.row, lane);
     if (!join.empty()) lines.push_back({join, nullptr});
     const bool pruned = (index.flags[row.row] & lineage::kPrunedFlag) != 0;
-    lines.push_back({lanes.Draw(lane, pruned, index.FirstParent(row.row)), &row});
+    const bool dashed = index.edge[row.row] == EdgeKind::kReshape;
+    lines.push_back({lanes.Draw(lane, pruned, index.FirstParent(row.row), dashed), &row});
+    const std::string fan = lanes.Fan(lane, OtherParents(index, row.row), dashed);
+    if (!fan.empty()) lines.push_back({fan, nullptr});
   }
   return lines;
 }

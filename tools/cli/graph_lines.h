@@ -6,8 +6,10 @@
 //   ... │ ● 77d0b1f9  r50@18000 ... ├─╯ ● 2f09aa31  r50@12000 ...
 //
 // A lane belongs to a state until its parent is drawn; lanes that meet at one parent are joined in
-// a line of their own. `stored` is what the state added to the disk, `logical` what restoring it
-// brings back. A pruned state is an empty circle (o where the locale is not UTF-8).
+// a line of their own, and a state with several parents (a stack) opens a lane for each of the
+// others below it. The lane from a state that a reshape made is dashed (┆, in ASCII a colon).
+// `stored` is what the state added to the disk, `logical` what restoring it brings back. A pruned
+// state is an empty circle (o where the locale is not UTF-8).
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 #include "core/bytes.h"
 #include "lineage/graph.h"
 #include "tools/cli/fork_run.h"
+#include "tools/cli/new_run.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
@@ -20,18 +21,17 @@ constexpr char kNotes[] =
     "Without --name a fork of run r50 is called r50-f1, the next r50-f2: the first such name that\n"
     "no run has. A fork of r50-f1 is called r50-f1-f1, so that the name tells the way.\n"
     "\n"
+    "To go back to an older state, fork it: 'r50@<=12000' is the newest one at or before that "
+    "step.\n"
+    "The states behind it stay on their run; `stemma train --run r50` itself always goes on from\n"
+    "the newest.\n"
+    "\n"
     "Examples\n"
     "  stemma fork r50@12000 --set optim.lr=3.2\n"
+    "  stemma fork 'r50@<=12000' --name again\n"
     "  stemma fork r50@12000 --name hot --set optim.lr=3.2\n"
     "  stemma fork tag:best --name long --set train.length=120ep\n"
     "  id=$(stemma fork r50@ --name trial7 --set optim.lr=0.4 --quiet)\n";
-
-std::string StartLine(const Record& parent, const std::string& name, const std::string& path) {
-  std::string line = "stemma train --run " + name;
-  if (path != "stemma-store") line += " --store " + path;
-  if (parent.world == 1) return line;
-  return "mpirun -n " + std::to_string(parent.world) + " " + line;
-}
 
 }  // namespace
 
@@ -64,7 +64,8 @@ Result<int> RunFork(const Arguments& arguments) {
     Print(StateLine(graph, graph.states.at(made.id)));
   } else {
     Print("forked " + made.name + " from " + Words(opened.graph, id) + ": " + made.changes +
-          "\nstate  " + Hex(made.id) + "\nstart  " + StartLine(parent, made.name, path) + "\n");
+          "\nstate  " + Hex(made.id) + "\nstart  " + TrainLine(parent.world, made.name, path) +
+          "\n");
   }
   return 0;
 }

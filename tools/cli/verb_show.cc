@@ -7,6 +7,7 @@
 #include "lineage/graph.h"
 #include "lineage/marks.h"
 #include "lineage/repair/quarantine.h"
+#include "lineage/reshape/reshape.h"
 #include "lineage/restore.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_json.h"
@@ -44,7 +45,11 @@ void AddFamily(const Graph& graph, const Record& record, Rows* rows) {
     std::string text = Words(graph, edge.parent) + ", by " + NameOf(edge.kind);
     const auto parent = graph.states.find(edge.parent);
     const bool known = parent != graph.states.end() && edge.kind != lineage::EdgeKind::kFork;
-    if (known && parent->second.world != record.world) {
+    const std::string how =
+        edge.kind == lineage::EdgeKind::kReshape ? lineage::ReshapeText(record) : "";
+    if (!how.empty()) {
+      text += ", " + how;
+    } else if (known && parent->second.world != record.world) {
       text += ", reshape from " + std::to_string(parent->second.world) + " ranks to " +
               std::to_string(record.world);
     }

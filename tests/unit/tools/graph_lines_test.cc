@@ -140,6 +140,29 @@ TEST_CASE("three branches that meet, and a lane that passes between them", "[log
         std::vector<std::string>{"●", "│ ●", "│ │ ●", "│ │ │ ●", "├─┴─┼─╯", "●   │", "    ●"});
 }
 
+TEST_CASE("a reshape's lane is dashed, and a stack opens one for each of its parents", "[log]") {
+  Graph graph;
+  Add(&graph, 1, "r", 1, 1, {});
+  Add(&graph, 2, "s", 1, 1, {});
+  Record& stack = Add(&graph, 3, "e", 1, 1, {1, 2}, EdgeKind::kReshape);
+  stack.attributes["reshape.how"] = std::string("stack");
+  stack.attributes["reshape.set"] = std::string("of 2");
+  Add(&graph, 4, "w", 1, 1, {1}, EdgeKind::kReshape).world = 8;  // by a training on other ranks
+  const Index index = IndexFrom(graph);
+  std::vector<LogRow> rows;
+  for (const Row row : NewestFirst(index, AllRows(index))) rows.push_back({row, {}});
+  const auto drawn = [&](bool utf8) {
+    std::vector<std::string> lanes;
+    for (const LogLine& line : DrawLanes(index, rows, utf8)) lanes.push_back(line.lanes);
+    return lanes;
+  };
+  CHECK(drawn(true) == std::vector<std::string>{"●", "┆ ●", "┆ ├─╮", "┆ ┆ ●", "├─╯", "●"});
+  CHECK(drawn(false) == std::vector<std::string>{"*", ": *", ": |-.", ": : *", "|-'", "*"});
+  const std::string text = Text(graph, {});
+  CHECK(text.find("reshape: stack of 2\n") != std::string::npos);
+  CHECK(text.find("ranks 1 -> 8\n") != std::string::npos);
+}
+
 TEST_CASE("children come before parents even when clocks say otherwise", "[log]") {
   Graph graph;
   Add(&graph, 1, "r", 1, 1, {}).wall_ms = 900;  // a clock that was set back

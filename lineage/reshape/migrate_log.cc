@@ -1,0 +1,82 @@
+#include "lineage/reshape/migrate_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/digest.h"
+#include "lineage/run_logs.h"
+
+namespace stemma::lineage::internal {
+namespace {
+
+// Numbers of what `parse` knows in a folder, ascending; none where the folder is not there.
+template <typename Parse>
+Result<std::vector<uint32_t>> NumbersIn(Storage& storage, const std::string& dir,
+                                        const Parse& parse) {
+  std::vector<uint32_t> numbers;
+  Result<std::vector<std::string>> files = storage.List(dir);
+  if (files.status().code() == Code::kNotFound) return numbers;
+  STEMMA_RETURN_IF_ERROR(files.status());
+  for (const std::string& file : *files) {
+    if (const auto number = parse(file)) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+}  // namespace
+
+Result<std::vector<uint32_t>> IncarnationsOf(Storage& storage, const Paths& paths,
+                                             const std::string& run) {
+  return NumbersIn(storage, paths.RunDir(run), ParseIncarnation);
+}
+
+Result<LogOfIncarnation> ReadLog(Storage& storage, const Paths& paths, const std::string& run,
+                                 uint32_t incarnation,
+                                 const std::map<StateId, const Record*>* wanted) {
+  LogOfIncarnation log;
+  STEMMA_ASSIGN_OR_RETURN(
+      const std::vector<uint32_t> segments,
+      NumbersIn(storage, paths.IncarnationDir(run, incarnation), ParseLogSegment));
+  std::string damage;
+  std::vector<std::string> warnings;
+  for (const uint32_t segment : segments) {
+    const auto take = [&](const FrameView& frame) -> Status {
+      if (frame.type == FrameType::kOpen && log.open.empty()) log.open = frame.payload;
+      if (frame.type != FrameType::kState || wanted == nullptr) return {};
+      const StateId id(frame.payload.substr(0, kSha256Bytes));
+      if (wanted->count(id)) log.states[id] = frame.payload;
+      return {};
+    };
+    ReadFrames(storage, paths.LogSegment(run, incarnation, segment), SegmentKind::kLog, take,
+               &damage, &warnings);
+  }
+  if (damage.empty()) return log;
+  return Status(Code::kCorruption, damage + "; run fsck");
+}
+
+Result<MigrantSegment> MigrantSegment::Create(Storage& storage, const Paths& paths,
+                                              const std::string& run, uint32_t incarnation) {
+  STEMMA_ASSIGN_OR_RETURN(
+      const std::vector<uint32_t> taken,
+      NumbersIn(storage, paths.IncarnationDir(run, incarnation), ParseLogSegment));
+  MigrantSegment segment;
+  const uint32_t next = taken.empty() ? 1 : taken.back() + 1;
+  STEMMA_ASSIGN_OR_RETURN(segment.file_,
+                          storage.Create(paths.LogSegment(run, incarnation, next), {}));
+  segment.ulid_ = UlidToBytes(NewUlid());
+  segment.pending_ = EncodeSegmentHeader(SegmentKind::kLog, segment.ulid_);
+  return segment;
+}
+
+void MigrantSegment::Add(FrameType type, std::string_view payload) {
+  pending_ += EncodeFrame(ulid_, type, payload);
+}
+
+Status MigrantSegment::Sync() {
+  STEMMA_RETURN_IF_ERROR(file_->Append(pending_));
+  pending_.clear();
+  return file_->Sync();
+}
+
+}  // namespace stemma::lineage::internal
