@@ -32,7 +32,8 @@ constexpr int kClaimsMax = 1000;                    // numbers tried before givi
 int64_t WallMs();  // unix time, for display only
 std::string HostName();
 std::string WhoAmI();  // "ana@node7"
-// "exists" from MakeDir is what the caller wants as well.
+// "exists" from MakeDir is what the caller wants as well. For folders with a fresh ulid too: nobody
+// else made it, so a network file system was asked twice for what the first request had done.
 Status MakeDirIfMissing(Storage& storage, const std::string& path);
 // Publishes `folder` holding one file `file` = `bytes`, or says kInvalidArgument "exists" when the
 // name is taken. A rename that was done and reported as failed counts as done.

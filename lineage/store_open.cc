@@ -35,7 +35,7 @@ void RemoveFolderQuietly(Storage& storage, const std::string& folder) {
 Status ClaimFolder(Storage& storage, const Paths& paths, const std::string& folder,
                    const std::string& file, std::string_view bytes) {
   const std::string temporary = paths.TmpDir() + "/claim-" + NewUlid();
-  STEMMA_RETURN_IF_ERROR(storage.MakeDir(temporary));
+  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage, temporary));
   STEMMA_RETURN_IF_ERROR(WriteDurable(storage, temporary + "/" + file, bytes));
   const Status renamed = storage.Rename(temporary, folder);
   if (!renamed.ok()) {
