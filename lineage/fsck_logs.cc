@@ -64,7 +64,9 @@ void CheckSegment(FsckContext* context, const std::string& run, uint32_t incarna
                   const std::string& path, LogFacts* facts) {
   Result<Segment> segment = ReadSegmentFile(context->storage, path);
   if (!segment.ok()) return context->Error(path + ": " + segment.status().message());
-  if (segment->torn_bytes > 0 && !segment->damaged) {
+  // A fork that died may have left any part of its log; nothing in it was ever promised.
+  const bool damaged = segment->damaged && context->named.count(run) > 0;
+  if (segment->torn_bytes > 0 && !damaged) {
     context->Remark(
         path + ": " + std::to_string(segment->torn_bytes) + " bytes from byte " +
         std::to_string(segment->valid_bytes) +
@@ -77,7 +79,7 @@ void CheckSegment(FsckContext* context, const std::string& run, uint32_t incarna
       context->Error(path + " at byte " + std::to_string(frame.offset) + ": " + good.message());
     }
   }
-  if (segment->damaged) CheckDamage(context, path, *segment);
+  if (damaged) CheckDamage(context, path, *segment);
 }
 
 void CheckIncarnation(FsckContext* context, const std::string& run, uint32_t incarnation,

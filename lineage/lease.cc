@@ -15,7 +15,7 @@ Result<Lease> Lease::Take(Storage& storage, const Paths& paths, std::vector<Obje
   if (!storage.Exists(paths.LeasesDir())) {
     STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, paths.LeasesDir()));
   }
-  STEMMA_RETURN_IF_ERROR(storage.MakeDir(paths.LeaseDir(lease.ulid())));
+  STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, paths.LeaseDir(lease.ulid())));
   STEMMA_RETURN_IF_ERROR(PutNotice(storage, paths, paths.LeaseWhat(lease.ulid()), lease.notice_));
   return lease;
 }

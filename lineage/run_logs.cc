@@ -92,21 +92,21 @@ std::map<StateId, std::map<std::string, AttributeValue>> MergedNotes(std::vector
 
 void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
                 const std::function<Status(const FrameView&)>& visit, std::string* damage,
-                std::vector<std::string>* warnings) {
+                std::vector<std::string>* warnings, Torn torn) {
   const Result<std::string> bytes = storage.ReadBounded(path, kSegmentReadMax);
   if (!bytes.ok()) return CannotRead(path + ": " + bytes.status().message(), damage, warnings);
-  (void)VisitFrames(*bytes, path, kind, visit, damage, warnings);
+  (void)VisitFrames(*bytes, path, kind, visit, damage, warnings, torn);
 }
 
 bool VisitFrames(std::string_view bytes, const std::string& path, SegmentKind kind,
                  const std::function<Status(const FrameView&)>& visit, std::string* damage,
-                 std::vector<std::string>* warnings) {
+                 std::vector<std::string>* warnings, Torn torn) {
   Result<SegmentView> segment = ViewSegment(bytes);
   if (!segment.ok()) {
     CannotRead(path + ": " + segment.status().message(), damage, warnings);
     return true;
   }
-  if (segment->damaged) {
+  if (segment->damaged && torn == Torn::kAtItsEnd) {
     CannotRead(
         At(path, segment->valid_bytes) + ": " + segment->torn_why + ", and more entries follow",
         damage, warnings);

@@ -35,17 +35,21 @@ struct RunLogs {
 std::vector<RunLogs> ReadAllRuns(Storage& storage, const Paths& paths,
                                  const std::vector<std::string>& names);
 
+// Where a crash may have torn a log. A fork's is written in pieces of several frames, of which any
+// page may be lost and a later one kept; but no name leads to its run before all of it is durable.
+enum class Torn { kAtItsEnd, kAnywhere };
+
 // Gives every whole frame of the segment at `path` to `visit`. `damage` is set to what hides
 // entries, where nothing was in it: a torn tail does not, it never held one that counted. All
 // faults go to `warnings`.
 void ReadFrames(Storage& storage, const std::string& path, SegmentKind kind,
                 const std::function<Status(const FrameView&)>& visit, std::string* damage,
-                std::vector<std::string>* warnings);
+                std::vector<std::string>* warnings, Torn torn = Torn::kAtItsEnd);
 // The same for a file that was read already. False: something follows the last
 // whole frame, so that another reading may find more although the file has not grown.
 bool VisitFrames(std::string_view bytes, const std::string& path, SegmentKind kind,
                  const std::function<Status(const FrameView&)>& visit, std::string* damage,
-                 std::vector<std::string>* warnings);
+                 std::vector<std::string>* warnings, Torn torn = Torn::kAtItsEnd);
 
 // Notes by state and key; of several the one with the greatest (clock, writer).
 std::map<StateId, std::map<std::string, AttributeValue>> MergedNotes(std::vector<NoteEntry> notes);

@@ -35,15 +35,19 @@ void FindIncarnation(Storage& storage, const Paths& paths, const std::string& ru
   }
 }
 
+// What is known of a store that was removed and made anew is wrong: its folders are gone.
 Status FindRun(Storage& storage, const Paths& paths, const KnownRuns& known, RunFiles* run) {
+  Result<std::vector<std::string>> names = Status(Code::kNotFound, "not known");
   if (const auto found = known.find(run->name); found != known.end()) {
     run->ulid = found->second;
-  } else {
-    STEMMA_ASSIGN_OR_RETURN(run->ulid, ReadRunOf(storage, paths, run->name));
+    names = storage.List(paths.RunDir(run->ulid));
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                          storage.List(paths.RunDir(run->ulid)));
-  for (const std::string& name : names) {
+  if (names.status().code() == Code::kNotFound) {
+    STEMMA_ASSIGN_OR_RETURN(run->ulid, ReadRunOf(storage, paths, run->name));
+    names = storage.List(paths.RunDir(run->ulid));
+  }
+  STEMMA_RETURN_IF_ERROR(names.status());
+  for (const std::string& name : *names) {
     if (const auto number = ParseIncarnation(name)) run->incarnations.push_back({*number, {}, ""});
   }
   std::sort(run->incarnations.begin(), run->incarnations.end(),

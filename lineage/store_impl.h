@@ -34,7 +34,8 @@ constexpr int kClaimsMax = 1000;                    // numbers tried before givi
 int64_t WallMs();  // unix time, for display only
 std::string HostName();
 std::string WhoAmI();  // "ana@node7"
-// "exists" from MakeDir is what the caller wants as well.
+// "exists" from MakeDir is what the caller wants as well. For folders with a fresh ulid too: nobody
+// else made it, so a network file system was asked twice for what the first request had done.
 Status MakeDirIfMissing(Storage& storage, const std::string& path);
 // A claim on its way: a folder in tmp/ with one file in it. Apart from its one step below, so that
 // a fork can share the syncs of it; the folder goes when it was not published.

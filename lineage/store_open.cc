@@ -38,7 +38,7 @@ Result<Claim> Claim::Prepare(Storage& storage, const Paths& paths, const std::st
                              std::string_view bytes) {
   Claim claim(storage);
   const std::string temporary = paths.TmpDir() + "/claim-" + NewUlid();
-  STEMMA_RETURN_IF_ERROR(storage.MakeDir(temporary));
+  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage, temporary));
   claim.temporary_ = temporary;
   claim.file_ = file;
   claim.bytes_ = std::string(bytes);

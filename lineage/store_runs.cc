@@ -148,8 +148,8 @@ Result<Begun> StoreImpl::MakeRun(const std::string& name) {
   begun.run = NewUlid();
   begun.name = name;
   begun.incarnation = 1;
-  STEMMA_RETURN_IF_ERROR(storage_.MakeDir(paths_.RunDir(begun.run)));
-  STEMMA_RETURN_IF_ERROR(storage_.MakeDir(paths_.IncarnationDir(begun.run, 1)));
+  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.RunDir(begun.run)));
+  STEMMA_RETURN_IF_ERROR(MakeDirIfMissing(storage_, paths_.IncarnationDir(begun.run, 1)));
   STEMMA_ASSIGN_OR_RETURN(const auto file, storage_.Create(paths_.RunNameFile(begun.run), {}));
   STEMMA_RETURN_IF_ERROR(file->Append(name + "\n"));
   STEMMA_RETURN_IF_ERROR(file->Close());

@@ -67,19 +67,29 @@ Result<TagVersions> ReadTag(Storage& storage, const Paths& paths, const std::str
   return versions;
 }
 
-// A version is published whole, so two movers cannot both believe that they were first.
+// A version is published whole, so two movers cannot both believe that they were first. A number
+// that is taken and not listed is one that a network file system does not show yet: it is passed
+// over, but what it names is not known, so nothing can be expected of it.
 Status StoreImpl::PutTagVersion(const std::string& name, const StateId& target,
                                 const std::string& why, const std::optional<StateId>& expect) {
   STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
                           EncodeTagTarget({target, WhoAmI(), why, WallMs()}));
+  uint32_t taken = 0;
   for (int i = 0; i < kClaimsMax; ++i) {
     STEMMA_ASSIGN_OR_RETURN(const TagVersions versions, ReadTag(storage_, paths_, name, true));
     if (target.empty() && !IsThere(versions)) return NoTag(name);
     STEMMA_RETURN_IF_ERROR(CheckExpected(name, expect, versions));
-    const uint32_t next = versions.highest + 1;
+    if (expect && taken > versions.highest) {
+      return {Code::kInvalidArgument,
+              "tag '" + name +
+                  "' was moved by somebody just now, and this "
+                  "machine does not see where to yet: look again in a minute"};
+    }
+    const uint32_t next = std::max(versions.highest, taken) + 1;
     Status claimed = ClaimFolder(storage_, paths_, paths_.TagVersionDir(name, next),
                                  BaseOf(paths_.TagTarget(name, next)), bytes);
     if (claimed.code() != Code::kInvalidArgument) return claimed;
+    taken = next;
   }
   return {Code::kIo, "tag '" + name + "': others were faster " + std::to_string(kClaimsMax) +
                          " times in a row"};

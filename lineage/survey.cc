@@ -66,6 +66,7 @@ class Surveyor {
 
   Status ReadLogs() {
     STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> runs, storage_.List(paths_.RunsDir()));
+    STEMMA_RETURN_IF_ERROR(FindNamed(runs));
     for (const std::string& run : runs) {
       if (!IsUlid(run)) continue;
       STEMMA_ASSIGN_OR_RETURN(const auto files, storage_.List(paths_.RunDir(run)));
@@ -85,6 +86,17 @@ class Surveyor {
         }
         survey_.incarnations[key] = std::move(facts);
       }
+    }
+    return {};
+  }
+
+  // Runs to which a name leads; all of them where a name cannot be read.
+  Status FindNamed(const std::vector<std::string>& runs) {
+    for (const auto& [name, run] : survey_.graph.runs) named_.insert(run.ulid);
+    STEMMA_ASSIGN_OR_RETURN(const auto names, storage_.List(paths_.NamesDir()));
+    for (const std::string& name : names) {
+      if (!IsName(name) || survey_.graph.runs.count(name) > 0) continue;
+      named_.insert(runs.begin(), runs.end());
     }
     return {};
   }
@@ -112,7 +124,7 @@ class Surveyor {
       internal::ReadFrames(
           storage_, paths_.LogSegment(run, number, segment), SegmentKind::kLog,
           [&](const FrameView& frame) { return TakeFrame(frame, &open, facts); }, &unreadable_,
-          &warnings);
+          &warnings, named_.count(run) > 0 ? internal::Torn::kAtItsEnd : internal::Torn::kAnywhere);
     }
     for (const IntentEntry& intent : open) {
       for (const ObjectId& id : intent.objects) {
@@ -223,6 +235,7 @@ class Surveyor {
   Survey survey_;
   std::vector<Record> logged_;
   std::set<StateId> withdrawn_;
+  std::set<std::string> named_;  // ulids
   std::string unreadable_;
 };
 

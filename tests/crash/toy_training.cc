@@ -17,9 +17,9 @@ namespace {
 
 using lineage::Record;
 
-std::vector<lineage::Span> SpansFor(const ToyOptions& options) {
+std::vector<lineage::Span> SpansFor(size_t elements) {
   std::vector<lineage::Span> spans(3);
-  const auto count = static_cast<int64_t>(options.count);
+  const auto count = static_cast<int64_t>(elements);
   spans[0].name = "w";
   spans[0].section = "params";
   spans[0].shape = {count};
@@ -81,7 +81,7 @@ Status Claim(const ToyOptions& options, Begin* begin) {
   begin->tmp_dir = begin->writer->tmp_dir();
   begin->run = begin->writer->run();
   begin->incarnation = begin->writer->incarnation();
-  STEMMA_ASSIGN_OR_RETURN(begin->settings, store.PutBlob("toy = true\n"));
+  STEMMA_ASSIGN_OR_RETURN(begin->settings, store.PutBlob(options.settings));
   return {};
 }
 
@@ -111,7 +111,7 @@ Result<Begin> OpenToy(const ToyOptions& options, Cohort& cohort) {
 class ToyLoop {
  public:
   ToyLoop(const ToyOptions& options, Begin& begin, ToyState& state, lineage::Capturer& capturer,
-          Cohort& cohort, const Observer& observe)
+          Cohort& cohort, const Observe& observe)
       : options_(options),
         begin_(begin),
         state_(state),
@@ -121,7 +121,8 @@ class ToyLoop {
         parent_(begin.from) {}
 
   Status Run() {
-    while (state_.step < options_.total) {
+    const int64_t end = options_.more > 0 ? state_.step + options_.more : options_.total;
+    while (state_.step < end) {
       STEMMA_RETURN_IF_ERROR(capturer_.WaitCopied());  // the fence
       state_.Advance();
       STEMMA_RETURN_IF_ERROR(EndStep());
@@ -129,6 +130,7 @@ class ToyLoop {
     }
     STEMMA_ASSIGN_OR_RETURN(const auto last, capturer_.Finish(cohort_));
     for (const auto& durable : last) Acknowledge(durable);
+    if (in_flight_ && last.empty()) Miss();
     return {};
   }
 
@@ -147,7 +149,7 @@ class ToyLoop {
     if (!in_flight_ || (!written && !failed)) return {};
     in_flight_ = false;
     STEMMA_ASSIGN_OR_RETURN(const auto durable, capturer_.Advance(written, failed, equal, cohort_));
-    if (durable) Acknowledge(*durable);
+    durable ? Acknowledge(*durable) : Miss();
     return {};
   }
 
@@ -155,6 +157,7 @@ class ToyLoop {
     if (in_flight_) {
       STEMMA_ASSIGN_OR_RETURN(const auto before, capturer_.Finish(cohort_));
       for (const auto& durable : before) Acknowledge(durable);
+      if (before.empty()) Miss();
     }
     lineage::CaptureRequest request;
     request.record.run = begin_.run;
@@ -163,6 +166,7 @@ class ToyLoop {
     request.record.settings = request.record.environment = begin_.settings;
     if (!parent_.empty()) request.record.parents = {{parent_, lineage::EdgeKind::kTrain}};
     request.record.step = state_.step;
+    request.record.metrics["loss"] = 1.0 / static_cast<double>(state_.step + 1);
     request.record.world = static_cast<uint32_t>(cohort_.size());
     in_flight_ = true;
     return capturer_.Capture(std::move(request));
@@ -174,12 +178,18 @@ class ToyLoop {
     observe_("durable " + std::to_string(durable.record.step) + " " + Hex(durable.id));
   }
 
+  void Miss() {
+    if (cohort_.rank() == 0) {
+      observe_("missed " + std::to_string(state_.step) + " " + capturer_.last_failure().message());
+    }
+  }
+
   const ToyOptions& options_;
   Begin& begin_;
   ToyState& state_;
   lineage::Capturer& capturer_;
   Cohort& cohort_;
-  const Observer& observe_;
+  const Observe& observe_;
   lineage::StateId parent_;
   bool in_flight_ = false;
 };
@@ -214,11 +224,11 @@ std::string ToyState::Digest() const {
   return Hex(digest.Finish());
 }
 
-Status RunToy(const ToyOptions& options, Cohort& cohort, const Observer& observe) {
+Status RunToy(const ToyOptions& options, Cohort& cohort, const Observe& observe) {
   STEMMA_ASSIGN_OR_RETURN(Begin begin, OpenToy(options, cohort));
   ToyState state = ToyState::Initial(options.count);
   ToyBinding binding(&state);
-  const auto spans = SpansFor(options);
+  const auto spans = SpansFor(options.count);
   if (!begin.from.empty()) {
     STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, begin.store->Load());
     STEMMA_RETURN_IF_ERROR(
@@ -227,12 +237,22 @@ Status RunToy(const ToyOptions& options, Cohort& cohort, const Observer& observe
   }
   lineage::LineageSettings settings;
   settings.writer_bytes_min = 4096;  // so that every rank writes
-  settings.direct_io = "off";
+  settings.direct_io = options.direct_io;
+  settings.on_failure = options.on_failure;
   STEMMA_ASSIGN_OR_RETURN(
       const auto capturer,
       lineage::Capturer::Create(settings, *begin.store, begin.writer.get(), begin.tmp_dir, spans,
                                 binding, cohort.rank(), cohort.size()));
   return ToyLoop(options, begin, state, *capturer, cohort, observe).Run();
+}
+
+Result<ToyState> RestoreToy(const lineage::Store& store, const lineage::Record& record,
+                            size_t count) {
+  ToyState state = ToyState::Initial(count);
+  ToyBinding binding(&state);
+  SoloCohort solo;
+  STEMMA_RETURN_IF_ERROR(Restore(store, record, SpansFor(count), binding, solo));
+  return state;
 }
 
 }  // namespace stemma::tests

@@ -311,6 +311,27 @@ TEST_CASE("whoever writes a cache removes those of stores that are gone, when th
   CHECK(disk.Exists(std::string(kCache) + "/mine.txt"));
 }
 
+void RemoveTree(Storage& disk, const std::string& path) {
+  const Result<std::vector<std::string>> names = disk.List(path);
+  if (names.ok()) {
+    for (const std::string& name : *names) RemoveTree(disk, path + "/" + name);
+  }
+  REQUIRE_THAT(disk.Remove(path), tests::IsOk());
+}
+
+// As people do who begin again: the same path, the same name of the run, another store.
+TEST_CASE("a store that was removed and made anew is not taken for the old one", "[index]") {
+  MemoryStorage disk;
+  for (const int64_t step : {1, 2}) {
+    const std::unique_ptr<Store> store = OpenStore(disk);
+    const auto writer = *store->StartRun("r");
+    const StateId id = MustAppend(*store, *writer, step);
+    CheckAsLoaded(*store);
+    CHECK(MustLoadIndex(*store).RowOf(id));
+    RemoveTree(disk, "/store");
+  }
+}
+
 TEST_CASE("a cache that cannot be written costs nothing but time", "[index]") {
   MemoryStorage disk;
   FaultyStorage faulty(disk);
