@@ -36,7 +36,7 @@ class FaultyStorage final : public Storage {
 
   void FailAt(uint64_t change, Fault fault);
   bool fired();
-  uint64_t changes();                // counted so far
+  uint64_t changes();  // counted so far
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path,
                                                const WriteOptions& options) override;

@@ -20,7 +20,7 @@
 
 namespace stemma::lineage {
 
-constexpr uint16_t kCriticalTag = 0x8000;   // from here on: unknown means "do not use this entry"
+constexpr uint16_t kCriticalTag = 0x8000;  // from here on: unknown means "do not use this entry"
 
 class FieldWriter {
  public:
@@ -43,7 +43,7 @@ class FieldWriter {
 class FieldReader {
  public:
   explicit FieldReader(std::string_view bytes);
-  std::string_view Bytes(uint16_t tag);        // a view into the bytes
+  std::string_view Bytes(uint16_t tag);  // a view into the bytes
   std::string Text(uint16_t tag) { return std::string(Bytes(tag)); }
   uint8_t U8(uint16_t tag);
   uint32_t U32(uint16_t tag);
@@ -59,7 +59,7 @@ class FieldReader {
   std::string_view Fixed(uint16_t tag, size_t length);
 
   std::string_view rest_, value_;
-  int tag_ = -1;               // of value_, the field that was read but not asked for yet
+  int tag_ = -1;  // of value_, the field that was read but not asked for yet
   bool pending_ = false, bad_ = false, critical_ = false;
 };
 

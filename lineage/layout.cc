@@ -54,8 +54,8 @@ uint64_t NextOffset(const LayoutSection& section, const Span& span) {
 
 Status Corrupt(const std::string& what) { return Status(Code::kCorruption, "layout: " + what); }
 
-Result<Span> DecodeSpan(Decoder& in, const std::vector<LayoutSection>& sections,
-                        uint32_t* section, uint64_t* offset) {
+Result<Span> DecodeSpan(Decoder& in, const std::vector<LayoutSection>& sections, uint32_t* section,
+                        uint64_t* offset) {
   Span span;
   span.name = in.String();
   *section = in.U32();
@@ -230,8 +230,7 @@ std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t w
   for (uint32_t i = 0; i < layout.spans().size(); ++i) {
     const LayoutSpan& placed = layout.spans()[i];
     if (placed.span.role == Role::kPerRank || placed.span.role == Role::kSharded) continue;
-    const ByteRange mine =
-        WriterRange(layout.sections()[placed.section].bytes, writer, writers);
+    const ByteRange mine = WriterRange(layout.sections()[placed.section].bytes, writer, writers);
     const uint64_t end = placed.offset + static_cast<uint64_t>(placed.span.bytes());
     const uint64_t from = std::max(mine.begin, placed.offset), to = std::min(mine.end, end);
     if (from < to) by_section[placed.section].push_back({i, from - placed.offset, to - from});

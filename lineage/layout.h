@@ -42,13 +42,13 @@ constexpr uint64_t kSectionBytesMax = uint64_t{1} << 50;
 
 struct LayoutSection {
   std::string name;
-  uint64_t bytes = 0;          // end of its last span; 0 when all its spans are PerRank or empty
+  uint64_t bytes = 0;  // end of its last span; 0 when all its spans are PerRank or empty
 };
 
 struct LayoutSpan {
-  Span span;                   // `eager` and `held` are not stored: they say when and who, not what
-  uint32_t section = 0;        // index into sections()
-  uint64_t offset = 0;         // in its section; 0 for PerRank
+  Span span;             // `eager` and `held` are not stored: they say when and who, not what
+  uint32_t section = 0;  // index into sections()
+  uint64_t offset = 0;   // in its section; 0 for PerRank
 };
 
 class Layout {
@@ -59,17 +59,17 @@ class Layout {
   // Checks by code of its own everything that Of() promises.
   static Result<Layout> Decode(std::string_view bytes);
 
-  const std::string& bytes() const { return bytes_; }   // the canonical encoding: what is stored
-  const ObjectId& id() const { return id_; }            // its SHA-256
+  const std::string& bytes() const { return bytes_; }  // the canonical encoding: what is stored
+  const ObjectId& id() const { return id_; }           // its SHA-256
   const std::vector<LayoutSection>& sections() const { return sections_; }
   const std::vector<LayoutSpan>& spans() const { return spans_; }
-  std::optional<uint32_t> Find(std::string_view span) const;   // index into spans()
+  std::optional<uint32_t> Find(std::string_view span) const;  // index into spans()
   // Of the flat sections plus `ranks` copies of the PerRank spans, gaps not counted.
   uint64_t LogicalBytes(uint32_t ranks) const;
 
  private:
   Layout() = default;
-  void Seal();                 // bytes_, id_, index_
+  void Seal();  // bytes_, id_, index_
 
   std::vector<LayoutSection> sections_;
   std::vector<LayoutSpan> spans_;
@@ -87,9 +87,9 @@ struct ByteRange {
 ByteRange WriterRange(uint64_t bytes, uint32_t writer, uint32_t writers);
 
 struct SpanRange {
-  uint32_t span = 0;           // index into Layout::spans()
-  uint64_t offset = 0;         // bytes, within the span
-  uint64_t bytes = 0;          // > 0
+  uint32_t span = 0;    // index into Layout::spans()
+  uint64_t offset = 0;  // bytes, within the span
+  uint64_t bytes = 0;   // > 0
 };
 
 // What `writer` of `writers` stores of the flat spans: section by section, spans in order. PerRank

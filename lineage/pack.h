@@ -27,36 +27,36 @@
 
 namespace stemma::lineage {
 
-constexpr uint64_t kPackAlign = 4096;               // of every part and of the file
+constexpr uint64_t kPackAlign = 4096;  // of every part and of the file
 constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
 
 enum class Plane : uint8_t { kWhole, kHigh, kLow };  // not on disk
 
 // Consecutive elements of one span, one plane, at one place of the file. Plain data.
 struct PackPiece {
-  uint32_t span = 0;             // index into Layout::spans()
+  uint32_t span = 0;  // index into Layout::spans()
   Plane plane = Plane::kWhole;
   uint64_t first = 0, count = 0;  // elements
-  uint32_t rank = 0;             // PerRank: whose; otherwise 0
+  uint32_t rank = 0;              // PerRank: whose; otherwise 0
   uint64_t file_offset = 0, file_bytes = 0;
 };
 
 // What the header says beside the pieces. Run and incarnation make packs of two incarnations differ
 // even where their bytes are the same.
 struct PackIdentity {
-  std::string run;                 // ulid
+  std::string run;  // ulid
   uint32_t incarnation = 0;
   uint64_t capture = 0;
   uint32_t writer = 0, writers = 1;
-  std::vector<uint32_t> ranks;     // whose PerRank spans lie in this pack, ascending; may be empty
+  std::vector<uint32_t> ranks;  // whose PerRank spans lie in this pack, ascending; may be empty
 };
 
 struct PackPlan {
-  std::string header;              // the file's first bytes; a multiple of 4096
-  std::vector<PackPiece> pieces;   // in file order; empty spans have count 0 (writer 0 has them)
-  uint64_t chunked_bytes = 0;      // data before the table, a multiple of 4096
+  std::string header;             // the file's first bytes; a multiple of 4096
+  std::vector<PackPiece> pieces;  // in file order; empty spans have count 0 (writer 0 has them)
+  uint64_t chunked_bytes = 0;     // data before the table, a multiple of 4096
   uint64_t chunks = 0;
-  uint64_t file_bytes = 0;         // a multiple of 4096
+  uint64_t file_bytes = 0;  // a multiple of 4096
 };
 
 // A pure function. `sharded`: what this writer's rank holds of sharded spans, by span, then offset
@@ -86,7 +86,7 @@ Result<ObjectId> WritePack(const PackPlan& plan, const Layout& layout, PieceSour
 // XXH3-128 of each, one after the other.
 struct PackChunks {
   uint64_t begin = 0, bytes = 0;
-  std::string_view digests;      // lives as long as the reader
+  std::string_view digests;  // lives as long as the reader
 };
 // Who wrote a pack, as its own header says: an orphan needs no log to be told apart. Neither the id
 // nor the data is checked. kCorruption when the file is no pack.

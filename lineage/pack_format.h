@@ -10,18 +10,18 @@
 namespace stemma::lineage {
 
 constexpr char kLowPrefix[] = "__stemma.lo/";
-constexpr char kRankPrefix[] = "__stemma.rank/";   // then "<rank>/<name>"
-constexpr char kPadPrefix[] = "__stemma.pad.";     // then a number
+constexpr char kRankPrefix[] = "__stemma.rank/";  // then "<rank>/<name>"
+constexpr char kPadPrefix[] = "__stemma.pad.";    // then a number
 constexpr char kChunksName[] = "__stemma.chunks";
 constexpr char kReservedPrefix[] = "__stemma.";
 
-constexpr char kKeyPack[] = "stemma.pack";         // the version, "1"
-constexpr char kKeyLeaf[] = "stemma.leaf";         // digest of a chunk: "xxh3-128"
-constexpr char kKeyLayout[] = "stemma.layout";     // hexadecimal
+constexpr char kKeyPack[] = "stemma.pack";      // the version, "1"
+constexpr char kKeyLeaf[] = "stemma.leaf";      // digest of a chunk: "xxh3-128"
+constexpr char kKeyLayout[] = "stemma.layout";  // hexadecimal
 constexpr char kKeyRun[] = "stemma.run";
 constexpr char kKeyInc[] = "stemma.inc";
 constexpr char kKeyCapture[] = "stemma.capture";
-constexpr char kKeyWriter[] = "stemma.writer";     // "3/8"
+constexpr char kKeyWriter[] = "stemma.writer";  // "3/8"
 
 // Stored as two planes: everything in f32 but what each rank has of its own.
 bool IsInPlanes(const Span& span);

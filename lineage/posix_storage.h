@@ -22,9 +22,9 @@ namespace stemma::lineage {
 
 struct PosixCalls {
   ssize_t (*write)(int fd, const void* bytes, size_t count);
-  int (*set_flags)(int fd, int flags);                                   // fcntl F_SETFL
+  int (*set_flags)(int fd, int flags);  // fcntl F_SETFL
   int (*fallocate)(int fd, int mode, off_t offset, off_t bytes);
-  int (*sync)(int fd);                                                   // fdatasync
+  int (*sync)(int fd);  // fdatasync
   PosixCalls();
 };
 

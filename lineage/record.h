@@ -20,10 +20,10 @@ using ObjectId = std::string;
 enum class EdgeKind : uint8_t { kTrain = 1, kFork = 2, kReshape = 3, kImport = 4 };
 enum class Reason : uint8_t { kPeriodic = 1, kRequested = 2, kSignal = 3, kFinal = 4, kFork = 5 };
 
-// An attribute, a text: how the parent's bytes came to the ranks that went on from it, where that was
-// not by reading its packs. "warm": from the memory of its parent's ranks, the same bits.
+// An attribute, a text: how the parent's bytes came to the ranks that went on from it, where that
+// was not by reading its packs. "warm": from the memory of its parent's ranks, the same bits.
 // "progressive": the first gradient was taken while parameters were known by their upper halves
-// (restore.h), so this edge does not have all its parent's bits. Forks of the state do not inherit it.
+// (restore.h), so this edge does not have all its parent's bits. Forks of it do not inherit this.
 constexpr char kRestoreAttribute[] = "restore";
 constexpr char kProgressiveName[] = "progressive";
 
@@ -35,7 +35,7 @@ struct Edge {
 struct PackRef {
   uint32_t writer = 0, writers = 1;  // which of the disjoint ranges
   ObjectId pack;
-  uint64_t bytes = 0;                // file length
+  uint64_t bytes = 0;  // file length
 };
 
 // Plain data, independent of the number of ranks.
@@ -45,19 +45,19 @@ struct CursorRecord {
 
 using AttributeValue = std::variant<bool, int64_t, double, std::string>;
 
-struct Timings {            // seconds; of the capture on rank 0
-  double stall_s = 0;       // the loop waited: eager copies and the fence
+struct Timings {       // seconds; of the capture on rank 0
+  double stall_s = 0;  // the loop waited: eager copies and the fence
   double copy_s = 0, write_s = 0, sync_s = 0;
   double commit_lag_s = 0;  // from the last pack's rename to the append
 };
 
 struct Record {
-  StateId id;               // SHA-256 of the encoded record without the id; set by the codec
-  std::vector<Edge> parents;   // empty: the first state of a run from nothing
-  std::string run;          // the run's ulid, 26 characters
+  StateId id;                 // SHA-256 of the encoded record without the id; set by the codec
+  std::vector<Edge> parents;  // empty: the first state of a run from nothing
+  std::string run;            // the run's ulid, 26 characters
   std::string run_name;
   uint32_t incarnation = 0;
-  uint64_t capture = 0;     // counts captures of the incarnation
+  uint64_t capture = 0;  // counts captures of the incarnation
   ObjectId layout;
   std::vector<PackRef> packs;
   uint64_t logical_bytes = 0;  // of the state's spans
@@ -65,17 +65,17 @@ struct Record {
   uint64_t samples = 0;
   double epoch = 0;
   CursorRecord cursor;
-  ObjectId settings, environment;   // blobs
+  ObjectId settings, environment;  // blobs
   std::string plan_digest;
-  uint32_t world = 1;       // ranks that go on from it
+  uint32_t world = 1;  // ranks that go on from it
   // Whose PerRank spans the packs hold, where that is not `world`; 0: it is.
   uint32_t ranks_held = 0;
   Reason reason = Reason::kPeriodic;
   std::map<std::string, double> metrics;             // at this step: "loss", "lr", "grad_norm"
   std::map<std::string, AttributeValue> attributes;  // "optim.t", ...; fork: "fork.set" and such
   Timings timings;
-  std::string audit;        // "", "ok", or "suspect: ..."
-  int64_t wall_ms = 0;      // unix time of the append; for display only
+  std::string audit;    // "", "ok", or "suspect: ..."
+  int64_t wall_ms = 0;  // unix time of the append; for display only
 };
 
 // How many ranks' PerRank spans the state's packs hold.

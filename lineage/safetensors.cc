@@ -21,7 +21,7 @@ struct TypeName {
   DType dtype;
 };
 constexpr TypeName kTypes[] = {
-    {"BOOL", DType::kBool}, {"U8", DType::kU8},   {"I8", DType::kI8},   {"I16", DType::kI16},
+    {"BOOL", DType::kBool}, {"U8", DType::kU8},     {"I8", DType::kI8},   {"I16", DType::kI16},
     {"F16", DType::kF16},   {"BF16", DType::kBF16}, {"I32", DType::kI32}, {"F32", DType::kF32},
     {"I64", DType::kI64},   {"F64", DType::kF64},
 };
@@ -41,32 +41,43 @@ class HeaderReader {
 
   bool start_object(size_t) {
     switch (at_) {
-      case At::kStart: return Go(At::kNames);
-      case At::kMetadataValue: return Go(At::kMetadataKey);
-      case At::kEntryValue: return Go(At::kFieldKey);
-      default: return Refuse("an object where none belongs");
+      case At::kStart:
+        return Go(At::kNames);
+      case At::kMetadataValue:
+        return Go(At::kMetadataKey);
+      case At::kEntryValue:
+        return Go(At::kFieldKey);
+      default:
+        return Refuse("an object where none belongs");
     }
   }
 
   bool end_object() {
     switch (at_) {
-      case At::kNames: return Go(At::kEnd);
-      case At::kMetadataKey: return Go(At::kNames);
-      case At::kFieldKey: return EndEntry();
-      default: return Refuse("an object ends where none can");
+      case At::kNames:
+        return Go(At::kEnd);
+      case At::kMetadataKey:
+        return Go(At::kNames);
+      case At::kFieldKey:
+        return EndEntry();
+      default:
+        return Refuse("an object ends where none can");
     }
   }
 
   bool key(string_t& text) {
     if (text.size() > kKeyMax) return Refuse("a key of more than 1024 bytes");
     switch (at_) {
-      case At::kNames: return Name(text);
+      case At::kNames:
+        return Name(text);
       case At::kMetadataKey:
         metadata_key_ = text;
         if (header.metadata.count(text) != 0) return Refuse("__metadata__ has " + text + " twice");
         return Go(At::kMetadataText);
-      case At::kFieldKey: return Field(text);
-      default: return Refuse("a key where none belongs");
+      case At::kFieldKey:
+        return Field(text);
+      default:
+        return Refuse("a key where none belongs");
     }
   }
 
@@ -119,8 +130,19 @@ class HeaderReader {
 
  private:
   enum class At {
-    kStart, kNames, kMetadataValue, kMetadataKey, kMetadataText, kEntryValue, kFieldKey,
-    kDtype, kShape, kDims, kOffsets, kOffsetValues, kEnd,
+    kStart,
+    kNames,
+    kMetadataValue,
+    kMetadataKey,
+    kMetadataText,
+    kEntryValue,
+    kFieldKey,
+    kDtype,
+    kShape,
+    kDims,
+    kOffsets,
+    kOffsetValues,
+    kEnd,
   };
 
   bool Go(At next) {

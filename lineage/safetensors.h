@@ -19,18 +19,18 @@
 
 namespace stemma::lineage {
 
-constexpr uint64_t kSafetensorsHeaderMax = 100'000'000;   // the format's own limit
+constexpr uint64_t kSafetensorsHeaderMax = 100'000'000;  // the format's own limit
 
 struct SafetensorsEntry {
   std::string name;
   DType dtype = DType::kU8;
   std::vector<uint64_t> shape;
-  uint64_t begin = 0, end = 0;   // in the data
+  uint64_t begin = 0, end = 0;  // in the data
 };
 
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
-  std::vector<SafetensorsEntry> entries;   // by begin, then end, then name
+  std::vector<SafetensorsEntry> entries;  // by begin, then end, then name
 };
 
 // `json` without the length before it; `data_bytes` is what follows the header in the file.

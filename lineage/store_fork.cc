@@ -216,8 +216,9 @@ Result<StateId> StoreImpl::Reshape(const Graph& graph, const StateId& parent,
                                    const Reshaping& reshaping) {
   const auto found = graph.states.find(parent);
   if (found != graph.states.end()) STEMMA_RETURN_IF_ERROR(CheckRanks(found->second, reshaping));
-  return BranchOff(graph, parent, "reshape", reshaping.name,
-                   [&reshaping](Record* record) { ApplyReshape(reshaping, record); }, nullptr);
+  return BranchOff(
+      graph, parent, "reshape", reshaping.name,
+      [&reshaping](Record* record) { ApplyReshape(reshaping, record); }, nullptr);
 }
 
 // The bytes stay, and so each PerRank span's rule must allow that other ranks read them.

@@ -3,9 +3,8 @@
 //
 //   start      no state of this run: from nothing, at step 0
 //   continue   the run's newest whole state, bit for bit, as a new incarnation. One that another
-//              build of the program left is not called exact, and notes say what differs
-//   fork       the run's only state is a record of `stemma fork` or of a reshape: the first steps of
-//              a branch
+//              build of the program left is not called exact; notes say what differs
+//   fork       the run's only state is a record of `stemma fork` or of a reshape: a branch begins
 //   complete   the newest state is the end of the run: nothing to do
 //
 // Collective; the loop's thread. Failure, the same on every rank: settings that differ from those

@@ -1,6 +1,5 @@
 #include "models/train/trainer.h"
 
-#include <ATen/Parallel.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -8,7 +7,6 @@
 
 #include "core/bytes.h"
 #include "core/cohort.h"
-#include "core/cores.h"
 #include "core/error_report.h"
 #include "core/exit_code.h"
 #include "core/log.h"
@@ -17,6 +15,7 @@
 #include "models/train/resume.h"
 #include "models/train/signals.h"
 #include "models/train/start_table.h"
+#include "models/train/threads.h"
 #include "optim/schedule.h"
 
 namespace stemma::models {
@@ -58,7 +57,6 @@ class Training {
 
  private:
   Status MakeWorkload(const WorkloadFactory& make);
-  Status Threads();
   Status OpenFolder();
   Status Build();
   Status RestoreState();
@@ -103,7 +101,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   InstallSignalHandlers({&ops::AskForVerdict, &ops::LeaveNow});
   STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
   STEMMA_RETURN_IF_ERROR(CheckHandOver(options_.hand_over, settings_.lineage.store));
-  STEMMA_RETURN_IF_ERROR(Threads());
+  STEMMA_RETURN_IF_ERROR(UseThreads(settings_.device, world_));
   STEMMA_ASSIGN_OR_RETURN(policy_, PolicyOf(settings_.lineage));
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   dataset_size_ = workload_->TrainData()->Size();
@@ -144,20 +142,6 @@ Status Training::MakeWorkload(const WorkloadFactory& make) {
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), workload.status()));
   workload_ = *std::move(workload);
   return {};
-}
-
-Status Training::Threads() {
-  const int cores = CoresOfThisProcess();
-  const int64_t asked = settings_.device.threads;
-  const int wanted = asked > 0 ? static_cast<int>(asked) : CoresPerRank(world_.node_ranks());
-  at::set_num_threads(wanted);
-  if (wanted > cores) {
-    std::fprintf(stderr,
-                 "rank %d on %s: %d threads wanted, %d cores allowed; start with "
-                 "mpirun --bind-to none, or set device.threads=%d\n",
-                 world_.rank(), world_.host().c_str(), wanted, cores, cores);
-  }
-  return AgreeOn(world_.cohort(), {{"LibTorch threads per rank", std::to_string(wanted)}});
 }
 
 Status Training::OpenFolder() {
@@ -203,11 +187,10 @@ Status Training::RestoreState() {
         Agree(world_.cohort(), CopyInto(*options_.live, session_.from, binding_.get())));
   } else {
     const bool progressive = settings_.lineage.restore == lineage::kProgressiveName;
-    STEMMA_ASSIGN_OR_RETURN(resume_,
-                            Resume::Begin(*session_.store, *session_.from, *binding_, world_,
-                                          &restart_helps_,
-                                          progressive ? lineage::RestoreMode::kProgressive
-                                                      : lineage::RestoreMode::kExact));
+    STEMMA_ASSIGN_OR_RETURN(
+        resume_, Resume::Begin(*session_.store, *session_.from, *binding_, world_, &restart_helps_,
+                               progressive ? lineage::RestoreMode::kProgressive
+                                           : lineage::RestoreMode::kExact));
   }
   auto small = binding_->TakeSmall();
   Status mine = small.status();
@@ -296,11 +279,16 @@ void Training::PrintTable() {
 Status Training::Run() {
   world_.SetTrace(settings_.comm.diagnose.trace == "on");
   loop_ = std::make_unique<Loop>(
-      LoopParts{settings_, world_, *workload_, *reducer_, *optimizer_, *loader_, *binding_,
-                capturer_.get(), policy_, keeper_.get(), session_, folder_, metrics_, *progress_,
-                record_, dataset_size_, total_steps_,
-                [this](const Status& failed) { WriteError(failed); }, resume_.get(),
-                options_.hand_over},
+      LoopParts{settings_,     world_,
+                *workload_,    *reducer_,
+                *optimizer_,   *loader_,
+                *binding_,     capturer_.get(),
+                policy_,       keeper_.get(),
+                session_,      folder_,
+                metrics_,      *progress_,
+                record_,       dataset_size_,
+                total_steps_,  [this](const Status& failed) { WriteError(failed); },
+                resume_.get(), options_.hand_over},
       start_.step);
   const Status status = loop_->Run();
   progress_->Finish();

@@ -73,8 +73,9 @@ Result<TensorDiff> DiffTensors(const lineage::Store& store, const Record& a, con
       diff.different.push_back(span.name + ": another type or shape");
       continue;
     }
-    STEMMA_ASSIGN_OR_RETURN(const Change change, CompareSpan(*reader_a, *reader_b, span,
-                                                             std::min(RanksHeld(a), RanksHeld(b)), eps));
+    STEMMA_ASSIGN_OR_RETURN(
+        const Change change,
+        CompareSpan(*reader_a, *reader_b, span, std::min(RanksHeld(a), RanksHeld(b)), eps));
     const std::string layer = LayerOf(span.name);
     const bool open = !diff.layers.empty() && diff.layers.back().layer == layer &&
                       diff.layers.back().section == span.section;

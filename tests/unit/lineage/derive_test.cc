@@ -66,13 +66,18 @@ struct Scene {
     REQUIRE_THAT(bytes.status(), IsOk());
     return *bytes;
   }
+  std::vector<Span> Spans(const StateId& id) const {
+    const auto spans = SpansOf(*store, Get(id));
+    REQUIRE_THAT(spans.status(), IsOk());
+    return *spans;
+  }
   std::vector<std::string> Names(const StateId& id) const {
     std::vector<std::string> names;
-    for (const Span& span : *SpansOf(*store, Get(id))) names.push_back(span.name);
+    for (const Span& span : Spans(id)) names.push_back(span.name);
     return names;
   }
   Span Spec(const StateId& id, const std::string& name) const {
-    for (const Span& span : *SpansOf(*store, Get(id))) {
+    for (const Span& span : Spans(id)) {
       if (span.name == name) return span;
     }
     return {};

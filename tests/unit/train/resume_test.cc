@@ -80,8 +80,9 @@ std::vector<std::string> OnRanks(
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
       Program program(0);
-      auto resume =
-          Resume::Begin(*stored.store, stored.record, *program.binding, *worlds[rank], &restart_helps, mode);
+      bool restart_helps = false;
+      auto resume = Resume::Begin(*stored.store, stored.record, *program.binding, *worlds[rank],
+                                  &restart_helps, mode);
       said[rank] =
           resume.ok() ? body(rank, program, **resume) : "begin: " + resume.status().message();
     });

@@ -1,0 +1,16 @@
+// How many threads LibTorch computes with on a rank: what device.threads says, or this rank's share
+// of the node's cores. Ranks that differ in it would not compute the same bits, so they agree on
+// it; a rank that may use fewer cores than it has threads says so on stderr, with the way out.
+//
+// Collective; before the first tensor is computed.
+#pragma once
+
+#include "core/status.h"
+#include "models/train/settings.h"
+#include "ops/world.h"
+
+namespace stemma::models {
+
+Status UseThreads(const DeviceSection& device, ops::World& world);
+
+}  // namespace stemma::models
