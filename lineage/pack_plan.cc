@@ -142,8 +142,8 @@ std::string MetadataJson(const Layout& layout, const PackIdentity& identity) {
          pair(kKeyLayout, Hex(layout.id())) + "," + pair(kKeyRun, identity.run) + "," +
          pair(kKeyInc, std::to_string(identity.incarnation)) + "," +
          pair(kKeyCapture, std::to_string(identity.capture)) + "," +
-         pair(kKeyWriter,
-              std::to_string(identity.writer) + "/" + std::to_string(identity.writers)) +
+         pair(kKeyWriter, std::to_string(identity.writer) + "/" +
+                              std::to_string(identity.writers)) +
          "}";
 }
 

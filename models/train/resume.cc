@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/bytes.h"
 #include "core/cohort.h"
 #include "lineage/graph.h"
+#include "lineage/repair/quarantine.h"
 #include "ops/tensor_collectives.h"
 
 namespace stemma::models {
@@ -27,17 +27,17 @@ Status Resume::Named(Status why) {
 Status Resume::Judge(std::string* text) {
   const ops::Section section(world_.recorder(), "second reading of " + lineage::NameOfState(from_),
                              binding_.PatienceSeconds());
-  Encoder out;
+  std::string mine;  // whether a restart helps, as '+' or '-', then the text
   if (world_.rank() == 0) {
     const auto verdict = lineage::JudgeFailedRestore(store_, from_.id);
-    out.U8(verdict.ok() && verdict->restart_helps ? 1 : 0);
-    out.String(verdict.ok() ? verdict->text : "not quarantined: " + verdict.status().message());
+    const bool helps = verdict.ok() && verdict->restart_helps;
+    mine = (helps ? "+" : "-") +
+           (verdict.ok() ? verdict->text : "not quarantined: " + verdict.status().message());
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string told, world_.cohort().Broadcast(out.Take(), 0));
-  Decoder in(told);
-  restart_helps_ = in.U8() != 0;
-  *text = in.String();
-  return in.ok() ? Status() : Status(Code::kInternal, "the verdict of rank 0 cannot be read");
+  STEMMA_ASSIGN_OR_RETURN(*text, world_.cohort().Broadcast(std::move(mine), 0));
+  restart_helps_ = text->rfind('+', 0) == 0;
+  text->erase(0, 1);
+  return {};
 }
 
 Result<std::unique_ptr<Resume>> Resume::Begin(lineage::Store& store, const lineage::Record& from,

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "core/digest.h"
 #include "lineage/memory_storage.h"
 #include "lineage/store.h"
 
@@ -19,13 +20,13 @@ using tests::IsOk;
 
 constexpr int kRuns = 1000, kThreads = 8, kStates = 2;
 
-Status OneRun(Store& store, int number, const ObjectId& layout) {
+// Its record names the one pack and layout that there are.
+Status OneRun(Store& store, int number, const Record& like) {
   STEMMA_ASSIGN_OR_RETURN(const auto writer, store.StartRun("r" + std::to_string(number)));
   std::optional<StateId> parent;
   for (int64_t step = 1; step <= kStates; ++step) {
-    Record record;
+    Record record = like;
     record.step = step;
-    record.layout = layout;
     if (parent) record.parents = {{*parent, EdgeKind::kTrain}};
     STEMMA_ASSIGN_OR_RETURN(parent, writer->Append(record));
   }
@@ -35,10 +36,13 @@ Status OneRun(Store& store, int number, const ObjectId& layout) {
 TEST_CASE("row 19: a thousand runs that write at once are a thousand whole logs", "[crash]") {
   MemoryStorage disk;
   const auto store = *Store::Open("/store", true, disk);
-  const ObjectId layout = *store->PutLayout("layout");
+  Record like;
+  like.layout = *store->PutLayout("layout");
+  like.packs = {{0, 1, Sha256("pack"), 4}};
+  REQUIRE_THAT(WriteDurable(disk, store->PackPath(Sha256("pack")), "pack"), IsOk());
   std::atomic<int> next{0};
   const auto ended = tests::SpawnRanks(kThreads, [&](int) -> Status {
-    for (int i; (i = next++) < kRuns;) STEMMA_RETURN_IF_ERROR(OneRun(*store, i, layout));
+    for (int i; (i = next++) < kRuns;) STEMMA_RETURN_IF_ERROR(OneRun(*store, i, like));
     return {};
   });
   for (const Status& status : ended) REQUIRE_THAT(status, IsOk());

@@ -75,7 +75,7 @@ TEST_CASE("slice, stack and rebalance write states that every other verb takes",
   CHECK(pair["tensors"][0]["shape"] == nlohmann::json::parse("[2, 30, 30]"));
   CHECK(box.OnStore("slice pair@ --at 1 --name second").code == 0);
   CHECK(Shown(box, "second@")["digests"]["layout"] == Shown(box, "older@")["digests"]["layout"]);
-  CHECK(box.OnStore("diff second@ older@").Says("weights  the same"));
+  CHECK(box.OnStore("diff second@ older@").Says("identical: every bit"));
   CHECK(box.OnStore("slice r@300 --keep net.fc.weight --rows 10:20 --name rows").code == 0);
   CHECK(Shown(box, "rows@")["tensors"][0]["shape"] == nlohmann::json::parse("[10, 30]"));
   CHECK(box.OnStore("slice r@300 --keep optim.m/* --name moments").code == 0);
@@ -88,7 +88,7 @@ TEST_CASE("slice, stack and rebalance write states that every other verb takes",
   CHECK(packed.code == 0);
   CHECK(packed.Says("start  stemma train --run packed --store store"));
   CHECK(Shown(box, "packed@")["packs"].size() == 2);
-  CHECK(box.OnStore("diff packed@ r@300").Says("weights  the same"));
+  CHECK(box.OnStore("diff packed@ r@300").Says("identical: every bit"));
   CHECK(box.OnStore("export weights@ --safetensors w.safetensors").code == 0);
   CHECK(box.OnStore("fsck --read-data").code == 0);
 
@@ -138,7 +138,7 @@ TEST_CASE("an older state is gone back to by a fork, in each way to name it", "[
   int number = 0;
   for (const std::string& state :
        {std::string("'r@<=250'"), std::string("r@200"), std::string("tag:here"),
-        std::string("r@~1"), second.substr(0, 8), std::string("'loss = 0.5'"),
+        std::string("r@~1"), second.substr(0, 8), std::string("'loss = 0.5 & run(r)'"),
         std::string("'prev(r@300)'")}) {
     INFO(state);
     const std::string name = "back" + std::to_string(++number);

@@ -17,7 +17,8 @@
 namespace stemma::tests {
 
 // A store that somebody is about to damage: states base@10 and base@20 of one writer, and fork@20,
-// which shares the second one's pack. Packs have four chunks, those of "w1" first.
+// which shares the second one's pack. Packs have four chunks, those of "w1" first, unless the test
+// asks for smaller ones.
 struct DamagedStore {
   lineage::MemoryStorage disk;
   std::unique_ptr<lineage::Store> store = lineage::OpenStore(disk);
@@ -25,10 +26,11 @@ struct DamagedStore {
   std::vector<lineage::StateId> ids;  // base@10, base@20, fork@20
   uint64_t data_begin = 0;            // of every pack
 
-  DamagedStore() {
+  // `elements` of each tensor.
+  explicit DamagedStore(int64_t elements = 1 << 19) {
     const std::vector<lineage::Span> spans = {
-        ToySpans::MakeSpan("w1", "params", DType::kF32, {1 << 19}),
-        ToySpans::MakeSpan("m/w1", "optim/m", DType::kF32, {1 << 19})};
+        ToySpans::MakeSpan("w1", "params", DType::kF32, {elements}),
+        ToySpans::MakeSpan("m/w1", "optim/m", DType::kF32, {elements})};
     SoloCohort solo;
     ToySpans state(spans, 0);
     ToyRank toy{*store, solo, state, nullptr, nullptr};

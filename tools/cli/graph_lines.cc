@@ -132,6 +132,7 @@ class Lanes {
     std::vector<bool> joins(waits_.size(), false);
     for (size_t i = lane + 1; i < waits_.size(); ++i) joins[i] = waits_[i].row == row;
     const std::string line = Across(lane, joins, glyphs_.join, glyphs_.corner);
+    if (line.empty()) return line;  // nobody waits yet for the lane just taken: it stays
     for (size_t i = 0; i < joins.size(); ++i) {
       if (joins[i]) waits_[i] = {};
     }

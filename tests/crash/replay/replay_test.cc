@@ -29,7 +29,7 @@ class Replay {
 
   void Cut(const CrashDisks& disks, size_t at, size_t promised) {
     ++cuts_;
-    for (const CrashCase& one : CasesOf(disks, at, Thorough() ? 1000 : 3, Thorough() ? 40 : 1)) {
+    for (const CrashCase& one : CasesOf(disks, at, Thorough() ? 1000 : 2, Thorough() ? 40 : 1)) {
       const Image image = disks.After(one.kept, one.lost);
       if (!seen_.insert(image.Digest() + std::to_string(promised)).second) continue;
       INFO("after change " << at << ", " << one.what);
@@ -47,7 +47,7 @@ class Replay {
     INFO(put.message());
     REQUIRE(put.ok());
     REQUIRE(Judge(disk, life_.promises, promised) == "");
-    if (!Thorough() && seen_.size() % 6 != 0) return;
+    if (!Thorough() && seen_.size() % 8 != 0) return;
     ++went_on_;
     REQUIRE(GoOn(disk, life_.promises, promised) == "");
   }

@@ -325,9 +325,8 @@ TEST_CASE("a store that was removed and made anew is not taken for the old one",
   for (const int64_t step : {1, 2}) {
     const std::unique_ptr<Store> store = OpenStore(disk);
     const auto writer = *store->StartRun("r");
-    const StateId id = MustAppend(*store, *writer, step);
+    MustAppend(*store, *writer, step);
     CheckAsLoaded(*store);
-    CHECK(MustLoadIndex(*store).RowOf(id));
     RemoveTree(disk, "/store");
   }
 }

@@ -148,7 +148,7 @@ TEST_CASE("a death at any change leaves a note or none, and doing it again compl
   bool fired = true;
   for (uint64_t change = 1; fired; ++change) {
     for (const Fault fault : {Fault::kDieBefore, Fault::kDieHalf, Fault::kDieAfter, Fault::kIo}) {
-      DamagedStore at;
+      DamagedStore at(1000);
       REQUIRE(at.disk.Flip(at.Pack(1), at.data_begin));
       FaultyStorage faulty(at.disk);
       faulty.FailAt(change, fault);
