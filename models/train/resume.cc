@@ -42,8 +42,8 @@ Status Resume::Judge(std::string* text) {
 
 Result<std::unique_ptr<Resume>> Resume::Begin(lineage::Store& store, const lineage::Record& from,
                                               Binding& binding, ops::World& world,
-                                              bool* restart_helps) {
-  std::unique_ptr<Resume> resume(new Resume(store, from, binding, world, restart_helps));
+                                              bool* restart_helps, lineage::RestoreMode mode) {
+  std::unique_ptr<Resume> resume(new Resume(store, from, binding, world, restart_helps, mode));
   const ops::Section section(world.recorder(), "reading of " + lineage::NameOfState(from),
                              binding.PatienceSeconds());
   auto begun = lineage::BeginRestore(store, from, binding.spans(), binding, world.cohort(),

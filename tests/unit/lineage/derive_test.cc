@@ -13,6 +13,7 @@
 #include "lineage/memory_storage.h"
 #include "lineage/pack.h"
 #include "lineage/query/query.h"
+#include "lineage/reader/state_reader.h"
 #include "lineage/reshape/derive.h"
 #include "lineage/restore.h"
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "lineage/reader/state_reader.h"
 #include "lineage/restore.h"
 #include "lineage/store.h"
 #include "models/train/trainer.h"

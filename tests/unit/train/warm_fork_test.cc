@@ -10,6 +10,7 @@
 #include "comm/world.h"
 #include "comm/world_group.h"
 #include "lineage/fsck.h"
+#include "lineage/reader/state_reader.h"
 #include "models/train/warm_fork.h"
 #include "tests/unit/train/live_runs.h"
 
