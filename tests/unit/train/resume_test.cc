@@ -157,8 +157,9 @@ TEST_CASE(
     const auto said = OnRanks(ranks, stored, lineage::RestoreMode::kExact, body);
     for (const std::string& one : said) {
       CHECK(one == said[0]);
-      CHECK_THAT(one, Catch::StartsWith("restore base@0 (the one before it may be whole"));
+      CHECK_THAT(one, Catch::StartsWith("restore base@0: "));
       CHECK_THAT(one, Catch::Contains("'w2'") && Catch::Contains("do not have their digest"));
+      CHECK_THAT(one, Catch::Contains("base@0 is quarantined"));
     }
   }
 }
