@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <thread>
 #include <utility>
 
 #include "comm/process_life.h"
@@ -252,10 +253,12 @@ void Watchdog::EndJob(const std::string& headline, const char* code) {
   const Finding finding = Verdict(headline);
   if (board_.ClaimCause()) {
     const TimeLimit limit(std::chrono::seconds(10), "the reports could not be written within 10 s");
+    // Side by side: the launcher may end this process at any moment, and a disk may not answer.
+    std::thread reports([&] { WriteReports(finding, code); });
     Say("stemma: " + finding.text +
         (into.empty() ? "" : "dumps: " + into + "/logs/flight.*.json\n") + "the job ends, exit " +
         std::to_string(kExitTryAgain) + ": " + finding.remedy + "\n");
-    WriteReports(finding, code);
+    reports.join();
   } else {
     Sleep(5000);  // whoever said why is ending all of us
   }
