@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,7 +49,7 @@ class StepStorage final : public lineage::Storage {
   }
 
   lineage::Storage& base_;
-  int left_;
+  std::atomic<int> left_;  // a restore reads with several threads
   const std::function<void()> step_;
 };
 
