@@ -13,7 +13,8 @@ namespace {
 constexpr uint64_t kCopyTileBytes = 4 << 20;
 constexpr int kWriteTries = 2;  // a failed fsync may have lost pages: the second try is a new file
 
-Status CopyRanges(const CaptureContext& context, const CaptureJob& job, bool eager) {
+Status CopyRanges(const CaptureJob& job, bool eager) {
+  const CaptureContext& context = *job.context;
   for (const StageRange& range : job.stage.ranges) {
     if (range.eager != eager) continue;
     for (uint64_t done = 0; done < range.bytes; done += kCopyTileBytes) {
@@ -27,14 +28,16 @@ Status CopyRanges(const CaptureContext& context, const CaptureJob& job, bool eag
   return {};
 }
 
-PackIdentity IdentityOf(const CaptureContext& context, const CaptureJob& job) {
+PackIdentity IdentityOf(const CaptureJob& job, const PackDuty& duty) {
+  const CaptureContext& context = *job.context;
   PackIdentity identity;
   identity.run = context.run;
   identity.incarnation = context.incarnation;
   identity.capture = job.number;
-  identity.writer = *job.writer;
-  identity.writers = context.writers;
-  if (context.per_rank) identity.ranks = {static_cast<uint32_t>(context.rank)};
+  identity.writer = duty.writer;
+  identity.writers = duty.writers;
+  const bool own = context.per_rank && duty.part != SpanPart::kFrozen;
+  if (own) identity.ranks = {static_cast<uint32_t>(context.rank)};
   return identity;
 }
 
@@ -43,8 +46,9 @@ struct Written {
   double write_s = 0, sync_s = 0;
 };
 
-Result<Written> WriteTemporary(const CaptureContext& context, const CaptureJob& job,
-                               const PackPlan& plan, const std::string& path) {
+Result<Written> WriteTemporary(const CaptureJob& job, const PackPlan& plan,
+                               const std::string& path) {
+  const CaptureContext& context = *job.context;
   const double begun = SteadySeconds();
   WriteOptions options;
   options.reserve = plan.file_bytes;
@@ -82,11 +86,13 @@ Status Publish(const CaptureContext& context, const std::string& temporary, cons
   return synced;
 }
 
-Result<Written> WriteOnce(const CaptureContext& context, const CaptureJob& job,
-                          const PackPlan& plan, int attempt) {
-  const std::string temporary = context.tmp_dir + "/" + std::to_string(job.number) + "-" +
-                                std::to_string(*job.writer) + "-" + std::to_string(attempt);
-  Result<Written> written = WriteTemporary(context, job, plan, temporary);
+Result<Written> WriteOnce(const CaptureJob& job, const PackDuty& duty, const PackPlan& plan,
+                          int attempt) {
+  const CaptureContext& context = *job.context;
+  const std::string temporary = context.tmp_dir + "/" + std::to_string(job.number) +
+                                (duty.part == SpanPart::kFrozen ? "-frozen-" : "-") +
+                                std::to_string(duty.writer) + "-" + std::to_string(attempt);
+  Result<Written> written = WriteTemporary(job, plan, temporary);
   if (!written.ok()) {
     (void)context.store.storage().Remove(temporary);
     return written;
@@ -97,23 +103,34 @@ Result<Written> WriteOnce(const CaptureContext& context, const CaptureJob& job,
   return written;
 }
 
-Status WritePackOf(const CaptureContext& context, const CaptureJob& job, PackRef* pack,
-                   Timings* timings) {
-  STEMMA_ASSIGN_OR_RETURN(const PackPlan plan, PlanPack(context.layout, IdentityOf(context, job),
-                                                        HeldBy(context.spans)));
+Result<PackRef> WritePackOf(const CaptureJob& job, const PackDuty& duty, Timings* timings) {
+  const CaptureContext& context = *job.context;
+  const bool frozen = duty.part == SpanPart::kFrozen;
+  STEMMA_ASSIGN_OR_RETURN(
+      const PackPlan plan,
+      PlanPack(context.layout, IdentityOf(job, duty),
+               frozen ? std::vector<SpanRange>() : HeldBy(context.spans), duty.part));
   Status last;
   for (int attempt = 1; attempt <= kWriteTries; ++attempt) {
-    Result<Written> written = WriteOnce(context, job, plan, attempt);
+    Result<Written> written = WriteOnce(job, duty, plan, attempt);
     if (written.ok()) {
-      *pack = {*job.writer, context.writers, written->id, plan.file_bytes};
-      timings->write_s = written->write_s;
-      timings->sync_s = written->sync_s;
-      return {};
+      timings->write_s += written->write_s;
+      timings->sync_s += written->sync_s;
+      return PackRef{duty.writer, duty.writers, written->id, plan.file_bytes};
     }
     last = written.status();
     if (last.code() != Code::kIo || IsNoSpace(last)) break;
   }
   return last;
+}
+
+// Which of the writers of a part `rank` is.
+std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t number) {
+  const uint64_t n = static_cast<uint64_t>(ranks);
+  for (uint32_t i = 0; i < writers; ++i) {
+    if ((number + i * n / writers) % n == static_cast<uint64_t>(rank)) return i;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -122,24 +139,15 @@ double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks) {
-  for (const LayoutSpan& placed : layout.spans()) {
-    const Role role = placed.span.role;
-    if (role == Role::kPerRank || role == Role::kSharded) return static_cast<uint32_t>(ranks);
-  }
-  uint64_t bytes = 0;
-  for (const LayoutSection& section : layout.sections()) bytes += section.bytes;
-  const uint64_t least = static_cast<uint64_t>(std::max<int64_t>(1, settings.writer_bytes_min));
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>((bytes + least - 1) / least, 1, static_cast<uint64_t>(ranks)));
-}
-
-std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t number) {
-  const uint64_t n = static_cast<uint64_t>(ranks);
-  for (uint32_t i = 0; i < writers; ++i) {
-    if ((number + i * n / writers) % n == static_cast<uint64_t>(rank)) return i;
-  }
-  return std::nullopt;
+std::vector<PackDuty> DutiesOf(const CaptureContext& context, uint64_t number, bool writes_frozen) {
+  std::vector<PackDuty> duties;
+  const auto add = [&](SpanPart part, uint32_t writers) {
+    const std::optional<uint32_t> writer = WriterOf(context.rank, context.ranks, writers, number);
+    if (writer) duties.push_back({part, *writer, writers});
+  };
+  add(SpanPart::kChanging, context.writers);
+  if (writes_frozen) add(SpanPart::kFrozen, context.frozen_writers);
+  return duties;
 }
 
 bool EndJob(CaptureRoom& room, CaptureJob& job, const Status& status) {
@@ -151,10 +159,14 @@ bool EndJob(CaptureRoom& room, CaptureJob& job, const Status& status) {
   return !job.mail.dropped;
 }
 
-void CopyPart(const CaptureContext& context, CaptureRoom& room, CaptureJob& job, bool eager) {
+void CopyPart(CaptureRoom& room, CaptureJob& job, bool eager) {
+  const CaptureContext& context = *job.context;
   const double begun = SteadySeconds();
-  Status status = CopyRanges(context, job, eager);
+  Status status = CopyRanges(job, eager);
   if (status.ok() && job.sample) status = job.sample->Hash(context.source, eager);
+  if (status.ok() && job.frozen && !eager) {
+    status = job.frozen->Audit(context.source, context.rank, context.ranks, job.number);
+  }
   const double spent = SteadySeconds() - begun;
   const std::lock_guard<std::mutex> lock(room.mutex);
   if (job.mail.status.ok()) job.mail.status = status;
@@ -165,7 +177,8 @@ void CopyPart(const CaptureContext& context, CaptureRoom& room, CaptureJob& job,
   room.news.notify_all();
 }
 
-Status CompareWithSource(const CaptureContext& context, const CaptureJob& job) {
+Status CompareWithSource(const CaptureJob& job) {
+  const CaptureContext& context = *job.context;
   std::string now;
   for (const StageRange& range : job.stage.ranges) {
     if (range.eager) continue;
@@ -184,23 +197,61 @@ Status CompareWithSource(const CaptureContext& context, const CaptureJob& job) {
   return {};
 }
 
-void WriteJob(const CaptureContext& context, CaptureRoom& room, CaptureJob& job) {
-  PackRef pack;
+void WriteJob(CaptureRoom& room, CaptureJob& job) {
+  std::optional<PackRef> changing, frozen;
   Timings timings;
-  const Status status = WritePackOf(context, job, &pack, &timings);
+  Status status;
+  for (const PackDuty& duty : job.duties) {
+    Result<PackRef> pack = WritePackOf(job, duty, &timings);
+    status = pack.status();
+    if (!status.ok()) break;
+    (duty.part == SpanPart::kFrozen ? frozen : changing) = *std::move(pack);
+  }
   {
     const std::lock_guard<std::mutex> lock(room.mutex);
-    job.mail.pack = pack;
+    job.mail.pack = changing;
+    job.mail.frozen = frozen;
     job.mail.timings.write_s = timings.write_s;
     job.mail.timings.sync_s = timings.sync_s;
     job.mail.ended_s = SteadySeconds();
   }
-  const bool wanted = EndJob(room, job, status);
-  if (status.ok() && !wanted) RemovePack(context, pack);
+  if (!EndJob(room, job, status)) RemovePacks(job);
 }
 
-void RemovePack(const CaptureContext& context, const PackRef& pack) {
-  (void)context.store.storage().Remove(context.store.PackPath(pack.pack));
+Status CaptureSlot::Fit(uint64_t wanted) {
+  if (wanted == bytes) return {};
+  memory.reset();
+  memory = AllocateAligned(wanted);
+  bytes = memory ? wanted : 0;
+  if (bytes == wanted) return {};
+  return {Code::kIo, "no memory for a copy of this rank's part of the state, " +
+                         std::to_string(wanted) + " bytes: fewer ranks per host"};
+}
+
+Status DescribeBytes(const CaptureJob& job, const std::vector<PartReport>& reports,
+                     Record* record) {
+  const CaptureContext& context = *job.context;
+  record->layout = context.layout.id();
+  record->world = static_cast<uint32_t>(context.ranks);
+  record->logical_bytes = context.layout.LogicalBytes(record->world);
+  STEMMA_ASSIGN_OR_RETURN(record->packs, GatherPacks(reports, &PartReport::pack, context.writers));
+  std::vector<PackRef> frozen;
+  if (job.writes_frozen) {
+    STEMMA_ASSIGN_OR_RETURN(frozen,
+                            GatherPacks(reports, &PartReport::frozen, context.frozen_writers));
+  } else if (job.frozen) {
+    frozen = job.frozen->packs();
+  }
+  record->frozen_packs = static_cast<uint32_t>(frozen.size());
+  record->packs.insert(record->packs.end(), frozen.begin(), frozen.end());
+  return {};
+}
+
+void RemovePacks(const CaptureJob& job) {
+  const Store& store = job.context->store;
+  for (const std::optional<PackRef>& pack : {job.mail.pack, job.mail.frozen}) {
+    if (pack) (void)store.storage().Remove(store.PackPath(pack->pack));
+  }
 }
 
 }  // namespace stemma::lineage

@@ -15,35 +15,24 @@
 
 #include "core/status.h"
 #include "lineage/audit.h"
+#include "lineage/capture_context.h"
+#include "lineage/capture_report.h"
+#include "lineage/frozen.h"
 #include "lineage/layout.h"
 #include "lineage/pack.h"
 #include "lineage/record.h"
-#include "lineage/settings.h"
 #include "lineage/staging.h"
-#include "lineage/store.h"
 
 namespace stemma::lineage {
 
-// What all captures of a Capturer share; constant. References outlive the workers.
-struct CaptureContext {
-  Store& store;
-  Source& source;
-  std::vector<Span> spans;
-  Layout layout;
-  std::string tmp_dir, run;
-  uint32_t incarnation = 0;
-  int rank = 0, ranks = 1;
-  uint32_t writers = 1;
-  bool per_rank = false;  // there are PerRank spans
-  bool sharded = false;   // there are Sharded spans
-  bool direct = true, direct_required = false;
-};
-
 struct CaptureJob {
+  std::shared_ptr<const CaptureContext> context;  // of the spans as they are at this capture
   uint64_t number = 0;
-  Record record;                   // as requested
-  double begun_s = 0;              // SteadySeconds() at Capture()
-  std::optional<uint32_t> writer;  // which one this rank is; none: nothing to write
+  Record record;                      // as requested
+  double begun_s = 0;                 // SteadySeconds() at Capture()
+  bool writes_frozen = false;         // this capture does, on whichever ranks
+  std::vector<PackDuty> duties;       // at most one of each part; none: nothing to write
+  std::shared_ptr<FrozenSet> frozen;  // written before, to be audited; null: none
   StagePlan stage;
   char* memory = nullptr;  // of stage.bytes bytes; belongs to the slot
   size_t slot = 0;
@@ -57,10 +46,20 @@ struct CaptureJob {
     bool dropped = false;   // by the loop: a pack that is still to come is of no use
     bool verified = false;  // verify_fence has looked
     uint64_t audit = 0;
-    PackRef pack;
+    std::optional<PackRef> pack, frozen;  // what was written
     Timings timings;
     double ended_s = 0;
   } mail;
+};
+
+// Memory for the staged bytes of one capture at a time.
+struct CaptureSlot {
+  AlignedMemory memory;
+  uint64_t bytes = 0;
+  std::shared_ptr<CaptureJob> job;  // who uses it until it has ended
+
+  // Exactly so many, so that what a capture with frozen spans takes is not kept for those without.
+  Status Fit(uint64_t wanted);
 };
 
 // The lock and the bell for all mailboxes of a Capturer.
@@ -71,29 +70,29 @@ struct CaptureRoom {
 
 double SteadySeconds();
 
-// W: enough bytes for each writer; every rank where ranks have bytes of their own, per rank or of
-// sharded spans.
-uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int ranks);
+// What `rank` writes of capture `number`. Writers are spread over the ranks, and who comes first
+// rotates, so that load evens out.
+std::vector<PackDuty> DutiesOf(const CaptureContext& context, uint64_t number, bool writes_frozen);
 
-// Which writer `rank` is for capture `number`; writers are spread over the ranks, and who comes
-// first rotates, so that load evens out.
-std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t number);
-
-// Copies the eager, or the other, ranges of the job and hashes that part of the sample. A failure
+// Copies the eager, or the other, ranges of the job and hashes that part of the samples. A failure
 // goes to the mailbox: ranks fail together, at the step's end.
-void CopyPart(const CaptureContext& context, CaptureRoom& room, CaptureJob& job, bool eager);
+void CopyPart(CaptureRoom& room, CaptureJob& job, bool eager);
 
 // The staged bytes against the source, for settings.verify_fence; kInternal names the span.
-Status CompareWithSource(const CaptureContext& context, const CaptureJob& job);
+Status CompareWithSource(const CaptureJob& job);
 
-// Writes the job's pack and makes it durable under its content's name.
-void WriteJob(const CaptureContext& context, CaptureRoom& room, CaptureJob& job);
+// Writes the job's packs and makes them durable under their contents' names.
+void WriteJob(CaptureRoom& room, CaptureJob& job);
 
 // The job is over, and with which failure (the first one counts). False: it was dropped before.
 bool EndJob(CaptureRoom& room, CaptureJob& job, const Status& status);
 
-// For a pack of a dropped capture: nothing names it and nothing will (its content says run,
-// incarnation and capture), so its room goes back to a disk that may be full.
-void RemovePack(const CaptureContext& context, const PackRef& pack);
+// What the record says of layout, ranks and packs, when all ranks have reported theirs. kInternal:
+// together these are no state.
+Status DescribeBytes(const CaptureJob& job, const std::vector<PartReport>& reports, Record* record);
+
+// For the packs of a dropped capture, once it has ended: nothing names them and nothing will (their
+// content says run, incarnation and capture), so their room goes back to a disk that may be full.
+void RemovePacks(const CaptureJob& job);
 
 }  // namespace stemma::lineage

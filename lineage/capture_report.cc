@@ -1,20 +1,42 @@
 #include "lineage/capture_report.h"
 
+#include <algorithm>
+
 #include "core/bytes.h"
 #include "lineage/shards.h"
 
 namespace stemma::lineage {
+namespace {
+
+void PutPack(Encoder& out, const std::optional<PackRef>& pack) {
+  out.U8(pack ? 1 : 0);
+  if (!pack) return;
+  out.U32(pack->writer);
+  out.U32(pack->writers);
+  out.String(pack->pack);
+  out.U64(pack->bytes);
+}
+
+std::optional<PackRef> GetPack(Decoder& in) {
+  if (in.U8() == 0) return std::nullopt;
+  PackRef pack;
+  pack.writer = in.U32();
+  pack.writers = in.U32();
+  pack.pack = in.String();
+  pack.bytes = in.U64();
+  return pack;
+}
+
+}  // namespace
 
 std::string EncodePart(const PartReport& report) {
   Encoder out;
   out.U64(report.capture);
   out.U8(static_cast<uint8_t>(report.state));
   out.U64(report.audit);
-  out.U8(report.has_pack ? 1 : 0);
-  out.U32(report.pack.writer);
-  out.U32(report.pack.writers);
-  out.String(report.pack.pack);
-  out.U64(report.pack.bytes);
+  PutPack(out, report.pack);
+  PutPack(out, report.frozen);
+  out.String(report.layout);
   out.String(report.held);
   out.U8(static_cast<uint8_t>(report.status.code()));
   out.String(report.status.message());
@@ -27,11 +49,9 @@ Result<PartReport> DecodePart(std::string_view bytes) {
   report.capture = in.U64();
   report.state = static_cast<PartState>(in.U8());
   report.audit = in.U64();
-  report.has_pack = in.U8() != 0;
-  report.pack.writer = in.U32();
-  report.pack.writers = in.U32();
-  report.pack.pack = in.String();
-  report.pack.bytes = in.U64();
+  report.pack = GetPack(in);
+  report.frozen = GetPack(in);
+  report.layout = in.String();
   report.held = in.String();
   const Code code = static_cast<Code>(in.U8());
   report.status = Status(code, in.String());
@@ -56,14 +76,23 @@ Status DecodeVerdict(std::string_view bytes, std::string* payload) {
   return {code, message};
 }
 
-Status CheckPacks(const std::vector<PackRef>& packs, uint32_t writers) {
+Result<std::vector<PackRef>> GatherPacks(const std::vector<PartReport>& reports,
+                                         std::optional<PackRef> PartReport::*part,
+                                         uint32_t writers) {
+  std::vector<PackRef> packs;
+  for (const PartReport& report : reports) {
+    if (report.*part) packs.push_back(*(report.*part));
+  }
+  std::sort(packs.begin(), packs.end(),
+            [](const PackRef& a, const PackRef& b) { return a.writer < b.writer; });
   bool whole = packs.size() == writers;
   for (size_t i = 0; whole && i < packs.size(); ++i) {
     whole = packs[i].writer == i && packs[i].writers == writers;
   }
-  if (whole) return {};
-  return {Code::kInternal, "the ranks' packs are not one of each of " + std::to_string(writers) +
-                               " writers: do ranks have different [lineage] settings?"};
+  if (whole) return packs;
+  return Status(Code::kInternal, "the ranks' packs are not one of each of " +
+                                     std::to_string(writers) +
+                                     " writers: do ranks have different [lineage] settings?");
 }
 
 Status CheckShards(const Layout& layout, const std::vector<PartReport>& reports) {
@@ -75,7 +104,8 @@ Status CheckShards(const Layout& layout, const std::vector<PartReport>& reports)
 PartState Together(const std::vector<PartReport>& reports) {
   PartState all = PartState::kWritten;
   for (const PartReport& report : reports) {
-    if (report.state == PartState::kFailed || report.capture != reports.front().capture) {
+    if (report.state == PartState::kFailed || report.capture != reports.front().capture ||
+        report.layout != reports.front().layout) {
       return PartState::kFailed;
     }
     if (report.state == PartState::kWorking) all = PartState::kWorking;
@@ -90,6 +120,10 @@ Status FirstFailure(const std::vector<PartReport>& reports) {
       return {Code::kInternal, "rank " + std::to_string(rank) + " is at capture " +
                                    std::to_string(report.capture) + ", rank 0 at " +
                                    std::to_string(reports.front().capture)};
+    }
+    if (report.layout != reports.front().layout) {
+      return {Code::kInternal, "rank " + std::to_string(rank) +
+                                   " captures other spans than rank 0, or freezes others"};
     }
     if (report.state != PartState::kFailed) continue;
     return {report.status.code(), "rank " + std::to_string(rank) + ": " + report.status.message()};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,8 @@ struct PartReport {
   uint64_t capture = 0;
   PartState state = PartState::kWorking;
   uint64_t audit = 0;
-  bool has_pack = false;
-  PackRef pack;
+  std::optional<PackRef> pack, frozen;  // what it wrote
+  ObjectId layout;                      // equal on all ranks: what one takes for frozen, all do
   std::string held;  // with the first capture: EncodeHeld of the rank's sharded spans
   Status status;     // kFailed: why
 };
@@ -32,9 +33,11 @@ Result<PartReport> DecodePart(std::string_view bytes);
 std::string EncodeVerdict(const Status& status, std::string_view payload);
 Status DecodeVerdict(std::string_view bytes, std::string* payload);
 
-// OK when there is one pack of each of `writers`, in order. Ranks that were told other settings cut
-// the state elsewhere, and such packs together are no state.
-Status CheckPacks(const std::vector<PackRef>& packs, uint32_t writers);
+// The packs that the ranks wrote of one part, by writer: one of each of `writers`. Ranks that were
+// told other settings cut the state elsewhere, and such packs together are no state.
+Result<std::vector<PackRef>> GatherPacks(const std::vector<PartReport>& reports,
+                                         std::optional<PackRef> PartReport::*part,
+                                         uint32_t writers);
 
 // OK when the ranks hold every element of the sharded spans once, as the first capture's reports
 // say: an incomplete state must not be found out by the restore.

@@ -7,7 +7,6 @@
 
 #include "lineage/capture_job.h"
 #include "lineage/capture_report.h"
-#include "lineage/names.h"
 #include "lineage/record_codec.h"
 #include "lineage/serial_worker.h"
 #include "lineage/shards.h"
@@ -20,47 +19,48 @@ constexpr double kWaitSecondsMax = 600;  // of a copy or a write; a slower disk 
 // Of Finish's own: ranks without a pack wait in the exchange, whose deadline is the shorter one.
 constexpr double kFinishRoundSeconds = 1;
 
+using ContextPtr = std::shared_ptr<const CaptureContext>;
 using JobPtr = std::shared_ptr<CaptureJob>;  // shared: see capture_job.h
-
-struct Slot {
-  AlignedMemory memory;
-  JobPtr job;  // who uses it until it has ended
-};
 
 class CapturerImpl final : public Capturer {
  public:
-  CapturerImpl(CaptureContext context, LineageSettings settings, RunWriter* writer)
-      : context_(std::move(context)), settings_(std::move(settings)), writer_(writer) {}
+  CapturerImpl(ContextPtr context, LineageSettings settings, RunWriter* writer)
+      : settings_(std::move(settings)), writer_(writer) {
+    Use(std::move(context));
+  }
 
   ~CapturerImpl() override {
     const std::lock_guard<std::mutex> lock(room_.mutex);
     for (const JobPtr& job : in_flight_) job->mail.dropped = true;  // nobody will name their packs
   }
 
+  // So that a lack of memory shows before the training begins.
   Status AllocateSlots() {
-    for (uint32_t writer = 0; writer < context_.writers; ++writer) {
-      slot_bytes_ = std::max(
-          slot_bytes_, PlanStage(context_.layout, context_.spans, writer, context_.writers).bytes);
-    }
     slots_.resize(static_cast<size_t>(settings_.depth));
-    for (Slot& slot : slots_) {
-      slot.memory = AllocateAligned(slot_bytes_);
-      if (slot.memory || slot_bytes_ == 0) continue;
-      return {Code::kIo, "no memory for a copy of this rank's part of the state, " +
-                             std::to_string(slot_bytes_) + " bytes: fewer ranks per host"};
-    }
+    for (CaptureSlot& slot : slots_) STEMMA_RETURN_IF_ERROR(slot.Fit(slot_bytes_));
     return {};
+  }
+
+  // Later states name that one's frozen packs again, where the layout is the same.
+  void GoOnFrom(const Record& record) {
+    if (record.frozen_packs == 0 || record.layout != context_->layout.id()) return;
+    frozen_ = std::make_shared<FrozenSet>(context_->store, record, context_->layout);
   }
 
   Status Capture(CaptureRequest request) override {
     if (!sticky_.ok()) return sticky_;
     STEMMA_RETURN_IF_ERROR(WaitCopied());  // of the capture before: a Source has one reader
     const double begun = SteadySeconds();
-    const JobPtr job = NewJob(std::move(request));
+    if (!request.spans.empty()) {
+      STEMMA_ASSIGN_OR_RETURN(ContextPtr now,
+                              WithSpans(settings_, *context_, std::move(request.spans)));
+      if (now->layout.id() != context_->layout.id()) Use(std::move(now));
+    }
+    const JobPtr job = NewJob(std::move(request.record));
     in_flight_.push_back(job);
     Status ready = TakeSlot(job);
     if (ready.ok()) {
-      CopyPart(context_, room_, *job, true);
+      CopyPart(room_, *job, true);
       copier_.Post([this, job] { CopyThenWrite(job); });
     } else {
       EndJob(room_, *job, ready);
@@ -127,20 +127,41 @@ class CapturerImpl final : public Capturer {
   const Status& last_failure() const override { return last_failure_; }
 
  private:
-  JobPtr NewJob(CaptureRequest request) {
-    const JobPtr job = std::make_shared<CaptureJob>();
-    job->number = ++stats_.captures;
-    job->record = std::move(request.record);
-    job->begun_s = SteadySeconds();
-    job->writer = WriterOf(context_.rank, context_.ranks, context_.writers, job->number);
-    if (job->writer) {
-      job->stage = PlanStage(context_.layout, context_.spans, *job->writer, context_.writers);
+  void Use(ContextPtr context) {
+    context_ = std::move(context);
+    slot_bytes_ = 0;
+    for (int number = 0; number < context_->ranks; ++number) {  // the duties go round the ranks
+      const auto duties = DutiesOf(*context_, static_cast<uint64_t>(number), false);
+      slot_bytes_ =
+          std::max(slot_bytes_, PlanStage(context_->layout, context_->spans, duties).bytes);
     }
-    if (context_.ranks > 1) {  // the first capture proves the equal start on which all else rests
-      job->sample.emplace(context_.spans, job->number, job->number == 1 ? 1 : kAuditEvery,
+  }
+
+  JobPtr NewJob(Record record) {
+    const JobPtr job = std::make_shared<CaptureJob>();
+    job->context = context_;
+    job->number = ++stats_.captures;
+    job->record = std::move(record);
+    job->begun_s = SteadySeconds();
+    if (HasFrozen(frozen_.get())) job->frozen = frozen_;
+    job->writes_frozen = context_->frozen_writers > 0 && !job->frozen && !FrozenIsComing();
+    job->duties = DutiesOf(*context_, job->number, job->writes_frozen);
+    job->stage = PlanStage(context_->layout, context_->spans, job->duties);
+    if (context_->ranks > 1) {  // the first capture proves the equal start on which all else rests
+      job->sample.emplace(context_->spans, job->number, job->number == 1 ? 1 : kAuditEvery,
                           job->record.step);
     }
     return job;
+  }
+
+  bool HasFrozen(const FrozenSet* frozen) const {
+    return frozen != nullptr && frozen->layout() == context_->layout.id();
+  }
+  // A capture in flight writes what this one will name; the newest that writes any counts.
+  bool FrozenIsComing() const {
+    const auto writes = [](const JobPtr& job) { return job->writes_frozen; };
+    const auto newest = std::find_if(in_flight_.rbegin(), in_flight_.rend(), writes);
+    return newest != in_flight_.rend() && (*newest)->context->layout.id() == context_->layout.id();
   }
 
   // REQUIRES: `lock` holds room_.mutex.
@@ -158,32 +179,34 @@ class CapturerImpl final : public Capturer {
   Status TakeSlot(const JobPtr& job) {
     if (job->stage.bytes == 0) return {};
     job->slot = static_cast<size_t>(job->number % slots_.size());
-    Slot& slot = slots_[job->slot];
+    CaptureSlot& slot = slots_[job->slot];
     std::unique_lock<std::mutex> lock(room_.mutex);
     if (slot.job) STEMMA_RETURN_IF_ERROR(WaitFor(lock, slot.job, &CaptureJob::Mailbox::ended));
+    STEMMA_RETURN_IF_ERROR(
+        slot.Fit(job->writes_frozen ? std::max(job->stage.bytes, slot_bytes_) : slot_bytes_));
     slot.job = job;
     job->memory = slot.memory.get();
     return {};
   }
 
   void CopyThenWrite(const JobPtr& job) {
-    CopyPart(context_, room_, *job, false);
+    CopyPart(room_, *job, false);
     bool good = false;
     {
       const std::lock_guard<std::mutex> lock(room_.mutex);
       good = job->mail.status.ok();
     }
-    if (!good || !job->writer) {
+    if (!good || job->duties.empty()) {
       EndJob(room_, *job, {});
       return;
     }
-    disk_.Post([this, job] { WriteJob(context_, room_, *job); });
+    disk_.Post([this, job] { WriteJob(room_, *job); });
   }
 
   void Verify(const std::vector<JobPtr>& jobs) {
     for (const JobPtr& job : jobs) {
       if (!job->memory) continue;
-      const Status same = CompareWithSource(context_, *job);
+      const Status same = CompareWithSource(*job);
       const std::lock_guard<std::mutex> lock(room_.mutex);
       if (job->mail.status.ok()) job->mail.status = same;
     }
@@ -199,21 +222,22 @@ class CapturerImpl final : public Capturer {
     const std::lock_guard<std::mutex> lock(room_.mutex);
     PartReport report;
     report.capture = job.number;
-    if (ProvesShards(job)) report.held = EncodeHeld(context_.spans);
+    report.layout = job.context->layout.id();
+    if (ProvesShards(job)) report.held = EncodeHeld(job.context->spans);
     report.audit = job.mail.audit;
     report.status = job.mail.status;
     if (!job.mail.status.ok()) {
       report.state = PartState::kFailed;
     } else if (job.mail.ended) {
       report.state = PartState::kWritten;
-      report.has_pack = job.writer.has_value();
       report.pack = job.mail.pack;
+      report.frozen = job.mail.frozen;
     }
     return report;
   }
 
   // Who holds what does not change, so once is enough.
-  bool ProvesShards(const CaptureJob& job) const { return context_.sharded && job.number == 1; }
+  bool ProvesShards(const CaptureJob& job) const { return job.context->sharded && job.number == 1; }
 
   // A restart sweeps this job's files away; the reason is of more use than the missing file.
   void PreferFence(PartReport* mine) {
@@ -244,7 +268,8 @@ class CapturerImpl final : public Capturer {
     }
     in_flight_.pop_front();
     Status bad = together == PartState::kFailed ? FirstFailure(reports) : Status();
-    if (bad.ok() && ProvesShards(*job)) bad = CheckShards(context_.layout, reports);
+    if (bad.ok() && ProvesShards(*job)) bad = CheckShards(job->context->layout, reports);
+    if (bad.ok()) bad = TakeFrozen(job.get());
     if (!bad.ok()) {
       Drop(job);
       return Failed(*job, bad);
@@ -252,11 +277,19 @@ class CapturerImpl final : public Capturer {
     return Commit(job, reports, cohort);
   }
 
+  // Captures become durable in their order, so what one before this was to write is there by now.
+  Status TakeFrozen(CaptureJob* job) const {
+    if (job->context->frozen_writers == 0 || job->writes_frozen || job->frozen) return {};
+    job->frozen = frozen_;
+    if (frozen_ && frozen_->layout() == job->context->layout.id()) return {};
+    return Status(last_failure_).Within("the frozen spans that it was to name were not written");
+  }
+
   Result<std::optional<Durable>> Commit(const JobPtr& job, const std::vector<PartReport>& reports,
                                         Cohort& cohort) {
     std::string payload, verdict;
     const std::string differing = Differing(reports);
-    if (context_.rank == 0) {
+    if (context_->rank == 0) {
       const Status appended = AppendRecord(*job, reports, differing, &payload);
       verdict = EncodeVerdict(appended, payload);
     }
@@ -268,7 +301,12 @@ class CapturerImpl final : public Capturer {
     durable.id = durable.record.id;
     durable.age_s = SteadySeconds() - job->begun_s;
     ++stats_.durable;
-    stats_.bytes_written += job->mail.pack.bytes;  // ended: no worker touches it any more
+    for (const auto& pack : {job->mail.pack, job->mail.frozen}) {  // ended: nobody touches them
+      if (pack) stats_.bytes_written += pack->bytes;
+    }
+    if (job->writes_frozen) {
+      frozen_ = std::make_shared<FrozenSet>(context_->store, durable.record, job->context->layout);
+    }
     missed_ = 0;
     if (differing.empty()) return std::optional<Durable>(std::move(durable));
     sticky_ = {Code::kCorruption,
@@ -291,22 +329,14 @@ class CapturerImpl final : public Capturer {
     record.run_name = writer_->name();
     record.incarnation = writer_->incarnation();
     record.capture = job.number;
-    record.layout = context_.layout.id();
-    record.world = static_cast<uint32_t>(context_.ranks);
-    record.logical_bytes = context_.layout.LogicalBytes(record.world);
-    record.packs.clear();
-    for (const PartReport& report : reports) {
-      if (report.has_pack) record.packs.push_back(report.pack);
-    }
-    std::sort(record.packs.begin(), record.packs.end(),
-              [](const PackRef& a, const PackRef& b) { return a.writer < b.writer; });
-    STEMMA_RETURN_IF_ERROR(CheckPacks(record.packs, context_.writers));
-    if (context_.ranks > 1) record.audit = differing.empty() ? "ok" : "suspect: " + differing;
+    STEMMA_RETURN_IF_ERROR(DescribeBytes(job, reports, &record));
+    if (context_->ranks > 1) record.audit = differing.empty() ? "ok" : "suspect: " + differing;
     record.timings = job.mail.timings;  // ended: no worker touches it any more
     if (job.mail.ended_s > 0) record.timings.commit_lag_s = SteadySeconds() - job.mail.ended_s;
     record.wall_ms = internal::WallMs();
     STEMMA_ASSIGN_OR_RETURN(*payload, EncodeRecord(&record));
-    return writer_->Append(record).status();
+    if (!job.frozen) return writer_->Append(record).status();
+    return writer_->AppendNaming(record, job.frozen->state(), job.frozen->packs()).status();
   }
 
   // Before any record: the packs have no name anywhere.
@@ -315,9 +345,9 @@ class CapturerImpl final : public Capturer {
     {
       const std::lock_guard<std::mutex> lock(room_.mutex);
       job->mail.dropped = true;
-      remove = job->mail.ended && !job->mail.pack.pack.empty();
+      remove = job->mail.ended;
     }
-    if (remove) RemovePack(context_, job->mail.pack);
+    if (remove) RemovePacks(*job);
   }
 
   // All ranks come here alike. Only a disk's failure may be outlived; anything else would come
@@ -334,14 +364,15 @@ class CapturerImpl final : public Capturer {
     return sticky_;
   }
 
-  const CaptureContext context_;
   const LineageSettings settings_;
   RunWriter* const writer_;
-  uint64_t slot_bytes_ = 0;
 
   // The loop's thread only.
+  ContextPtr context_;  // of the newest capture
+  uint64_t slot_bytes_ = 0;
+  std::shared_ptr<FrozenSet> frozen_;  // the newest that is durable; perhaps of another layout
   std::deque<JobPtr> in_flight_;
-  std::vector<Slot> slots_;
+  std::vector<CaptureSlot> slots_;
   CaptureStats stats_;
   int64_t missed_ = 0;
   Status sticky_, last_failure_;
@@ -351,48 +382,17 @@ class CapturerImpl final : public Capturer {
   SerialWorker copier_;  // last: it posts to disk_, so it ends first
 };
 
-Status CheckCreate(const LineageSettings& settings, const std::vector<Span>& spans, int rank,
-                   int ranks, const RunWriter* writer) {
-  if (rank < 0 || rank >= ranks) return {Code::kInternal, "rank is not below ranks"};
-  if ((rank == 0) != (writer != nullptr)) {
-    return {Code::kInternal, "rank 0, and nobody else, has the run's writer"};
-  }
-  if (settings.depth < 1 || settings.depth > 64) {
-    return {Code::kInvalidArgument,
-            "lineage.depth is " + std::to_string(settings.depth) + "; it must be 1 to 64"};
-  }
-  if (settings.on_failure != "stop" && settings.on_failure != "continue") {
-    return {Code::kInvalidArgument,
-            "lineage.on_failure is '" + settings.on_failure + "'; it must be stop or continue"};
-  }
-  if (settings.direct_io != "auto" && settings.direct_io != "on" && settings.direct_io != "off") {
-    return {Code::kInvalidArgument,
-            "lineage.direct_io is '" + settings.direct_io + "'; it must be auto, on or off"};
-  }
-  return CheckHeld(spans);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Capturer>> Capturer::Create(const LineageSettings& settings, Store& store,
                                                    RunWriter* writer, const std::string& tmp_dir,
                                                    std::vector<Span> spans, Source& source,
-                                                   int rank, int ranks) {
+                                                   int rank, int ranks, const Record* from) {
   STEMMA_RETURN_IF_ERROR(CheckCreate(settings, spans, rank, ranks, writer));
-  STEMMA_ASSIGN_OR_RETURN(Layout layout, Layout::Of(spans));
-  const std::optional<TmpFolder> folder = ParseTmp(BaseOf(tmp_dir));
-  if (!folder) return Status(Code::kInternal, tmp_dir + " is no incarnation's tmp folder");
-  if (rank == 0) STEMMA_RETURN_IF_ERROR(store.PutLayout(layout.bytes()).status());
-  CaptureContext context{store, source, std::move(spans), std::move(layout), tmp_dir, folder->run};
-  context.incarnation = folder->incarnation;
-  context.rank = rank;
-  context.ranks = ranks;
-  context.per_rank = HasRole(context.spans, Role::kPerRank);
-  context.sharded = HasRole(context.spans, Role::kSharded);
-  context.writers = WritersFor(settings, context.layout, ranks);
-  context.direct = settings.direct_io != "off";
-  context.direct_required = settings.direct_io == "on";
+  STEMMA_ASSIGN_OR_RETURN(ContextPtr context, MakeContext(settings, store, source, tmp_dir,
+                                                          std::move(spans), rank, ranks));
   auto capturer = std::make_unique<CapturerImpl>(std::move(context), settings, writer);
+  if (from != nullptr) capturer->GoOnFrom(*from);
   STEMMA_RETURN_IF_ERROR(capturer->AllocateSlots());
   return std::unique_ptr<Capturer>(std::move(capturer));
 }

@@ -32,6 +32,9 @@ namespace stemma::lineage {
 
 struct CaptureRequest {
   Record record;  // everything but id, layout, packs, capture, timings; equal on all ranks
+  // Empty: as at the capture before. Otherwise the same spans, where what was replicated may be
+  // frozen from now on, or be trained again: the layout becomes another one.
+  std::vector<Span> spans = {};
 };
 
 // What this rank says in the step's control word.
@@ -59,12 +62,15 @@ class Capturer {
   // `writer` is the run's on rank 0, null elsewhere. `spans` are the same on all ranks; `source`
   // outlives the Capturer. `tmp_dir` is the writer's tmp_dir() on rank 0, broadcast to all: it also
   // tells run and incarnation. Not collective: Agree on the result. `held` of sharded spans is each
-  // rank's own; the first capture fails, on all ranks, when together it is not the whole. Frozen
-  // spans are written like Replicated ones, with every capture.
+  // rank's own; the first capture fails, on all ranks, when together it is not the whole.
+  //
+  // Frozen spans are written by the first capture only, into packs of their own, which later ones
+  // name again; so does the first one when `from` has such packs of the same layout: the state that
+  // the spans were restored from. kCorruption, from Advance, names a frozen span that was changed.
   static Result<std::unique_ptr<Capturer>> Create(const LineageSettings& settings, Store& store,
                                                   RunWriter* writer, const std::string& tmp_dir,
                                                   std::vector<Span> spans, Source& source, int rank,
-                                                  int ranks);
+                                                  int ranks, const Record* from = nullptr);
   virtual ~Capturer() = default;
 
   virtual Status Capture(CaptureRequest request) = 0;

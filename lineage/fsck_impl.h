@@ -29,7 +29,7 @@ struct FsckContext {
 // Frames, names and claims; fills `intended` and `over`.
 Status CheckLogs(FsckContext* context);
 // Layouts, packs and blobs of every state; tags; side branches.
-void CheckStates(FsckContext* context, bool read_data);
+void CheckStates(FsckContext* context, const FsckOptions& options);
 // Objects that no state names, stray files, temporary files.
 Status CheckOrphans(FsckContext* context);
 

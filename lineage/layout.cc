@@ -52,6 +52,30 @@ uint64_t NextOffset(const LayoutSection& section, const Span& span) {
   return span.role == Role::kPerRank ? 0 : AlignUp(section.bytes, kSpanAlign);
 }
 
+bool IsIn(const Span& span, SpanPart part) {
+  if (span.role == Role::kPerRank) return false;
+  return part == SpanPart::kAll || (span.role == Role::kFrozen) == (part == SpanPart::kFrozen);
+}
+
+// Where the spans of a part lie when they alone fill their sections. Of kAll: the layout's offsets.
+struct Places {
+  std::vector<uint64_t> spans, sections;  // begins; ends of the last spans
+};
+
+Places PlacesOf(const Layout& layout, SpanPart part) {
+  Places places;
+  places.spans.resize(layout.spans().size());
+  places.sections.resize(layout.sections().size());
+  for (size_t i = 0; i < layout.spans().size(); ++i) {
+    const LayoutSpan& placed = layout.spans()[i];
+    if (!IsIn(placed.span, part)) continue;
+    uint64_t& end = places.sections[placed.section];
+    places.spans[i] = AlignUp(end, kSpanAlign);
+    end = places.spans[i] + static_cast<uint64_t>(placed.span.bytes());
+  }
+  return places;
+}
+
 Status Corrupt(const std::string& what) { return Status(Code::kCorruption, "layout: " + what); }
 
 Result<Span> DecodeSpan(Decoder& in, const std::vector<LayoutSection>& sections, uint32_t* section,
@@ -225,18 +249,27 @@ ByteRange WriterRange(uint64_t bytes, uint32_t writer, uint32_t writers) {
   return {cut(writer), cut(uint64_t{writer} + 1)};
 }
 
-std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t writers) {
+uint64_t FlatBytes(const Layout& layout, SpanPart part) {
+  uint64_t total = 0;
+  for (const uint64_t bytes : PlacesOf(layout, part).sections) total += bytes;
+  return total;
+}
+
+std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t writers,
+                               SpanPart part) {
   std::vector<std::vector<SpanRange>> by_section(layout.sections().size());
+  const Places places = PlacesOf(layout, part);
   for (uint32_t i = 0; i < layout.spans().size(); ++i) {
     const LayoutSpan& placed = layout.spans()[i];
-    if (placed.span.role == Role::kPerRank || placed.span.role == Role::kSharded) continue;
-    const ByteRange mine = WriterRange(layout.sections()[placed.section].bytes, writer, writers);
-    const uint64_t end = placed.offset + static_cast<uint64_t>(placed.span.bytes());
-    const uint64_t from = std::max(mine.begin, placed.offset), to = std::min(mine.end, end);
-    if (from < to) by_section[placed.section].push_back({i, from - placed.offset, to - from});
+    if (!IsIn(placed.span, part) || placed.span.role == Role::kSharded) continue;
+    const ByteRange mine = WriterRange(places.sections[placed.section], writer, writers);
+    const uint64_t begin = places.spans[i];
+    const uint64_t end = begin + static_cast<uint64_t>(placed.span.bytes());
+    const uint64_t from = std::max(mine.begin, begin), to = std::min(mine.end, end);
+    if (from < to) by_section[placed.section].push_back({i, from - begin, to - from});
   }
   std::vector<SpanRange> owned;
-  for (const auto& part : by_section) owned.insert(owned.end(), part.begin(), part.end());
+  for (const auto& ranges : by_section) owned.insert(owned.end(), ranges.begin(), ranges.end());
   return owned;
 }
 

@@ -82,6 +82,14 @@ struct ByteRange {
   uint64_t begin = 0, end = 0;
 };
 
+// Frozen spans go to packs of their own, so that later states can name those again. kAll: no such
+// packs, frozen spans lie with the others.
+enum class SpanPart : uint8_t { kAll, kChanging, kFrozen };  // not on disk
+
+// What the flat spans of a part take when they alone fill their sections; PerRank ones do not
+// count.
+uint64_t FlatBytes(const Layout& layout, SpanPart part);
+
 // The part of a section of `bytes` bytes that is `writer`'s. The parts of all writers are disjoint,
 // in order and cover the section. REQUIRES: writer < writers.
 ByteRange WriterRange(uint64_t bytes, uint32_t writer, uint32_t writers);
@@ -92,8 +100,10 @@ struct SpanRange {
   uint64_t bytes = 0;   // > 0
 };
 
-// What `writer` of `writers` stores of the flat spans: section by section, spans in order. PerRank
-// and Sharded spans are not in it.
-std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t writers);
+// What `writer` of `writers` stores of the flat spans of a part: section by section, spans in
+// order. PerRank and Sharded spans are not in it. A part is cut as if its sections held nothing
+// else, so that its writers share it evenly however much the other part takes.
+std::vector<SpanRange> OwnedBy(const Layout& layout, uint32_t writer, uint32_t writers,
+                               SpanPart part = SpanPart::kAll);
 
 }  // namespace stemma::lineage

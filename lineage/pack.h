@@ -60,9 +60,11 @@ struct PackPlan {
 };
 
 // A pure function. `sharded`: what this writer's rank holds of sharded spans, by span, then offset
-// (HeldBy). kInvalidArgument: writer or ranks make no sense, or the header passes its limit.
+// (HeldBy). `part`: writer and writers count within it; a pack of frozen spans holds nothing else.
+// kInvalidArgument: writer or ranks make no sense, or the header passes its limit.
 Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity,
-                          const std::vector<SpanRange>& sharded = {});
+                          const std::vector<SpanRange>& sharded = {},
+                          SpanPart part = SpanPart::kAll);
 
 // Where WritePack finds bytes: in a staged copy, which does not change until it returns.
 class PieceSource {

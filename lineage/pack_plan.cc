@@ -84,12 +84,14 @@ void WidestFirst(const Layout& layout, std::vector<SpanRange>* ranges) {
   });
 }
 
-// What writer owns of the flat spans; writer 0 has the empty ones as well.
+// What writer owns of the flat spans; writer 0 has the empty ones as well, but not in a pack of
+// frozen spans.
 std::vector<SpanRange> Flat(const Layout& layout, const PackIdentity& identity,
-                            const std::vector<SpanRange>& sharded) {
-  std::vector<SpanRange> ranges = OwnedBy(layout, identity.writer, identity.writers);
+                            const std::vector<SpanRange>& sharded, SpanPart part) {
+  std::vector<SpanRange> ranges = OwnedBy(layout, identity.writer, identity.writers, part);
   ranges.insert(ranges.end(), sharded.begin(), sharded.end());
-  for (uint32_t i = 0; identity.writer == 0 && i < layout.spans().size(); ++i) {
+  const bool empty_ones = identity.writer == 0 && part != SpanPart::kFrozen;
+  for (uint32_t i = 0; empty_ones && i < layout.spans().size(); ++i) {
     const Span& span = layout.spans()[i].span;
     if (span.bytes() == 0 && span.role != Role::kPerRank) ranges.push_back({i, 0, 0});
   }
@@ -142,8 +144,8 @@ std::string MetadataJson(const Layout& layout, const PackIdentity& identity) {
          pair(kKeyLayout, Hex(layout.id())) + "," + pair(kKeyRun, identity.run) + "," +
          pair(kKeyInc, std::to_string(identity.incarnation)) + "," +
          pair(kKeyCapture, std::to_string(identity.capture)) + "," +
-         pair(kKeyWriter, std::to_string(identity.writer) + "/" +
-                              std::to_string(identity.writers)) +
+         pair(kKeyWriter,
+              std::to_string(identity.writer) + "/" + std::to_string(identity.writers)) +
          "}";
 }
 
@@ -154,12 +156,15 @@ std::string Framed(const std::string& json) {
   return out.bytes() + json + std::string(padding, ' ');
 }
 
-Status CheckIdentity(const PackIdentity& identity) {
+Status CheckIdentity(const PackIdentity& identity, SpanPart part) {
   const auto refuse = [](const std::string& what) {
     return Status(Code::kInvalidArgument, "pack: " + what);
   };
   if (!IsUlid(identity.run)) return refuse("run is no ulid");
   if (identity.writer >= identity.writers) return refuse("writer is not below writers");
+  if (part == SpanPart::kFrozen && !identity.ranks.empty()) {
+    return refuse("frozen spans are not those of single ranks");
+  }
   for (size_t i = 1; i < identity.ranks.size(); ++i) {
     if (identity.ranks[i] <= identity.ranks[i - 1]) return refuse("ranks do not ascend");
   }
@@ -189,11 +194,11 @@ std::string EntryName(const Span& span, const PackPiece& piece) {
 }
 
 Result<PackPlan> PlanPack(const Layout& layout, const PackIdentity& identity,
-                          const std::vector<SpanRange>& sharded) {
-  STEMMA_RETURN_IF_ERROR(CheckIdentity(identity));
+                          const std::vector<SpanRange>& sharded, SpanPart part) {
+  STEMMA_RETURN_IF_ERROR(CheckIdentity(identity, part));
   PackPlan plan;
   Planner planner(layout, &plan);
-  PlanFlat(layout, Flat(layout, identity, sharded), &planner);
+  PlanFlat(layout, Flat(layout, identity, sharded, part), &planner);
   PlanPerRank(layout, identity, &planner);
   plan.chunked_bytes = planner.at();
   plan.chunks = (plan.chunked_bytes + kChunkBytes - 1) / kChunkBytes;

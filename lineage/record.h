@@ -60,6 +60,9 @@ struct Record {
   uint64_t capture = 0;  // counts captures of the incarnation
   ObjectId layout;
   std::vector<PackRef> packs;
+  // The last so many of `packs` hold the frozen spans and nothing else: states of the same layout
+  // that are made from this one name them again. 0: frozen spans lie with the others.
+  uint32_t frozen_packs = 0;
   uint64_t logical_bytes = 0;  // of the state's spans
   int64_t step = 0;
   uint64_t samples = 0;

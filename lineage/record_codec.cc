@@ -34,6 +34,7 @@ enum RecordTag : uint16_t {
   kTimings = 20,
   kAudit = 21,
   kWallMs = 22,
+  kFrozenPacks = 23,
   kRanksHeld = 0x8000,  // from here on: who does not know it refuses the record
 };
 
@@ -61,6 +62,7 @@ std::string Fault(const AnyRecord& record) {
       return "a pack has no id, no bytes or an impossible writer";
     }
   }
+  if (record.frozen_packs >= record.packs.size()) return "all its packs are of frozen spans";
   if (!IsIdOrNone(record.settings) || !IsIdOrNone(record.environment)) {
     return "settings or environment is no id";
   }
@@ -188,6 +190,7 @@ std::string EncodeFields(const Record& record) {
   out.Bytes(kTimings, timings.bytes());
   out.Text(kAudit, record.audit);
   out.I64(kWallMs, record.wall_ms);
+  if (record.frozen_packs != 0) out.U32(kFrozenPacks, record.frozen_packs);
   if (record.ranks_held != 0 && record.ranks_held != record.world) {
     out.U32(kRanksHeld, record.ranks_held);
   }
@@ -294,6 +297,7 @@ Status GetFields(std::string_view bytes, RecordView* record) {
   GetTimings(in.Bytes(kTimings), record);
   record->audit = in.Bytes(kAudit);
   record->wall_ms = in.I64(kWallMs);
+  record->frozen_packs = in.U32(kFrozenPacks);
   record->ranks_held = in.U32(kRanksHeld);
   return in.Finish("record");
 }
@@ -322,6 +326,7 @@ Record Owned(const RecordView& view) {
   record.plan_digest = view.plan_digest;
   record.world = view.world;
   record.ranks_held = view.ranks_held;
+  record.frozen_packs = view.frozen_packs;
   record.reason = view.reason;
   for (const auto& [key, value] : view.metrics) {
     record.metrics.emplace_hint(record.metrics.end(), key, value);

@@ -56,7 +56,7 @@ struct RecordView {
   double epoch = 0;
   CursorRecord cursor;
   std::string_view settings, environment, plan_digest;
-  uint32_t world = 1, ranks_held = 0;
+  uint32_t world = 1, ranks_held = 0, frozen_packs = 0;
   Reason reason = Reason::kPeriodic;
   std::vector<std::pair<std::string_view, double>> metrics;
   std::vector<std::pair<std::string_view, ValueView>> attributes;

@@ -12,19 +12,25 @@ uint64_t RoundUp(uint64_t value, uint64_t to) { return (value + to - 1) / to * t
 
 }  // namespace
 
-StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32_t writer,
-                    uint32_t writers) {
+StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans,
+                    const std::vector<PackDuty>& duties) {
   StagePlan plan;
-  for (const SpanRange& range : OwnedBy(layout, writer, writers)) {
-    plan.ranges.push_back({range.span, range.offset, range.bytes, 0, spans[range.span].eager});
+  std::vector<SpanRange> ranges;
+  const auto add = [&](const std::vector<SpanRange>& more) {
+    ranges.insert(ranges.end(), more.begin(), more.end());
+  };
+  bool own = false;
+  for (const PackDuty& duty : duties) {
+    add(OwnedBy(layout, duty.writer, duty.writers, duty.part));
+    own |= duty.part != SpanPart::kFrozen;
   }
-  for (const SpanRange& range : HeldBy(spans)) {
-    plan.ranges.push_back({range.span, range.offset, range.bytes, 0, spans[range.span].eager});
-  }
-  for (uint32_t i = 0; i < spans.size(); ++i) {
+  if (own) add(HeldBy(spans));
+  for (uint32_t i = 0; own && i < spans.size(); ++i) {
     const uint64_t bytes = static_cast<uint64_t>(spans[i].bytes());
-    if (spans[i].role != Role::kPerRank || bytes == 0) continue;
-    plan.ranges.push_back({i, 0, bytes, 0, spans[i].eager});
+    if (spans[i].role == Role::kPerRank && bytes > 0) ranges.push_back({i, 0, bytes});
+  }
+  for (const SpanRange& range : ranges) {
+    plan.ranges.push_back({range.span, range.offset, range.bytes, 0, spans[range.span].eager});
   }
   std::sort(plan.ranges.begin(), plan.ranges.end(), [](const StageRange& a, const StageRange& b) {
     return a.span != b.span ? a.span < b.span : a.offset < b.offset;

@@ -1,7 +1,7 @@
 // The staged copy: the bytes of one capture that this rank will write, in one block of aligned
 // memory, safe from the training that goes on.
 //
-//   StagePlan plan = PlanStage(layout, spans, writer, writers);
+//   StagePlan plan = PlanStage(layout, spans, {{SpanPart::kAll, writer, writers}});
 //   for (const StageRange& r : plan.ranges) source.Read(r.span, r.offset, r.bytes, memory + r.at);
 //   StagedCopy copy(plan, memory);                 // what WritePack reads from
 //
@@ -31,10 +31,16 @@ struct StagePlan {
   uint64_t bytes = 0;              // of memory
 };
 
-// The flat part of `writer` of `writers`, the PerRank spans of the rank that plans, and what it
-// holds of Sharded ones.
-StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans, uint32_t writer,
-                    uint32_t writers);
+// One pack that a rank writes of a capture.
+struct PackDuty {
+  SpanPart part = SpanPart::kAll;
+  uint32_t writer = 0, writers = 1;
+};
+
+// The flat spans of each duty; unless all are of frozen spans, the PerRank spans of the rank that
+// plans, and what it holds of Sharded ones.
+StagePlan PlanStage(const Layout& layout, const std::vector<Span>& spans,
+                    const std::vector<PackDuty>& duties);
 
 class StagedCopy final : public PieceSource {
  public:

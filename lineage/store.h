@@ -75,6 +75,10 @@ class RunWriter {
   // higher incarnation exists, before and after (then the state is withdrawn: kIncompatible
   // "fenced").
   virtual Result<StateId> Append(Record record) = 0;
+  // The same for a record that names packs which this incarnation did not just write, as state `of`
+  // does: an intent keeps them from collectors until the record does. They may be in a trash.
+  virtual Result<StateId> AppendNaming(Record record, const StateId& of,
+                                       const std::vector<PackRef>& packs) = 0;
   // kIncompatible "fenced" once a higher incarnation exists.
   virtual Status CheckFence() = 0;
   virtual Status Close() = 0;  // appends `close`: the incarnation ended in order

@@ -62,7 +62,7 @@ class ReaderImpl final : public StateReader {
   // shards), the others are, one after the other.
   Result<std::vector<Found>> Find(uint32_t span, uint32_t rank) {
     for (size_t i = 0; i < packs_.size(); ++i) {
-      if (packs_[i] == nullptr && MayHold(record_.packs[i], span)) {
+      if (packs_[i] == nullptr && MayHold(i, span)) {
         STEMMA_RETURN_IF_ERROR(OpenAt(i));
       }
     }
@@ -77,11 +77,16 @@ class ReaderImpl final : public StateReader {
     return found;
   }
 
-  bool MayHold(const PackRef& pack, uint32_t span) const {
+  bool MayHold(size_t i, uint32_t span) const {
+    const PackRef& pack = record_.packs[i];
     const LayoutSpan& placed = layout_.spans()[span];
     const bool flat = placed.span.role != Role::kPerRank && placed.span.role != Role::kSharded;
     if (!flat || pack.writer >= pack.writers) return false;
     if (placed.span.bytes() == 0) return pack.writer == 0;
+    if (record_.frozen_packs > 0) {  // cut by another rule: all packs of its part may
+      const bool frozen_pack = i >= packs_.size() - record_.frozen_packs;
+      return frozen_pack == (placed.span.role == Role::kFrozen);
+    }
     const ByteRange owns =
         WriterRange(layout_.sections()[placed.section].bytes, pack.writer, pack.writers);
     const uint64_t end = placed.offset + static_cast<uint64_t>(placed.span.bytes());

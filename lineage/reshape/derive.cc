@@ -35,6 +35,7 @@ Record FirstRecord(const std::vector<const Record*>& parents, const NewRun& run)
   record.parents.clear();
   for (const Record* parent : parents) record.parents.push_back({parent->id, EdgeKind::kReshape});
   record.packs.clear();
+  record.frozen_packs = 0;  // its packs hold them with the others
   record.capture = 0;
   record.reason = Reason::kFork;
   record.timings = {};

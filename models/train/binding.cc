@@ -70,7 +70,10 @@ Status CheckBinding(const std::vector<ops::Parameter>& parameters,
 Binding::Binding(const std::vector<ops::Parameter>& parameters,
                  const std::vector<ops::Buffer>& buffers,
                  const std::vector<optim::NamedState>& slots) {
-  for (const auto& p : parameters) Add(Named(p.name, "params", false), p.tensor);
+  for (const auto& p : parameters) {
+    Add(Named(p.name, "params", false), p.tensor);
+    if (!p.tensor.requires_grad()) spans_.back().role = lineage::Role::kFrozen;
+  }
   for (const auto& s : slots) AddSlot(s);
   for (const auto& b : buffers) Add(Named(b.name, "buffers", true), b.tensor);
   lineage::Span small = Named("train", "small", true);
@@ -80,6 +83,16 @@ Binding::Binding(const std::vector<ops::Parameter>& parameters,
   small_.assign(kSmallBytes, '\0');
   memory_.push_back(small_.data());
   begins_.push_back(0);
+}
+
+std::vector<lineage::Span> Binding::Thawed() {
+  bool changed = false;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    if (spans_[i].role != lineage::Role::kFrozen || !tensors_[i].requires_grad()) continue;
+    spans_[i].role = lineage::Role::kReplicated;
+    changed = true;
+  }
+  return changed ? spans_ : std::vector<lineage::Span>();
 }
 
 void Binding::AddSlot(const optim::NamedState& slot) {

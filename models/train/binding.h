@@ -3,7 +3,9 @@
 // scalars. Anything that the training needs to go on bit for bit is here; there are no random
 // streams, because every draw is keyed by (seed, step, sample).
 //
-//   params     Replicated, copied in the background until the fence
+//   params     Replicated, copied in the background until the fence; Frozen where the tensor needs
+//   no
+//              gradient when the training starts: its bytes are written once
 //   optim/...  Replicated, likewise; Sharded when the optimizer is: each rank has its part of it.
 //              The names and shapes are the same, so states go from one to the other
 //   buffers    Replicated (averaged over ranks, or the same on all), copied at once: forward
@@ -50,6 +52,10 @@ class Binding final : public lineage::Source, public lineage::Sink {
           const std::vector<optim::NamedState>& slots);
 
   const std::vector<lineage::Span>& spans() const { return spans_; }
+  // The spans again when a frozen tensor needs a gradient by now, and is Replicated from here on;
+  // else none: for CaptureRequest. One that needs none any more stays Replicated until the next
+  // start: it may be half of a GAN, which is frozen only every other step.
+  std::vector<lineage::Span> Thawed();
   // How long a disk may take for a state before it counts as a hang: ten minutes, and what a slow
   // one needs, at 10 MB/s.
   double PatienceSeconds() const;

@@ -75,7 +75,7 @@ Status Loop::Capture(lineage::Reason reason) {
   }
   ignore_verdicts_to_ = step_ - 1;
   parts_.binding.SetSmall({step_, cursor_, parts_.optimizer.EncodeSmall()});
-  lineage::CaptureRequest request{parts_.record};
+  lineage::CaptureRequest request{parts_.record, parts_.binding.Thawed()};
   lineage::Record& record = request.record;
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
   const auto& from = parts_.session.from;

@@ -249,9 +249,10 @@ Status Training::FirstRecord() {
 Status Training::StartCapturer() {
   if (session_.store == nullptr) return {};
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), FirstRecord()));
-  auto capturer = lineage::Capturer::Create(
-      settings_.lineage, *session_.store, session_.writer.get(), session_.tmp_dir,
-      binding_->spans(), *binding_, world_.rank(), world_.ranks());
+  auto capturer =
+      lineage::Capturer::Create(settings_.lineage, *session_.store, session_.writer.get(),
+                                session_.tmp_dir, binding_->spans(), *binding_, world_.rank(),
+                                world_.ranks(), session_.from ? &*session_.from : nullptr);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), capturer.status()));
   capturer_ = *std::move(capturer);
   if (root()) {

@@ -20,7 +20,8 @@
 namespace stemma::tests {
 
 // A "model" whose every byte is a function of (span, step), of the rank too where spans are
-// PerRank: so what a state must hold is known without having kept it.
+// PerRank, and at all steps the same where they are Frozen: so what a state must hold is known
+// without having kept it. Steps below 0 are for bytes that nobody must see.
 class ToySpans final : public lineage::Source, public lineage::Sink {
  public:
   ToySpans(std::vector<lineage::Span> toy_spans, int rank)
@@ -59,9 +60,10 @@ class ToySpans final : public lineage::Source, public lineage::Sink {
   void Fill(int64_t step) {
     for (size_t i = 0; i < spans.size(); ++i) {
       const bool mine = spans[i].role == lineage::Role::kPerRank;
-      Random draw(
-          Key({i, static_cast<uint64_t>(step), mine ? 1u + static_cast<uint64_t>(rank_) : 0u}),
-          "toy");
+      const bool stays = spans[i].role == lineage::Role::kFrozen && step >= 0;
+      Random draw(Key({i, static_cast<uint64_t>(stays ? 0 : step),
+                       mine ? 1u + static_cast<uint64_t>(rank_) : 0u}),
+                  "toy");
       for (char& byte : bytes[i]) byte = static_cast<char>(draw.U32());
       if (spans[i].role == lineage::Role::kSharded) SpoilOthers(i);
     }
@@ -115,7 +117,9 @@ struct ToyRank {
   std::unique_ptr<lineage::Capturer> capturer;
 
   // Begins `name`, or goes on with it: rank 0 acts, all hear of it.
-  Status Begin(const std::string& name, bool resume, const lineage::LineageSettings& settings) {
+  // `from`: the state that it goes on from, where frozen spans are to be named again.
+  Status Begin(const std::string& name, bool resume, const lineage::LineageSettings& settings,
+               const lineage::Record* from = nullptr) {
     Status mine;
     if (cohort.rank() == 0) {
       auto made = resume ? store.NextIncarnation(name) : store.StartRun(name);
@@ -126,7 +130,7 @@ struct ToyRank {
     STEMMA_ASSIGN_OR_RETURN(const std::string tmp,
                             cohort.Broadcast(writer ? writer->tmp_dir() : "", 0));
     auto created = lineage::Capturer::Create(settings, store, writer.get(), tmp, state.spans, state,
-                                             cohort.rank(), cohort.size());
+                                             cohort.rank(), cohort.size(), from);
     STEMMA_RETURN_IF_ERROR(Agree(cohort, created.status()));
     capturer = *std::move(created);
     return {};

@@ -87,9 +87,12 @@ ordered_json ChildrenJson(const lineage::Graph& graph, const lineage::StateId& i
 
 ordered_json PacksJson(const lineage::Store& store, const lineage::Record& record) {
   ordered_json json = ordered_json::array();
-  for (const lineage::PackRef& pack : record.packs) {
+  const size_t frozen_from = record.packs.size() - record.frozen_packs;
+  for (size_t i = 0; i < record.packs.size(); ++i) {
+    const lineage::PackRef& pack = record.packs[i];
     json.push_back({{"writer", pack.writer},
                     {"writers", pack.writers},
+                    {"frozen", i >= frozen_from},
                     {"id", Hex(pack.pack)},
                     {"bytes", pack.bytes},
                     {"path", store.PackPath(pack.pack)}});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -44,22 +45,51 @@ constexpr char kNotes[] =
     "leave\n"
     "behind and what does no harm.\n"
     "\n"
+    "--part K/N reads one of N equal parts of the packs, chosen by their ids: N nights read them "
+    "all.\n"
+    "\n"
     "Examples\n"
     "  stemma fsck --read-data\n"
+    "  stemma fsck --read-data --part $(date +%u)/7               every byte once a week\n"
     "  stemma fsck --read-data --from /backup/store               what could be mended from there\n"
     "  stemma fsck --read-data --from /backup/store --repair\n";
 
 struct Wish {
-  std::string path, older_than = "1h";
+  std::string path, older_than = "1h", part;
+  uint32_t this_part = 1, parts = 1;
   std::vector<std::string> from;
   bool read_data = false, repair = false, close_intents = false, all = false, json = false;
 };
 
-void PrintReport(const FsckReport& report, bool read_data, bool all_remarks) {
+// "2/7".
+Status ReadPart(Wish* wish) {
+  if (wish->part.empty()) return {};
+  const char* const end = wish->part.data() + wish->part.size();
+  auto read = std::from_chars(wish->part.data(), end, wish->this_part);
+  const bool slash = read.ec == std::errc() && read.ptr != end && *read.ptr == '/';
+  if (slash) read = std::from_chars(read.ptr + 1, end, wish->parts);
+  if (!slash || read.ec != std::errc() || read.ptr != end || wish->this_part < 1 ||
+      wish->this_part > wish->parts) {
+    return {Code::kInvalidArgument, "--part=" + wish->part +
+                                        ": it is K/N, the K-th of N parts, 1 to N; for example "
+                                        "--part=2/7"};
+  }
+  if (wish->read_data) return {};
+  return {Code::kInvalidArgument, "--part says which packs are read: give --read-data as well"};
+}
+
+std::string WhatWasRead(const FsckReport& report, const Wish& wish) {
+  if (!wish.read_data) return "--read-data would read every byte";
+  if (wish.parts == 1) return "every byte read";
+  return "part " + wish.part + " read: " + std::to_string(report.packs_read) + " packs, " +
+         HumanBytes(report.bytes_read);
+}
+
+void PrintReport(const FsckReport& report, const Wish& wish) {
   constexpr size_t kRemarksShown = 10;
   for (const std::string& error : report.errors) Print("ERROR  " + error + "\n");
   const size_t shown =
-      all_remarks ? report.remarks.size() : std::min(report.remarks.size(), kRemarksShown);
+      wish.all ? report.remarks.size() : std::min(report.remarks.size(), kRemarksShown);
   for (size_t i = 0; i < shown; ++i) Print("remark " + report.remarks[i] + "\n");
   if (shown < report.remarks.size()) {
     Print("remark and " + std::to_string(report.remarks.size() - shown) +
@@ -67,7 +97,7 @@ void PrintReport(const FsckReport& report, bool read_data, bool all_remarks) {
   }
   Print(std::to_string(report.runs) + " runs, " + std::to_string(report.states) + " states, " +
         std::to_string(report.packs) + " packs, " + HumanBytes(report.bytes) + ", " +
-        (read_data ? "every byte read" : "--read-data would read every byte") + "\n");
+        WhatWasRead(report, wish) + "\n");
   if (report.orphans > 0) {
     Print(std::to_string(report.orphans) + " objects of " + HumanBytes(report.orphan_bytes) +
           " belong to no state: left by captures that were cut off; they do no harm\n");
@@ -85,6 +115,8 @@ void PrintJson(const FsckReport& report) {
                   {"states", report.states},
                   {"packs", report.packs},
                   {"bytes", report.bytes},
+                  {"packs_read", report.packs_read},
+                  {"bytes_read", report.bytes_read},
                   {"orphans", report.orphans},
                   {"orphan_bytes", report.orphan_bytes}}));
 }
@@ -134,11 +166,12 @@ Result<int> AfterRepair(lineage::Store& store, const RepairPlan& plan, const Rep
 }
 
 Result<int> Check(lineage::Store& store, const RepairOptions& options, const Wish& wish) {
-  STEMMA_ASSIGN_OR_RETURN(const FsckReport report, lineage::Fsck(store, {wish.read_data}));
+  STEMMA_ASSIGN_OR_RETURN(const FsckReport report,
+                          lineage::Fsck(store, {wish.read_data, wish.this_part, wish.parts}));
   if (wish.json) {
     PrintJson(report);
   } else {
-    PrintReport(report, wish.read_data, wish.all);
+    PrintReport(report, wish);
   }
   if (wish.read_data) {
     const auto changes = lineage::RecordQuarantine(store, report.damaged, report.read);
@@ -167,6 +200,7 @@ Result<int> RunFsck(const Arguments& arguments) {
   Flags flags("fsck",
               "Proves the store whole, or names state, tensor and byte range of the damage.");
   flags.Switch("read-data", &wish.read_data, "also reads every pack and checks every digest");
+  flags.Text("part", &wish.part, "K/N", "with --read-data: of the packs the K-th of N parts");
   flags.Switch("repair", &wish.repair, "mends, restores and sweeps what can be");
   flags.List("from", &wish.from, "STORE",
              "another store that may have what is damaged; repeatable");
@@ -179,6 +213,7 @@ Result<int> RunFsck(const Arguments& arguments) {
   flags.Notes(kNotes);
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
+  STEMMA_RETURN_IF_ERROR(ReadPart(&wish));
   RepairOptions options;
   STEMMA_ASSIGN_OR_RETURN(options.stale_s, SecondsIn("older-than", wish.older_than));
   options.close_intents = wish.close_intents;

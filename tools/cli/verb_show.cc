@@ -118,10 +118,13 @@ void AddBytes(const lineage::Store& store, const Graph& graph, const Record& rec
   rows->push_back({"bytes", HumanBytes(bytes.own) + " stored by it, " + HumanBytes(bytes.shared) +
                                 " shared with its parent, " + HumanBytes(bytes.logical) +
                                 " logical"});
-  for (const lineage::PackRef& pack : record.packs) {
+  const size_t frozen_from = record.packs.size() - record.frozen_packs;
+  for (size_t i = 0; i < record.packs.size(); ++i) {
+    const lineage::PackRef& pack = record.packs[i];
     rows->push_back({"pack", std::to_string(pack.writer + 1) + " of " +
                                  std::to_string(pack.writers) + "  " + HumanBytes(pack.bytes) +
-                                 "  " + store.PackPath(pack.pack)});
+                                 (i < frozen_from ? "  " : "  frozen  ") +
+                                 store.PackPath(pack.pack)});
   }
   const auto digest = [](const std::string& id) {
     return id.empty() ? std::string("none") : Hex(id).substr(0, 16);

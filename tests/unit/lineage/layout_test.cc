@@ -61,8 +61,8 @@ TEST_CASE("spans that make no sense are refused by name") {
   const auto fault = [](const Span& span) { return Layout::Of({span}).status(); };
   const auto good = MakeSpan("w", "params", DType::kF32, {2});
   CHECK_THAT(fault(good), IsOk());
-  for (const char* name : {"", "__stemma.lo/w", "__metadata__", "a b", "a[0:1]", "a\"", "a\\", "\n",
-                           "\xc3\xa4"}) {
+  for (const char* name :
+       {"", "__stemma.lo/w", "__metadata__", "a b", "a[0:1]", "a\"", "a\\", "\n", "\xc3\xa4"}) {
     Span bad = good;
     bad.name = name;
     CHECK_THAT(fault(bad), HasCode(Code::kInvalidArgument, "span '" + std::string(name) + "'"));
@@ -90,7 +90,7 @@ TEST_CASE("no layout that is cut short or flipped at any byte passes for the sam
       std::string bad = good;
       bad[at] = static_cast<char>(bad[at] ^ mask);
       const auto decoded = Layout::Decode(bad);
-      if (decoded.ok()) REQUIRE(decoded->id() != layout->id());   // another layout, by name
+      if (decoded.ok()) REQUIRE(decoded->id() != layout->id());  // another layout, by name
     }
   }
 }
@@ -119,6 +119,32 @@ TEST_CASE("writers own disjoint ranges that cover every byte once, cut between e
   }
 }
 
+TEST_CASE("frozen spans and all others are cut apart, each evenly and as if alone") {
+  std::vector<Span> spans, frozen, others;
+  for (int i = 0; i < 40; ++i) {
+    const Role role = i % 4 == 3 ? Role::kReplicated : Role::kFrozen;
+    spans.push_back(MakeSpan("s" + std::to_string(i), "params", DType::kF32, {20'001}, role));
+    (role == Role::kFrozen ? frozen : others).push_back(spans.back());
+  }
+  const Layout layout = *Layout::Of(spans);
+  for (const auto& [part, alone] : {std::pair(SpanPart::kFrozen, *Layout::Of(frozen)),
+                                    std::pair(SpanPart::kChanging, *Layout::Of(others))}) {
+    CHECK(FlatBytes(layout, part) == alone.sections()[0].bytes);
+    for (const uint32_t writers : {1u, 3u, 8u}) {
+      for (uint32_t writer = 0; writer < writers; ++writer) {
+        const std::vector<SpanRange> mine = OwnedBy(layout, writer, writers, part);
+        const std::vector<SpanRange> same = OwnedBy(alone, writer, writers);
+        REQUIRE(mine.size() == same.size());
+        for (size_t i = 0; i < mine.size(); ++i) {
+          CHECK(layout.spans()[mine[i].span].span.name == alone.spans()[same[i].span].span.name);
+          CHECK(mine[i].offset == same[i].offset);
+          CHECK(mine[i].bytes == same[i].bytes);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("writers are balanced to one percent even if one tensor is 90 % of the model") {
   std::vector<Span> spans = {MakeSpan("big", "params", DType::kF32, {9'000'000})};
   for (int i = 0; i < 100; ++i) {
@@ -143,7 +169,7 @@ TEST_CASE("the range of a writer does not overflow and ends exactly at the secti
   const uint64_t huge = kSectionBytesMax - 1;
   CHECK(WriterRange(huge, 65535, 65536).end == huge);
   CHECK(WriterRange(huge, 0, 65536).begin == 0);
-  CHECK(WriterRange(100, 0, 2).end == 0);   // less than 4 KiB is never cut
+  CHECK(WriterRange(100, 0, 2).end == 0);  // less than 4 KiB is never cut
   CHECK(WriterRange(100, 1, 2).end == 100);
   CHECK(WriterRange(8192, 0, 2).end == 4096);
 }

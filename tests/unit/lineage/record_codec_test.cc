@@ -100,6 +100,7 @@ TEST_CASE("what must not be written is refused by the encoder") {
   CHECK_THAT(fault([](Record& r) { r.layout = "short"; }), refused);
   CHECK_THAT(fault([](Record& r) { r.packs.clear(); }), refused);
   CHECK_THAT(fault([](Record& r) { r.packs[0].writer = 2; }), refused);
+  CHECK_THAT(fault([](Record& r) { r.frozen_packs = 2; }), refused);  // of two
   CHECK_THAT(fault([](Record& r) { r.parents[0].parent = ""; }), refused);
   CHECK_THAT(fault([](Record& r) { r.reason = static_cast<Reason>(77); }), refused);
   CHECK_THAT(fault([](Record& r) { r.world = 0; }), refused);
@@ -134,7 +135,7 @@ TEST_CASE("fields that are damaged but carry a right id neither crash nor pass u
       bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
       auto back = DecodeRecord(WithId(bad));
       if (back.ok()) {
-        REQUIRE_THAT(EncodeRecord(&*back).status(), IsOk());   // what is accepted can be written
+        REQUIRE_THAT(EncodeRecord(&*back).status(), IsOk());  // what is accepted can be written
       }
     }
   }
@@ -197,8 +198,9 @@ TEST_CASE("the other entries come back, and none crashes at any cut or flip") {
   CHECK(DecodeTagTarget(*EncodeTagTarget(tag))->target == id);
   CHECK(DecodeTagTarget(*EncodeTagTarget({{}, "me", "gone", 1}))->target.empty());  // taken away
 
-  const std::string all[] = {*EncodeOpen(open), *EncodeIntent(intent), *EncodeWithdrawn(withdrawn),
-                             *EncodeClose(close), *EncodeNote(note), *EncodeTagTarget(tag)};
+  const std::string all[] = {*EncodeOpen(open),           *EncodeIntent(intent),
+                             *EncodeWithdrawn(withdrawn), *EncodeClose(close),
+                             *EncodeNote(note),           *EncodeTagTarget(tag)};
   const auto decode = [](const std::string& bytes) {
     (void)DecodeOpen(bytes);
     (void)DecodeIntent(bytes);
@@ -215,6 +217,17 @@ TEST_CASE("the other entries come back, and none crashes at any cut or flip") {
       CHECK_FALSE(decode(bad));
     }
   }
+}
+
+TEST_CASE("how many packs are of frozen spans is a field that old programs may skip") {
+  Record record = tests::SampleRecord();
+  const std::string plain = *EncodeRecord(&record);
+  record.frozen_packs = 1;
+  const std::string frozen = *EncodeRecord(&record);
+  CHECK(frozen.size() == plain.size() + 6 + 4);
+  CHECK(frozen.substr(frozen.size() - 10) == std::string("\x17\0\4\0\0\0\1\0\0\0", 10));
+  CHECK(DecodeRecord(frozen)->frozen_packs == 1);
+  CHECK(DecodeRecord(plain)->frozen_packs == 0);
 }
 
 TEST_CASE("entries that name nothing are refused") {

@@ -83,6 +83,25 @@ TEST_CASE("every tensor of the state is a span, and restoring one changes that o
   CHECK(DecodeSmall(record)->cursor.sample == 64);
 }
 
+TEST_CASE("a tensor without a gradient is frozen until it needs one", "[binding]") {
+  at::Tensor base = at::zeros({3}, at::kFloat);
+  const at::Tensor head = at::zeros({2}, at::kFloat).requires_grad_(true);
+  Binding binding({{"base.w", ops::ParameterRole::kWeight, base},
+                   {"head.w", ops::ParameterRole::kWeight, head}},
+                  {{"bn.mean", at::ones({3}, at::kFloat)}}, {Slot("optim/m", at::zeros({2}))});
+  const auto roles = [](const std::vector<lineage::Span>& spans) {
+    std::vector<bool> frozen;
+    for (const auto& span : spans) frozen.push_back(span.role == lineage::Role::kFrozen);
+    return frozen;
+  };
+  CHECK(roles(binding.spans()) == std::vector<bool>{true, false, false, false, false});
+  CHECK(binding.Thawed().empty());
+  base.requires_grad_(true);
+  head.detach_().requires_grad_(false);  // a GAN's other half, for a while
+  CHECK(roles(binding.Thawed()) == std::vector<bool>(5, false));
+  CHECK(binding.Thawed().empty());
+}
+
 TEST_CASE("a part of a sharded moment is read and written where it lies in the whole",
           "[binding]") {
   const at::Tensor weight = at::zeros({4, 3}, at::kFloat);
