@@ -36,7 +36,8 @@ def embedded(root):
     folder = root / "tools/scale"
     lines = ["// Written by tools/gen/scale_data.py from systems/ and nccl/. Do not edit.",
              "// clang-format off",
-             '#include "tools/scale/embedded.h"', "", "namespace stemma::scale {", "namespace {", ""]
+             '#include "tools/scale/embedded.h"', "",
+             "namespace stemma::scale {", "namespace {", ""]
     functions = []
     for function, kind in (("EmbeddedSystems", "systems"), ("EmbeddedNccl", "nccl")):
         files = sorted((folder / kind).glob("*.toml"))

@@ -45,6 +45,10 @@ Status AppendTime(const TimePoint& point, const Sampling& sampling, Validation* 
   many.ranks = point.ranks;
   STEMMA_ASSIGN_OR_RETURN(const Breakdown base, ExpectedStep(system, workload, one, Tail::kNormal));
   STEMMA_ASSIGN_OR_RETURN(const Prediction p, Simulate(system, workload, many, sampling));
+  if (point.set != kSummit && point.system == "hal") {
+    v->rows.push_back({point.set, "time to train", "s", 1, point.one_s, point.one_s, point.one_s,
+                       point.one_s, true, kNone, "what the other is predicted from"});
+  }
   const Quantiles time = TimeOnMany(point.one_s, base.Sum(), p, system.start_s.value);
   v->rows.push_back({point.set, "time to train", "s", point.ranks, point.published_s, time.p50,
                      time.p10, time.p90, false,

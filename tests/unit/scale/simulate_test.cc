@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/scale/calibration.h"
+#include "tools/scale/efficiency.h"
 #include "tools/scale/published.h"
 #include "tools/scale/report.h"
 #include "tools/scale/validate.h"
@@ -187,7 +188,7 @@ TEST_CASE("what cannot be predicted is refused or flagged", "[simulate]") {
 
 TEST_CASE("a measured step replaces the machine's", "[calibration]") {
   const std::string line =
-      R"({"model":"aigw","ranks":1,"batch":%B,"shape":"toy","engine":{"step_ms":%M,"step_p95_ms":%P}})";
+      R"({"model":"aigw","ranks":1,"batch":%B,"engine":{"step_ms":%M,"step_p95_ms":%P}})";
   const auto with = [&](int batch, double ms) {
     std::string text = line;
     text.replace(text.find("%B"), 2, std::to_string(batch));
@@ -220,21 +221,32 @@ TEST_CASE("a measured step replaces the machine's", "[calibration]") {
 
 // --- validation
 
-TEST_CASE("the published table is the one of the HAL benchmark", "[validate]") {
-  const std::vector<HalRun>& runs = HalFebruary();
-  const auto efficiency = [&](size_t i) {
-    return runs[i].images_per_s / runs[i].gpus / (runs[0].images_per_s / runs[0].gpus);
+TEST_CASE("efficiency of the HAL benchmark, by throughput and by time", "[efficiency]") {
+  std::vector<MeasuredRun> runs;
+  for (const HalRun& run : HalFebruary()) {
+    runs.insert(runs.begin(), {run.gpus, run.images_per_s, run.train_s});
+  }
+  const std::vector<Efficiency> all = EfficienciesOf(runs);
+  struct Expected {
+    size_t at;
+    double throughput, time;
   };
-  CHECK(efficiency(4) == Approx(0.770).margin(5e-4));
-  CHECK(efficiency(5) == Approx(0.653).margin(5e-4));
-  CHECK(runs[5].OtherSeconds() == Approx(6.5).margin(0.05));
+  for (const Expected& e : {Expected{0, 1, 1}, Expected{3, 0.891, 0.846}, Expected{4, 0.770, 0.697},
+                            Expected{5, 0.653, 0.570}}) {
+    CHECK(all[e.at].throughput == Approx(e.throughput).margin(5e-4));
+    CHECK(all[e.at].time == Approx(e.time).margin(5e-4));
+  }
+  CHECK(LargestAbove(all, 0.75, &Efficiency::throughput) == 32);
+  CHECK(LargestAbove(all, 0.75, &Efficiency::time) == 16);
+  CHECK(LargestAbove({}, 0.75, &Efficiency::time) == 0);
+  CHECK(HalFebruary()[5].OtherSeconds() == Approx(6.5).margin(0.05));
 }
 
 TEST_CASE("the validation's table is the stored one, and its held-out points are within a tenth",
           "[validate]") {
-  const Result<Validation> v = Validate({1, 400, 2});
+  const Result<Validation> v = Validate({1, 20, 2});
   REQUIRE_THAT(v.status(), IsOk());
-  // Written by `stemma scale validate --csv=tests/golden/data/scale_validation.csv`.
+  // Written by `stemma scale validate --draws=20 --csv=tests/golden/data/scale_validation.csv`.
   CHECK(ValidationCsv(*v) == FileText("tests/golden/data/scale_validation.csv"));
   for (const Target& target : v->targets) {
     INFO(target.what);
