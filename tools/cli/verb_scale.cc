@@ -101,7 +101,8 @@ Result<scale::System> LoadSystem(const std::string& name) {
     Result<scale::System> found = scale::FindSystem(name);
     if (!found.ok() && found.status().code() == Code::kNotFound) {
       return Status(Code::kInvalidArgument,
-                    "--system: " + found.status().message() + ", or a file that ends in .toml");
+                    "--system: " + found.status().message() +
+                        " A machine of your own is a file that ends in .toml");
     }
     return found;
   }

@@ -173,7 +173,8 @@ Status Check(const Scenario& s, const Sampling& sampling) {
   if (s.ranks < 1 || s.ranks > 10000000) return refuse("ranks: 1 to 10000000");
   if (s.local_batch < 1 || s.local_batch > 10000000) return refuse("batch: 1 to 10000000");
   if (s.prefetch < 1 || s.prefetch > 1000) return refuse("prefetch: 1 to 1000");
-  if (s.capture_every < 0 || s.epochs < 0) return refuse("captures and epochs: not negative");
+  if (s.capture_every < 0) return refuse("captures: not negative");
+  if (!(s.epochs >= 0 && s.epochs <= 1e6)) return refuse("epochs: 0 to 1000000");
   if (sampling.draws < 2 || sampling.draws > 1000000) return refuse("draws: 2 to 1000000");
   if (sampling.threads < 1 || sampling.threads > 1024) return refuse("threads: 1 to 1024");
   return {};

@@ -81,9 +81,9 @@ Result<std::string> Text(const std::vector<EmbeddedFile>& files, const std::stri
   std::string all;
   for (const std::string& one : names) all += (all.empty() ? "" : ", ") + one;
   const std::string meant = Nearest(name, names);
-  return Status(Code::kNotFound, "no " + what + " is called '" + name + "'" +
-                                     (meant.empty() ? "" : "; did you mean '" + meant + "'?") +
-                                     "; there are " + all);
+  return Status(Code::kNotFound,
+                "no " + what + " is called '" + name + "'; " +
+                    (meant.empty() ? "there are " + all : "did you mean '" + meant + "'?"));
 }
 
 }  // namespace

@@ -80,9 +80,9 @@ Result<Workload> MakeWorkload(const std::string& model, const ops::OpsSettings& 
       std::find_if(all.begin(), all.end(), [&](const Named& named) { return model == named.name; });
   if (at == all.end()) {
     const std::string meant = Nearest(model, WorkloadNames());
-    return Status(Code::kNotFound, "no workload is called '" + model + "'" +
-                                       (meant.empty() ? "" : "; did you mean '" + meant + "'?") +
-                                       "; there are resnet50, aigw, aides");
+    return Status(Code::kNotFound, "no workload is called '" + model + "'; " +
+                                       (meant.empty() ? "there are resnet50, aigw, aides"
+                                                      : "did you mean '" + meant + "'?"));
   }
   const ShapedModel shapes = at->shapes();
   STEMMA_ASSIGN_OR_RETURN(const ops::Plan plan, ops::MakePlan(shapes.parameters, settings));

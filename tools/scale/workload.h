@@ -6,7 +6,7 @@
 //
 // Buckets come from ops::MakePlan, which a training uses too. A bucket is ready when backward has
 // done the multiply-adds of its last tensor and of all behind it: a share counted from the shapes,
-// not measured; Calibration (calibration.h) replaces it where it was. Plain values.
+// not measured. The README says where that is wrong. Plain values.
 #pragma once
 
 #include <cstdint>

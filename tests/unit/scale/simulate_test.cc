@@ -168,6 +168,9 @@ TEST_CASE("what cannot be predicted is refused or flagged", "[simulate]") {
   CHECK_THAT(refused(Ranks(0), kFew), HasCode(Code::kInvalidArgument, "ranks"));
   CHECK_THAT(refused(Ranks(2), {1, 1, 1}), HasCode(Code::kInvalidArgument, "draws"));
   CHECK_THAT(refused(Ranks(2), {1, 20, 0}), HasCode(Code::kInvalidArgument, "threads"));
+  Scenario endless = Ranks(2);
+  endless.epochs = NAN;
+  CHECK_THAT(refused(endless, kFew), HasCode(Code::kInvalidArgument, "epochs"));
   Scenario halving = Ranks(48);
   halving.algorithm = Algorithm::kHalving;
   CHECK_THAT(refused(halving, kFew), HasCode(Code::kInvalidArgument, "power of two"));
