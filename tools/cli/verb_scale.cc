@@ -102,7 +102,7 @@ Result<scale::System> LoadSystem(const std::string& name) {
     if (!found.ok() && found.status().code() == Code::kNotFound) {
       return Status(Code::kInvalidArgument,
                     "--system: " + found.status().message() +
-                        " A machine of your own is a file that ends in .toml");
+                        " (a machine of your own: a file that ends in .toml)");
     }
     return found;
   }

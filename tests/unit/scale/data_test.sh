@@ -6,6 +6,7 @@ python3 "$generator" --check .
 changed=$(mktemp -d)
 mkdir -p "$changed/tools"
 cp -rL tools/scale "$changed/tools/scale"
+chmod -R u+w "$changed"
 echo "# one more line" >>"$changed/tools/scale/systems/hal.toml"
 if python3 "$generator" --check "$changed" >"$changed/out"; then
   echo "the check does not notice a changed machine"
