@@ -46,6 +46,7 @@ Result<int> RunDoctor(const Arguments& arguments);
 Result<int> RunTrace(const Arguments& arguments);
 Result<int> RunVersion(const Arguments& arguments);
 Result<int> RunBench(const Arguments& arguments);
+Result<int> RunScale(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
 
 }  // namespace stemma::cli

@@ -1,0 +1,45 @@
+"""How well the simulator of `stemma scale` predicts what was published, and how long it takes."""
+
+import functools
+import json
+import subprocess
+
+from figure_base import Figure, seconds_of, stemma
+
+
+@functools.lru_cache(maxsize=None)
+def validation():
+    """The lines of `stemma scale validate --json`, which leaves with 1 when a target is missed."""
+    done = subprocess.run([str(stemma()), "scale", "validate", "--json"], stdout=subprocess.PIPE,
+                          universal_newlines=True)
+    if done.returncode not in (0, 1):
+        raise RuntimeError("stemma scale validate left with %d" % done.returncode)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def worst(prefix):
+    found = [line["worst"] for line in validation() if line.get("target", "").startswith(prefix)]
+    if not found:
+        raise RuntimeError("no target of stemma scale validate begins with " + prefix)
+    return [max(found)], None
+
+
+def predict_s(ranks, times):
+    """A thousand draws of a step, the whole program on two threads."""
+    command = [stemma(), "scale", "predict", "--system=summit", "--model=aigw",
+               "--ranks=%d" % ranks, "--draws=1000", "--threads=2", "--csv=-"]
+    return [seconds_of(command) for _ in range(times)], None
+
+
+FIGURES = [
+    Figure("sim_fig1_error", "%", 10, True,
+           "worst held-out point of Fig 1, throughput or time, half of its points fitted",
+           lambda: worst("Fig 1, held out")),
+    Figure("sim_summit_error", "points", 10, True,
+           "predicted less published efficiency of Summit at 6144 GPUs, no Summit point fitted",
+           lambda: worst("Summit")),
+    Figure("sim_6144_s", "s", 10, True, "predicting AI-GW on 6,144 ranks, 1,000 draws, 2 threads",
+           lambda: predict_s(6144, 5)),
+    Figure("sim_100k_s", "s", 300, True, "the same on 100,000 ranks",
+           lambda: predict_s(100000, 3)),
+]
