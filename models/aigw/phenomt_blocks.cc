@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 
-#include "models/aigw/elementary.h"
+#include "models/numeric/elementary.h"
 #include "models/aigw/phenomt_regions.h"
 #include "models/aigw/phenomt_setup.h"
 

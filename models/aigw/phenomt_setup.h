@@ -5,7 +5,7 @@
 #include <cmath>
 #include <complex>
 
-#include "models/aigw/elementary.h"
+#include "models/numeric/elementary.h"
 #include "models/aigw/phenomt.h"
 
 namespace stemma::models::internal {
