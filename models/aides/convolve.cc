@@ -35,10 +35,10 @@ struct Pass {
 };
 
 void Radix2(const Pass& p, Twiddle w) {
-  const double *__restrict ar = p.in_re, *__restrict ai = p.in_im;
-  const double *__restrict br = ar + p.jump, *__restrict bi = ai + p.jump;
-  double *__restrict yr = p.out_re, *__restrict yi = p.out_im;
-  double *__restrict zr = yr + p.run, *__restrict zi = yi + p.run;
+  const double* __restrict ar = p.in_re, * __restrict ai = p.in_im;
+  const double* __restrict br = ar + p.jump, * __restrict bi = ai + p.jump;
+  double* __restrict yr = p.out_re, * __restrict yi = p.out_im;
+  double* __restrict zr = yr + p.run, * __restrict zi = yi + p.run;
   for (size_t t = 0; t < p.run; ++t) {
     const double dr = ar[t] - br[t], di = ai[t] - bi[t];
     yr[t] = ar[t] + br[t];
@@ -50,8 +50,8 @@ void Radix2(const Pass& p, Twiddle w) {
 
 void Radix3(const Pass& p, Twiddle w, Twiddle w2) {
   constexpr double kSine = 0.8660254037844386;
-  const double *__restrict xr = p.in_re, *__restrict xi = p.in_im;
-  double *__restrict yr = p.out_re, *__restrict yi = p.out_im;
+  const double* __restrict xr = p.in_re, * __restrict xi = p.in_im;
+  double* __restrict yr = p.out_re, * __restrict yi = p.out_im;
   const size_t run = p.run, jump = p.jump;
   for (size_t t = 0; t < run; ++t) {
     const double ar = xr[t], ai = xi[t];
@@ -70,8 +70,8 @@ void Radix3(const Pass& p, Twiddle w, Twiddle w2) {
 }
 
 void Radix4(const Pass& p, Twiddle w, Twiddle w2, Twiddle w3) {
-  const double *__restrict xr = p.in_re, *__restrict xi = p.in_im;
-  double *__restrict yr = p.out_re, *__restrict yi = p.out_im;
+  const double* __restrict xr = p.in_re, * __restrict xi = p.in_im;
+  double* __restrict yr = p.out_re, * __restrict yi = p.out_im;
   const size_t run = p.run, jump = p.jump;
   for (size_t t = 0; t < run; ++t) {
     const double ar = xr[t] + xr[t + 2 * jump], ai = xi[t] + xi[t + 2 * jump];
@@ -103,7 +103,7 @@ void Transform(size_t n, size_t lanes, Field* field, Field* other) {
     const size_t radix = left % 4 == 0 ? 4 : left % 3 == 0 ? 3 : 2, rest = left / radix;
     for (size_t k = 0; k < rest; ++k) {
       const size_t in = stride * lanes * k, out = in * radix;
-      const Pass pass = {&field->re[in],  &field->im[in],  &other->re[out],
+      const Pass pass = {&field->re[in],  &field->im[in], &other->re[out],
                          &other->im[out], stride * lanes, stride * lanes * rest};
       const Twiddle w = Turn(k, left);
       if (radix == 2) Radix2(pass, w);

@@ -14,9 +14,8 @@ constexpr uint32_t kGeneratorVersion = 1;
 constexpr int64_t kImageMin = 71, kImageMax = 1024, kSizeMax = int64_t{1} << 40;
 
 Status Refuse(const char* what, int64_t value, int64_t low, int64_t high) {
-  return {Code::kInvalidArgument, std::string(what) + " = " + std::to_string(value) +
-                                      " must be " + std::to_string(low) + " to " +
-                                      std::to_string(high)};
+  return {Code::kInvalidArgument, std::string(what) + " = " + std::to_string(value) + " must be " +
+                                      std::to_string(low) + " to " + std::to_string(high)};
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ namespace stemma::models {
 
 struct AidesData {
   int64_t data_seed = 1;
-  int64_t size = 36620;   // galaxies of the split; the published training set's number
-  int64_t image = 224;    // pixels a side; a smaller one is for tests
+  int64_t size = 36620;  // galaxies of the split; the published training set's number
+  int64_t image = 224;   // pixels a side; a smaller one is for tests
   Rescale rescale = Rescale::kAllPixels;
 };
 

@@ -66,8 +66,8 @@ void DrawKnots(Random* draw, Galaxy* g) {
   for (; waited < 20; waited += -Log(1 - draw->Uniform())) {
     const double r = g->radius * DiscRadius(Between(draw, .2, .92));
     const double arm = static_cast<double>(draw->Below(static_cast<uint64_t>(g->arms)));
-    const double wound = Log(r / g->arm_start) * CosTurns(g->pitch) /
-                         (CosTurns(g->pitch - .25) * internal::kTwoPi);
+    const double wound =
+        Log(r / g->arm_start) * CosTurns(g->pitch) / (CosTurns(g->pitch - .25) * internal::kTwoPi);
     const double turns = g->arm_angle + wound + arm / g->arms + .02 * Normal(draw);
     const double share = Exp(.6 * Normal(draw));
     g->knots.push_back({r * CosTurns(turns), r * CosTurns(turns - .25), share});

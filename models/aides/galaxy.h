@@ -50,12 +50,12 @@ struct Galaxy {
   double bulge_share = 0, bulge_radius = 0, bulge_axis_ratio = 1;  // share of the r light
   double bar_share = 0, bar_radius = 0, bar_angle = 0;             // share 0: no bar
   int arms = 0;
-  double pitch = 0;            // positive or negative: the sense of winding
-  double arm_angle = 0;        // where an arm crosses arm_start
-  double arm_start = 0;        // the arms fade out below it
-  double arm_strength = 0;     // A: how much an arm adds to the disc, at its crest
-  double arm_sharpness = 1;    // kappa in exp(kappa (cos - 1))
-  double knot_share = 0;       // of the r light; 0 if there are none
+  double pitch = 0;          // positive or negative: the sense of winding
+  double arm_angle = 0;      // where an arm crosses arm_start
+  double arm_start = 0;      // the arms fade out below it
+  double arm_strength = 0;   // A: how much an arm adds to the disc, at its crest
+  double arm_sharpness = 1;  // kappa in exp(kappa (cos - 1))
+  double knot_share = 0;     // of the r light; 0 if there are none
   std::vector<Knot> knots;
 
   // Light per band, relative to zero magnitude.

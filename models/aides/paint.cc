@@ -30,8 +30,9 @@ struct Core {
   int parts;
 };
 
-Core CoreOf(double n, double half_light_radius, double pixel) {
-  return {std::max(.5 * half_light_radius, 2 * pixel), n > 2 ? 16 : 4};
+Core CoreOf(double n, double half_light_radius, double axis_ratio, double pixel) {
+  const bool small = half_light_radius * axis_ratio < 4 * pixel;
+  return {std::max(.5 * half_light_radius, 2 * pixel / axis_ratio), n > 2 ? 16 : small ? 8 : 4};
 }
 
 // Calls `add(index, mean brightness)` for each pixel; `light(x, y)` in the frame's coordinates.
@@ -73,7 +74,7 @@ void PaintEllipse(const Ellipse& e, const Grid& grid, const PerBand& flux, Bands
     return std::array<double, 1>{scale * profile.At(r)};
   });
   EachPixel(
-      grid, Frame(e.angle, e.axis_ratio), CoreOf(e.n, e.radius, grid.pixel),
+      grid, Frame(e.angle, e.axis_ratio), CoreOf(e.n, e.radius, e.axis_ratio, grid.pixel),
       [&](double x, double y) { return table.At(x * x + y * y)[0]; },
       [&](size_t i, double light) {
         for (size_t band = 0; band < kBands; ++band) (*images)[band][i] += flux[band] * light;
@@ -100,7 +101,7 @@ void PaintDisc(const Galaxy& g, const Grid& grid, const PerBand& flux, Bands* im
   });
   std::vector<double> arms(grid.side * grid.side);
   const Frame frame(g.angle, g.axis_ratio);
-  const Core core = CoreOf(1, g.radius, grid.pixel);
+  const Core core = CoreOf(1, g.radius, g.axis_ratio, grid.pixel);
   const auto light = [&](double x, double y) { return table.At(x * x + y * y)[0]; };
   const auto contrast = [&](double x, double y) {
     const auto row = table.At(x * x + y * y);
@@ -180,8 +181,8 @@ Ellipse BarOf(const Galaxy& g) {
   const double cosine = spread > 0 ? .5 * (xx - yy) / spread : 1;
   const double half = std::sqrt(.5 * (1 + std::min(1., std::max(-1., cosine))));
   const double turned = internal::TurnsOfCosine(half) * (xy < 0 ? -1 : 1);
-  return {kBarIndex, kBarHalfLight * g.bar_radius * std::sqrt(longer),
-          std::sqrt(shorter / longer), g.angle + turned};
+  return {kBarIndex, kBarHalfLight * g.bar_radius * std::sqrt(longer), std::sqrt(shorter / longer),
+          g.angle + turned};
 }
 
 }  // namespace
@@ -238,12 +239,13 @@ double PetrosianRadius(const Galaxy& g) {
   const double from = 1e-3 * g.radius, factor = Exp(kStep);
   double r = from, light = .5 * internal::kTwoPi * r * r * brightness(r), last = 2 * light;
   double outermost = r;  // a compact bulge may have one of its own, far inside
-  for (int i = 0; i < 450; ++i) {
-    r *= factor;
-    const double next = internal::kTwoPi * r * r * brightness(r);
+  for (double ratio = 1; r < 8 * g.radius; r *= factor) {
+    const double next = internal::kTwoPi * r * r * factor * factor * brightness(r * factor);
     light += .5 * kStep * (last + next);
     last = next;
-    if (.5 * next >= .2 * light) outermost = r;
+    const double before = ratio;
+    ratio = .5 * next / light;
+    if (before >= .2 && ratio < .2) outermost = r * (1 + kStep * (before - .2) / (before - ratio));
   }
   return outermost;
 }

@@ -4,8 +4,9 @@
 //   PaintGalaxy(galaxy, {192, .396, 95.3, 96.1}, flux, &images);   // images[kBandG][y * 192 + x]
 //
 // Each pixel holds the light that falls on it. Away from the core that is the brightness at its
-// centre; within half a half-light radius (and two pixels) the pixel is split into 16 x 16 for
-// n > 2, 4 x 4 for n <= 2. Light beyond the grid is lost. In each band the components' shares sum
+// centre; within half a half-light radius, and two pixels in every direction, the pixel is split
+// into 16 x 16 for n > 2, 8 x 8 where the profile is thinner than four pixels, else 4 x 4. Light
+// beyond the grid is lost. In each band the components' shares sum
 // to 1, so the total is `flux` whatever the arms do:
 //
 //   disc (1 + A (E - mu) / (1 + A mu))
@@ -31,8 +32,8 @@ namespace stemma::models {
 using Bands = std::array<std::vector<double>, kBands>;
 
 struct Grid {
-  size_t side = 0;               // pixels
-  double pixel = 1;              // arcseconds
+  size_t side = 0;                    // pixels
+  double pixel = 1;                   // arcseconds
   double center_x = 0, center_y = 0;  // of the galaxy, in pixels; pixel k has its centre at k
 };
 

@@ -51,8 +51,7 @@ double Sum(size_t n, Value value) {
 Moments MomentsOf(const std::vector<double>& v) {
   const double n = static_cast<double>(v.size());
   const double mean = Sum(v.size(), [&](size_t i) { return v[i]; }) / n;
-  const double squares =
-      Sum(v.size(), [&](size_t i) { return (v[i] - mean) * (v[i] - mean); });
+  const double squares = Sum(v.size(), [&](size_t i) { return (v[i] - mean) * (v[i] - mean); });
   return {mean, std::sqrt(squares / n)};
 }
 

@@ -6,8 +6,8 @@
 //   double i = disc.At(x * x + y * y)[0];
 //
 // Between nodes it is linear. For a Sersic profile the relative error is at most
-// (x^2 I''/ I) / (8 * 128^2) with x = R^2; x^2 I'' / I is below 40 for R <= 8 R_e and n >= 1, so
-// the error is below 3e-4, and below 3e-5 for R <= R_e. Below the lowest radius the table is
+// (x^2 I''/ I) / (8 * 128^2) with x = R^2; x^2 I'' / I is below 50 for R <= 8 R_e and n >= 1, so
+// the error is below 4e-4, and below 3e-5 for R <= R_e. Below the lowest radius the table is
 // constant, beyond the highest 0.
 //
 // Several functions of the same radius share index and remainder. Any thread once made.

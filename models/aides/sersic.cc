@@ -37,9 +37,9 @@ double GammaBelow(double a, double x) {
 
 double SersicB(double n) {
   const double m = 1 / n;
-  double b = 2 * n - 1. / 3 +
-             m * (4. / 405 + m * (46. / 25515 + m * (131. / 1148175 -
-                                                     m * (2194697. / 30690717750.))));
+  double b =
+      2 * n - 1. / 3 +
+      m * (4. / 405 + m * (46. / 25515 + m * (131. / 1148175 - m * (2194697. / 30690717750.))));
   for (int step = 0; step < 4; ++step) {
     const double slope = Exp((2 * n - 1) * Log(b) - b - LogGamma(2 * n));
     b -= (GammaBelow(2 * n, b) - .5) / slope;

@@ -40,11 +40,11 @@ enum class SurveyKind : uint32_t { kSdss = 0, kDes = 1 };
 
 struct SurveyFacts {
   const char* name;
-  double pixel;             // arcseconds
-  PerBand seeing;           // full width at half maximum, arcseconds
-  PerBand zero_point;       // the magnitude that gives one electron
-  PerBand sky;              // electrons a pixel
-  double read_noise;        // electrons, standard deviation, a pixel
+  double pixel;        // arcseconds
+  PerBand seeing;      // full width at half maximum, arcseconds
+  PerBand zero_point;  // the magnitude that gives one electron
+  PerBand sky;         // electrons a pixel
+  double read_noise;   // electrons, standard deviation, a pixel
 };
 
 const SurveyFacts& FactsOf(SurveyKind kind);
@@ -56,8 +56,8 @@ struct NoiseKey {
 };
 
 struct Exposure {
-  size_t side = 0;  // pixels of the cut-out
-  Bands bands;      // electrons above the sky, side * side each
+  size_t side = 0;       // pixels of the cut-out
+  Bands bands;           // electrons above the sky, side * side each
   double petrosian = 0;  // arcseconds, seeing included
   // Of the r band, of the best weighted sum over the cut-out: sqrt(sum signal^2 / variance).
   double signal_to_noise = 0;

@@ -33,8 +33,8 @@ double Seconds(Body body) {
 }
 
 Result<double> SecondsOf(SurveyKind kind, int64_t galaxies) {
-  STEMMA_ASSIGN_OR_RETURN(const auto data, models::AidesDataset::Make(
-                                               {}, kind, models::GalaxySplit::kTrain));
+  STEMMA_ASSIGN_OR_RETURN(const auto data,
+                          models::AidesDataset::Make({}, kind, models::GalaxySplit::kTrain));
   std::vector<float> x(static_cast<size_t>(data->Shape().XCount()));
   float y = 0;
   Status status;
@@ -78,9 +78,8 @@ void AddParts(SurveyKind kind, int64_t galaxies, Parts* parts) {
       }
     });
     std::vector<float> x(3 * 224 * 224);
-    one.picture = Seconds([&] {
-      models::NetworkInput(models::MakePicture(exposure, {}), 224, x.data());
-    });
+    one.picture =
+        Seconds([&] { models::NetworkInput(models::MakePicture(exposure, {}), 224, x.data()); });
     if (i < 0) continue;
     parts->paint += one.paint;
     parts->seeing += one.seeing;
@@ -97,8 +96,7 @@ Status Run(int64_t galaxies) {
                 static_cast<double>(galaxies) / seconds);
     total += seconds;
   }
-  std::printf("both   %6.1f galaxies/s, half of each\n",
-              2 * static_cast<double>(galaxies) / total);
+  std::printf("both   %6.1f galaxies/s, half of each\n", 2 * static_cast<double>(galaxies) / total);
   Parts p;
   for (const SurveyKind kind : {SurveyKind::kSdss, SurveyKind::kDes}) {
     AddParts(kind, std::min<int64_t>(galaxies, 50), &p);

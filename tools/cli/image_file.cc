@@ -74,8 +74,8 @@ std::string Png(const Pixels& pixels) {
 }
 
 std::string Ppm(const Pixels& pixels) {
-  std::string out = "P6\n" + std::to_string(pixels.width) + " " + std::to_string(pixels.height) +
-                    "\n255\n";
+  std::string out =
+      "P6\n" + std::to_string(pixels.width) + " " + std::to_string(pixels.height) + "\n255\n";
   for (size_t y = 0; y < pixels.height; ++y) out.append(Row(pixels, y));
   return out;
 }

@@ -53,8 +53,8 @@ Status ReadSheet(Request* request) {
   const int found = std::sscanf(request->sheet.c_str(), "%4dx%4d%n", &columns, &rows, &end);
   const bool whole = found == 2 && static_cast<size_t>(end) == request->sheet.size();
   if (!whole || columns < 1 || rows < 1 || columns > kSheetMax || rows > kSheetMax) {
-    return {Code::kInvalidArgument, "--sheet = '" + request->sheet +
-                                        "' must be COLUMNSxROWS, each 1 to 16, such as 8x8"};
+    return {Code::kInvalidArgument,
+            "--sheet = '" + request->sheet + "' must be COLUMNSxROWS, each 1 to 16, such as 8x8"};
   }
   request->columns = static_cast<size_t>(columns);
   request->rows = static_cast<size_t>(rows);
@@ -159,8 +159,8 @@ Status Write(const std::string& path, const Pixels& pixels) {
 Status Show(const Request& request) {
   STEMMA_ASSIGN_OR_RETURN(const models::SurveyKind kind, models::SurveyByName(request.survey));
   const models::Survey survey(kind);
-  const auto rule = request.rescale == "faint_half" ? models::Rescale::kFaintHalf
-                                                    : models::Rescale::kAllPixels;
+  const auto rule =
+      request.rescale == "faint_half" ? models::Rescale::kFaintHalf : models::Rescale::kAllPixels;
   const auto side = static_cast<size_t>(request.side), count = request.columns * request.rows;
   Pixels pixels = {side * request.columns, side * request.rows, {}};
   pixels.rgb.resize(3 * pixels.width * pixels.height);

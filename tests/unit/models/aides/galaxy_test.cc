@@ -68,8 +68,8 @@ TEST_CASE("galaxy: fluxes and colours do not give the class away; size and shape
   for (uint64_t object = 0; object < 24000; ++object) {
     const Galaxy g = DrawGalaxy(kSeed, object);
     const PerBand flux = g.Flux();
-    light.push_back({std::log(flux[kBandG]), std::log(flux[kBandR]), std::log(flux[kBandI]), g.g_r,
-                     g.r_i});
+    light.push_back(
+        {std::log(flux[kBandG]), std::log(flux[kBandR]), std::log(flux[kBandI]), g.g_r, g.r_i});
     form.push_back({std::log(g.radius), g.axis_ratio});
     spiral.push_back(g.kind == GalaxyClass::kSpiral);
     leak.push_back({g.g_r - .05 * spiral.back()});
@@ -199,7 +199,8 @@ TEST_CASE("aides data: labels, pairs, threads, and refusals that name the number
 }
 
 TEST_CASE("aides data: the digest changes with everything that changes a byte") {
-  std::set<std::string> digests = {Data({})->Digest(), Data({2, 36620, 224, {}})->Digest(),
+  std::set<std::string> digests = {Data({})->Digest(),
+                                   Data({2, 36620, 224, {}})->Digest(),
                                    Data({1, 5, 224, {}})->Digest(),
                                    Data({1, 36620, 96, {}})->Digest(),
                                    Data({1, 36620, 224, Rescale::kFaintHalf})->Digest(),
