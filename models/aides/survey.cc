@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/random.h"
-#include "core/text.h"
 #include "models/aides/counts.h"
 #include "models/aides/moffat.h"
 #include "models/numeric/elementary.h"
