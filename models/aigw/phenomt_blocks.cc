@@ -4,9 +4,9 @@
 #include <array>
 #include <cstddef>
 
-#include "models/aigw/elementary.h"
 #include "models/aigw/phenomt_regions.h"
 #include "models/aigw/phenomt_setup.h"
+#include "models/numeric/elementary.h"
 
 namespace stemma::models::internal {
 

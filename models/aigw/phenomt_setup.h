@@ -5,8 +5,8 @@
 #include <cmath>
 #include <complex>
 
-#include "models/aigw/elementary.h"
 #include "models/aigw/phenomt.h"
+#include "models/numeric/elementary.h"
 
 namespace stemma::models::internal {
 

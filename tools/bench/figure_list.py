@@ -107,6 +107,16 @@ def waveform_ms():
     return values, statistics.median(references)
 
 
+def galaxies_per_s():
+    """Galaxies of AI-DES as the network's input, one thread, half of them of either survey."""
+    values = []
+    for _ in range(5):
+        text = run([built("//tools/bench:galaxy_bench")])
+        values.append(float(re.search(r"^both +([0-9.]+) galaxies/s", text, re.M).group(1)))
+    print("  " + text.splitlines()[-1], flush=True)
+    return values, None
+
+
 @functools.lru_cache(maxsize=None)
 def tree():
     """What tree_bench prints, by name: one store of 10^5 states serves three figures."""
@@ -140,5 +150,7 @@ FIGURES = [
            waveform_ms),
     Figure("waveform_rate", "Mpoints/s", 1, False,
            "points of the (2,2) mode computed and printed by stemma waveform", waveform_rate),
+    Figure("galaxies_per_s", "1/s", 100, False,
+           "AI-DES's simulated galaxies as 3 x 224 x 224 inputs, 1 thread", galaxies_per_s),
 ] + (figures_lineage.FIGURES + figures_capture.FIGURES + figures_engine.FIGURES +
      figures_scale.FIGURES)

@@ -42,6 +42,7 @@ constexpr Verb kVerbs[] = {
     {"bench", "how fast are the parts: collective calls, steps of training", RunBench},
     {"scale", "what a training costs on many ranks, predicted and validated", RunScale},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
+    {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
     {"version", "which Stemma this is", RunVersion},
 };
 

@@ -48,5 +48,6 @@ Result<int> RunVersion(const Arguments& arguments);
 Result<int> RunBench(const Arguments& arguments);
 Result<int> RunScale(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
+Result<int> RunGalaxy(const Arguments& arguments);
 
 }  // namespace stemma::cli

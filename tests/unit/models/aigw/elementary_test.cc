@@ -1,5 +1,5 @@
 // The functions of elementary.h against the C library's in long double, which has 11 bits more.
-#include "models/aigw/elementary.h"
+#include "models/numeric/elementary.h"
 
 #include <algorithm>
 #include <cmath>
