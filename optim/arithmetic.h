@@ -28,6 +28,7 @@ template <typename T>
 STEMMA_BODY Scalars<T> Round(const Scalars<double>& k) {
   Scalars<T> out;
   out.grad_scale = static_cast<T>(k.grad_scale);
+  out.grad_limit = static_cast<T>(k.grad_limit);
   out.beta1 = static_cast<T>(k.beta1);
   out.rest1 = static_cast<T>(k.rest1);
   out.beta2 = static_cast<T>(k.beta2);
@@ -43,6 +44,14 @@ STEMMA_BODY Scalars<T> Round(const Scalars<double>& k) {
   return out;
 }
 
+// A gradient as the update sees it.
+template <typename T>
+STEMMA_BODY T Gradient(const Scalars<T>& k, T g) {
+  const T x = g * k.grad_scale;
+  const T above = x < -k.grad_limit ? -k.grad_limit : x;
+  return above > k.grad_limit ? k.grad_limit : above;
+}
+
 template <typename T>
 STEMMA_BODY void Moments(const Scalars<T>& k, T x, T* m, T* v) {
   *m = k.beta1 * *m + k.rest1 * x;
@@ -51,7 +60,7 @@ STEMMA_BODY void Moments(const Scalars<T>& k, T x, T* m, T* v) {
 
 template <typename T>
 STEMMA_BODY void LambMoments(const Scalars<T>& k, T g, T* m, T* v) {
-  Moments(k, g * k.grad_scale, m, v);
+  Moments(k, Gradient(k, g), m, v);
 }
 
 template <typename T>
@@ -63,20 +72,20 @@ STEMMA_BODY T LambUpdate(const Scalars<T>& k, T p, T m, T v) {
 // `step` corrects both, as in Keras's.
 template <typename T>
 STEMMA_BODY void AdamElement(const Scalars<T>& k, T* p, T g, T* m, T* v) {
-  Moments(k, g * k.grad_scale + k.decay * *p, m, v);
+  Moments(k, Gradient(k, g) + k.decay * *p, m, v);
   *p = *p * k.shrink - k.step * (*m / (std::sqrt(*v) * k.fix2 + k.eps));
 }
 
 template <typename T>
 STEMMA_BODY void PlainSgdElement(const Scalars<T>& k, T* p, T g) {
-  *p -= k.step * (g * k.grad_scale + k.decay * *p);
+  *p -= k.step * (Gradient(k, g) + k.decay * *p);
 }
 
 // `now` and `ahead` weigh the gradient and the momentum in the step: 0 and 1, with nesterov 1 and
 // the momentum.
 template <typename T>
 STEMMA_BODY void SgdElement(const Scalars<T>& k, T now, T ahead, T* p, T g, T* m) {
-  const T d = g * k.grad_scale + k.decay * *p;
+  const T d = Gradient(k, g) + k.decay * *p;
   *m = k.momentum * *m + d;
   *p -= k.step * (now * d + ahead * *m);
 }

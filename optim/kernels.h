@@ -17,6 +17,7 @@
 // as no two work on the same chunk.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace stemma::optim {
@@ -35,8 +36,9 @@ struct Chunk {
 // would be wrong by 1e-5 for 0.999.
 template <typename T>
 struct Scalars {
-  T grad_scale = 1;        // 1 / clip divisor: multiplies g as it is read
-  T beta1 = 0, rest1 = 1;  // rest1 = 1 - beta1
+  T grad_scale = 1;         // 1 / (clip divisor * loss scale): multiplies g as it is read
+  T grad_limit = INFINITY;  // then g is clipped to +- this
+  T beta1 = 0, rest1 = 1;   // rest1 = 1 - beta1
   T beta2 = 0, rest2 = 1;
   T fix1 = 1, fix2 = 1;  // bias corrections: u = fix1 m / (sqrt(fix2 v) + eps)
   T eps = 0;

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "core/text.h"
+#include "optim/loss_scaler.h"
 
 namespace stemma::optim {
 namespace {
@@ -29,6 +30,8 @@ Status CheckRanges(const OptimSettings& s) {
       {"eps", s.eps, s.eps > 0 && s.eps < inf, "(0, inf)"},
       {"momentum", s.momentum, below_1(s.momentum), "[0, 1)"},
       {"max_grad_norm", s.max_grad_norm, at_least_0(s.max_grad_norm), "[0, inf), 0: off"},
+      {"max_grad_value", s.max_grad_value, at_least_0(s.max_grad_value), "[0, inf), 0: off"},
+      {"ema_decay", s.ema_decay, below_1(s.ema_decay), "[0, 1), 0: no average"},
       {"phi_min", s.phi_min, at_least_0(s.phi_min), "[0, inf)"},
       {"phi_max", s.phi_max, s.phi_max == 0 || (s.phi_max >= s.phi_min && s.phi_max < inf),
        "[optim.phi_min, inf), or 0: none"},
@@ -98,6 +101,11 @@ Status CheckOptions(const OptimSettings& s) {
       CheckWord("bias_correction", s.bias_correction, {"moments", "none", "step_size"}));
   STEMMA_RETURN_IF_ERROR(CheckCorrection(s));
   STEMMA_RETURN_IF_ERROR(CheckWord("on_nonfinite", s.on_nonfinite, {"stop", "skip"}));
+  STEMMA_RETURN_IF_ERROR(CheckLossScaling(s));
+  if (s.max_grad_norm > 0 && s.max_grad_value > 0) {
+    return {Code::kInvalidArgument,
+            "optim.max_grad_norm and optim.max_grad_value are both set: clip by one of them"};
+  }
   for (const std::string& role : Words(s.exclude)) {
     STEMMA_RETURN_IF_ERROR(
         CheckWord("exclude", role, {"weight", "bias", "norm_scale", "norm_shift", "embedding"}));
@@ -111,13 +119,19 @@ Status CheckOptions(const OptimSettings& s) {
 
 uint64_t DigestOfOptions(const OptimSettings& s) {
   Encoder out;
-  for (const std::string& word : {s.name, s.adapt, s.bias_correction, s.exclude, s.schedule,
-                                  s.step_factors, s.on_nonfinite}) {
+  for (const std::string& word :
+       {s.name, s.adapt, s.bias_correction, s.exclude, s.schedule, s.step_factors, s.on_nonfinite,
+        s.warmup, s.cycle, s.lr_scaling, s.loss_scaling}) {
     out.String(word);
   }
-  for (double number : {s.lr, s.weight_decay, s.beta1, s.beta2, s.eps, s.momentum, s.max_grad_norm,
-                        s.phi_min, s.phi_max, s.ratio_min, s.ratio_max, s.poly_power, s.lr_min}) {
+  for (double number :
+       {s.lr, s.weight_decay, s.beta1, s.beta2, s.eps, s.momentum, s.max_grad_norm, s.phi_min,
+        s.phi_max, s.ratio_min, s.ratio_max, s.poly_power, s.lr_min, s.lr_start, s.plateau_factor,
+        s.plateau_delta, s.loss_scale, s.max_grad_value, s.ema_decay}) {
     out.F64(number);
+  }
+  for (int64_t number : {s.cycle_mult, s.lr_batch, s.plateau_patience, s.loss_scale_steps}) {
+    out.I64(number);
   }
   out.I64(s.warmup_steps);
   out.I64(s.warmup_origin);

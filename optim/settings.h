@@ -31,17 +31,36 @@ struct OptimSettings {
   double phi_min = 0, phi_max = 0;      // lamb: clamp of the parameter's norm; 0 for phi_max: none
   double ratio_min = 0, ratio_max = 0;  // lamb: clamp of the trust ratio; 0 for ratio_max: none
 
-  // constant | warmup_linear | warmup_poly | warmup_cosine | steps: see schedule.h.
+  // constant | warmup_linear | warmup_poly | warmup_cosine | steps | one_cycle | cosine_restarts |
+  // exponential | plateau: see schedule.h.
   std::string schedule = "constant";
   int64_t warmup_steps = 0;   // before any schedule, "constant" and "steps" included
+  std::string warmup = "";    // the same as "5ep", "64000samples", "782step": units.h
   int64_t warmup_origin = 1;  // 0: the first step has rate 0; 1: it has lr / warmup_steps
   double poly_power = 2;
-  double lr_min = 0;              // end of the cosine
+  double lr_min = 0;              // end of the cosines; plateau: least rate
+  double lr_start = 0;            // one_cycle, exponential: the first step's rate
   std::string step_factors = "";  // "300:0.1,600:0.01": lr * 0.1 from 300 on, lr * 0.01 from 600 on
+  std::string cycle = "";         // cosine_restarts: the first cycle, "10ep", "1000step"
+  int64_t cycle_mult = 1;         // cosine_restarts: each cycle is so many times the one before
+  std::string lr_scaling = "none";  // none | linear | sqrt: lr follows batch / lr_batch (units.h)
+  int64_t lr_batch = 256;           // the batch that lr is meant for
+  // plateau: lr * factor^n after n times `patience` epochs whose loss was not lower by `delta`.
+  double plateau_factor = 0.5, plateau_delta = 1e-4;
+  int64_t plateau_patience = 3;
 
   // What a gradient that is not finite does: "stop" is an error of that step, "skip" changes
   // nothing, and is an error after kMaxSkips steps in a row.
   std::string on_nonfinite = "stop";
+
+  // none | static | dynamic: the loss is multiplied by a power of two before backward, so that
+  // small gradients survive float16, and gradients by its inverse as they are read (loss_scaler.h).
+  std::string loss_scaling = "none";
+  double loss_scale = 65536;        // the scale; dynamic: the first one
+  int64_t loss_scale_steps = 2000;  // dynamic: doubled after so many updates without an overflow
+
+  double max_grad_value = 0;  // clip each element of the reduced gradient to +- this; 0: off
+  double ema_decay = 0;       // keep a moving average of the parameters (average.h); 0: none
 };
 
 constexpr int64_t kMaxSkips = 50;

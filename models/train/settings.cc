@@ -23,6 +23,10 @@ void VisitTrain(TrainSection& s, V&& field) {
              "[1, 1000000000]"});
   field("train.micro_batches", s.micro_batches,
         Help{"backward passes per step and rank (gradient accumulation)", "[1, 65536]"});
+  field("train.precision", s.precision,
+        Help{"what the forward computes in where that is safe; parameters, gradients and the "
+             "optimizer stay float32. float16 needs a GPU and optim.loss_scaling",
+             "float32 | bfloat16 | float16"});
   field("train.last_batch", s.last_batch,
         Help{"the rest of an epoch that fills no global batch: left out, or a short batch",
              "drop | short"});
@@ -141,6 +145,8 @@ void VisitOptim(optim::OptimSettings& s, V&& field) {
   field("optim.nesterov", s.nesterov, Help{"sgd: look ahead"});
   field("optim.max_grad_norm", s.max_grad_norm,
         Help{"clip the reduced gradient to this global norm; 0: off", "[0, inf)"});
+  field("optim.max_grad_value", s.max_grad_value,
+        Help{"clip each element of the reduced gradient to +- this; 0: off", "[0, inf)"});
   field("optim.adapt", s.adapt, Help{"lamb: which tensors get a trust ratio", "decayed | all"});
   field("optim.bias_correction", s.bias_correction,
         Help{"lamb: of the moments (Algorithm 2), none, or in the step size",
@@ -155,16 +161,46 @@ void VisitOptim(optim::OptimSettings& s, V&& field) {
   field("optim.ratio_max", s.ratio_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
   field("optim.schedule", s.schedule,
         Help{"learning rate over the steps",
-             "constant | warmup_linear | warmup_poly | warmup_cosine | steps"});
+             "constant | warmup_linear | warmup_poly | warmup_cosine | steps | one_cycle | "
+             "cosine_restarts | exponential | plateau"});
   field("optim.warmup_steps", s.warmup_steps, Help{"linear warm-up", "[0, inf)"});
+  field("optim.warmup", s.warmup,
+        Help{"the same as \"5ep\", \"64000samples\" or \"782step\": give one of the two"});
   field("optim.warmup_origin", s.warmup_origin,
         Help{"0: the first step has rate 0; 1: it has lr / warmup_steps", "[0, 1]"});
   field("optim.poly_power", s.poly_power, Help{"warmup_poly", "(0, inf)"});
-  field("optim.lr_min", s.lr_min, Help{"where the cosine ends", "[0, inf)"});
+  field("optim.lr_min", s.lr_min,
+        Help{"where the cosines end; plateau: the least rate", "[0, inf)"});
+  field("optim.lr_start", s.lr_start,
+        Help{"one_cycle, exponential: rate of the first step", "[0, inf)"});
   field("optim.step_factors", s.step_factors,
-        Help{"steps: \"300:0.1,600:0.01\": factor from that step on"});
+        Help{"steps: \"300:0.1,600:0.01\" or \"30ep:0.1,60ep:0.01\": factor from there on"});
+  field("optim.cycle", s.cycle,
+        Help{"cosine_restarts: length of the first cycle: \"10ep\", \"1000step\""});
+  field("optim.cycle_mult", s.cycle_mult,
+        Help{"cosine_restarts: each cycle is so many times the one before", "[1, 1000]"});
+  field("optim.lr_scaling", s.lr_scaling,
+        Help{"optim.lr is multiplied by train.global_batch / optim.lr_batch, or by its root",
+             "none | linear | sqrt"});
+  field("optim.lr_batch", s.lr_batch, Help{"the batch that optim.lr is meant for", "[1, inf)"});
+  field("optim.plateau_factor", s.plateau_factor,
+        Help{"plateau: what the rate is multiplied by", "(0, 1)"});
+  field("optim.plateau_patience", s.plateau_patience,
+        Help{"plateau: after so many epochs whose mean training loss was no better", "[1, inf)"});
+  field("optim.plateau_delta", s.plateau_delta,
+        Help{"plateau: better is lower by more than this", "[0, inf)"});
   field("optim.on_nonfinite", s.on_nonfinite,
         Help{"a gradient that is not finite: stop, or skip the update", "stop | skip"});
+  field("optim.loss_scaling", s.loss_scaling,
+        Help{"backward on a multiple of the loss, which the optimizer takes out again; dynamic: "
+             "halved and the update skipped at an overflow",
+             "none | static | dynamic"});
+  field("optim.loss_scale", s.loss_scale,
+        Help{"the multiple, a power of two; dynamic: the first one", "[1, inf)"});
+  field("optim.loss_scale_steps", s.loss_scale_steps,
+        Help{"dynamic: doubled after so many updates without an overflow", "[1, inf)"});
+  field("optim.ema_decay", s.ema_decay,
+        Help{"keep a moving average of the parameters, optim/ema in states; 0: none", "[0, 1)"});
 }
 
 template <typename V>
