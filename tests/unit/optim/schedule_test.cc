@@ -180,7 +180,7 @@ TEST_CASE("a plateau is Keras's: the factor falls with the epoch that completes 
   s.lr_min = 1.5;
   Plateau plateau(s);
   std::vector<double> factors;
-  for (double loss : {1, .9, .9, .9, .9, .9, .8}) {
+  for (double loss : {1.0, .9, .9, .9, .9, .9, .8}) {
     plateau.Observe(2 * loss, 1, false);  // two steps: the mean is weighed by samples
     plateau.Observe(loss * 2 / 3, 3, true);
     factors.push_back(plateau.factor());
