@@ -39,6 +39,7 @@ template <typename T>
 Scalars<T> SomeScalars() {
   Scalars<T> k;
   k.grad_scale = static_cast<T>(0.7);
+  k.grad_limit = static_cast<T>(0.005);  // cuts about half of the gradients
   k.beta1 = static_cast<T>(0.9);
   k.rest1 = static_cast<T>(0.1);
   k.beta2 = static_cast<T>(0.999);
