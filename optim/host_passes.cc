@@ -16,6 +16,7 @@ class HostPasses final : public Passes {
   HostPasses(const Space& space, const FlatMemory& memory, SumExchange* exchange)
       : space_(space), memory_(memory), exchange_(exchange) {
     STEMMA_CHECK(exchange == nullptr || space.groups.size() == 1, "norms are exchanged once");
+    for (const TensorPart& part : space.tensors) adapted_ |= part.adapt;
   }
 
   Status SumGradients(std::vector<double>* by_tensor) override {
@@ -24,25 +25,41 @@ class HostPasses final : public Passes {
       sums_[i].p = kernels_.sum_of_squares(chunk.g, chunk.count);
     });
     STEMMA_RETURN_IF_ERROR(Exchange(1));
-    by_tensor->clear();
-    for (const TensorPart& part : space_.tensors) by_tensor->push_back(TotalOf(part).p);
+    squares_.clear();
+    for (const TensorPart& part : space_.tensors) squares_.push_back(TotalOf(part).p);
+    *by_tensor = squares_;
     return {};
   }
 
-  Status Lamb(const Scalars<double>& k, const RatioBounds& bounds) override {
+  Status Lamb(const Scalars<double>& k, const LambRule& rule) override {
     sums_.resize(space_.chunks.size());
     ratios_.assign(space_.tensors.size(), {});
-    const bool adapted = std::any_of(space_.tensors.begin(), space_.tensors.end(),
-                                     [](const TensorPart& part) { return part.adapt; });
+    if (adapted_) kept_.resize(static_cast<size_t>(LargestCached()));
     for (const Group& group : space_.groups) {
-      FirstPass(group, Round<T>(k));
-      if (adapted) STEMMA_RETURN_IF_ERROR(Exchange(2));
-      for (auto t = static_cast<size_t>(group.first_tensor);
-           t < static_cast<size_t>(group.end_tensor); ++t) {
-        const TensorPart& part = space_.tensors[t];
-        if (part.adapt) ratios_[t] = RatioOf(TotalOf(part), bounds);
-      }
-      SecondPass(group, k);
+      LambFirst(group, Round<T>(k), rule);
+      if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(2));
+      ForAdapted(group, [&](size_t t, const TensorPart& part) {
+        ratios_[t] = RatioOf(TotalOf(part), rule.bounds);
+      });
+      LambSecond(group, k, rule);
+    }
+    return {};
+  }
+
+  Status Lars(const Scalars<double>& k, const LarsRule& rule) override {
+    sums_.resize(space_.chunks.size());
+    ratios_.assign(space_.tensors.size(), {});
+    for (const Group& group : space_.groups) {
+      ForChunksOf(group.first_chunk, group.end_chunk,
+                  [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+                    if (part.adapt) sums_[i].p = kernels_.sum_of_squares(chunk.p, chunk.count);
+                  });
+      if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(1));
+      ForAdapted(group, [&](size_t t, const TensorPart& part) {
+        const double scale = part.excluded ? k.excluded_scale : k.grad_scale;
+        ratios_[t] = LarsRatioOf(TotalOf(part).p, squares_[t], scale, part.decay, rule);
+      });
+      LarsUpdate(group, Round<T>(k), rule);
     }
     return {};
   }
@@ -56,6 +73,7 @@ class HostPasses final : public Passes {
     const Scalars<T> common = Round<T>(k);
     ForAllChunks([&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
       Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
       SetAdamDecay(&own, part.decay, lr, coupled);
       kernels_.adam(own, chunk);
     });
@@ -66,6 +84,7 @@ class HostPasses final : public Passes {
     const Scalars<T> common = Round<T>(k);
     ForAllChunks([&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
       Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
       own.decay = static_cast<T>(part.decay);
       kernels_.sgd(own, chunk);
     });
@@ -116,29 +135,65 @@ class HostPasses final : public Passes {
     return total;
   }
 
-  void FirstPass(const Group& group, const Scalars<T>& common) {
+  // body(tensor index, tensor) for each tensor of the group with a ratio.
+  template <typename Body>
+  void ForAdapted(const Group& group, const Body& body) {
+    for (auto t = static_cast<size_t>(group.first_tensor);
+         t < static_cast<size_t>(group.end_tensor); ++t) {
+      if (space_.tensors[t].adapt) body(t, space_.tensors[t]);
+    }
+  }
+
+  int64_t LargestCached() const {
+    int64_t largest = 0;
+    for (const Group& group : space_.groups) {
+      if (group.cached) largest = std::max(largest, group.count);
+    }
+    return largest;
+  }
+
+  // The chunk with the place of its update, when the group's updates are kept.
+  Chunk<T> WithUpdate(const Group& group, size_t i, Chunk<T> chunk) {
+    if (group.cached) chunk.u = kept_.data() + (space_.chunks[i].offset - group.first);
+    return chunk;
+  }
+
+  void LambFirst(const Group& group, const Scalars<T>& common, const LambRule& rule) {
     ForChunksOf(group.first_chunk, group.end_chunk,
                 [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
                   Scalars<T> own = common;
-                  own.decay = static_cast<T>(part.decay);
+                  SetGroup(&own, part.excluded);
+                  SetLambDecay(&own, part.decay, rule);
                   if (part.adapt) {
-                    sums_[i] = kernels_.lamb_norms(own, chunk);
+                    sums_[i] = kernels_.lamb_norms(own, WithUpdate(group, i, chunk));
                   } else {
                     kernels_.lamb_direct(own, chunk);
                   }
                 });
   }
 
-  void SecondPass(const Group& group, const Scalars<double>& k) {
+  void LambSecond(const Group& group, const Scalars<double>& k, const LambRule& rule) {
     const Scalars<T> common = Round<T>(k);
     ForChunksOf(group.first_chunk, group.end_chunk,
                 [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
                   if (!part.adapt) return;
                   const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
                   Scalars<T> own = common;
-                  own.decay = static_cast<T>(part.decay);
+                  SetLambDecay(&own, part.decay, rule);
                   own.step = static_cast<T>(k.step * ratios_[tensor].ratio);
-                  kernels_.lamb_apply(own, chunk);
+                  kernels_.lamb_apply(own, WithUpdate(group, i, chunk));
+                });
+  }
+
+  void LarsUpdate(const Group& group, const Scalars<T>& common, const LarsRule& rule) {
+    ForChunksOf(group.first_chunk, group.end_chunk,
+                [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+                  const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
+                  Scalars<T> own = common;
+                  SetGroup(&own, part.excluded);
+                  own.decay = static_cast<T>(part.decay);
+                  SetLars(&own, ratios_[tensor].ratio, chunk.m != nullptr, rule);
+                  kernels_.lars(own, chunk);
                 });
   }
 
@@ -146,8 +201,11 @@ class HostPasses final : public Passes {
   const FlatMemory memory_;
   SumExchange* const exchange_;  // null: nothing is sharded
   const Kernels<T>& kernels_ = KernelsOf<T>(BestIsa());
-  std::vector<Sums> sums_;  // per chunk
+  bool adapted_ = false;         // some tensor gets a ratio
+  std::vector<Sums> sums_;       // per chunk
+  std::vector<double> squares_;  // per tensor, of the last gradients
   std::vector<TrustRatio> ratios_;
+  std::vector<T> kept_;  // lamb: the updates of one cached group
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "core/text.h"
+#include "optim/variants.h"
 
 namespace stemma::optim {
 namespace {
@@ -26,7 +27,8 @@ Status CheckRanges(const OptimSettings& s) {
       {"weight_decay", s.weight_decay, at_least_0(s.weight_decay), "[0, inf)"},
       {"beta1", s.beta1, below_1(s.beta1), "[0, 1)"},
       {"beta2", s.beta2, below_1(s.beta2), "[0, 1)"},
-      {"eps", s.eps, s.eps > 0 && s.eps < inf, "(0, inf)"},
+      {"eps", s.eps, (s.eps > 0 || (s.eps == 0 && s.name == "lars")) && s.eps < inf,
+       "(0, inf), with lars [0, inf)"},
       {"momentum", s.momentum, below_1(s.momentum), "[0, 1)"},
       {"max_grad_norm", s.max_grad_norm, at_least_0(s.max_grad_norm), "[0, inf), 0: off"},
       {"phi_min", s.phi_min, at_least_0(s.phi_min), "[0, inf)"},
@@ -91,9 +93,9 @@ std::vector<std::string> Words(const std::string& list) {
 }
 
 Status CheckOptions(const OptimSettings& s) {
-  STEMMA_RETURN_IF_ERROR(CheckWord("name", s.name, {"lamb", "sgd", "adamw", "adam"}));
+  STEMMA_RETURN_IF_ERROR(CheckWord("name", s.name, {"lamb", "lars", "sgd", "adamw", "adam"}));
   STEMMA_RETURN_IF_ERROR(CheckRanges(s));
-  STEMMA_RETURN_IF_ERROR(CheckWord("adapt", s.adapt, {"decayed", "all"}));
+  STEMMA_RETURN_IF_ERROR(CheckVariant(s));
   STEMMA_RETURN_IF_ERROR(
       CheckWord("bias_correction", s.bias_correction, {"moments", "none", "step_size"}));
   STEMMA_RETURN_IF_ERROR(CheckCorrection(s));
@@ -111,17 +113,21 @@ Status CheckOptions(const OptimSettings& s) {
 
 uint64_t DigestOfOptions(const OptimSettings& s) {
   Encoder out;
-  for (const std::string& word : {s.name, s.adapt, s.bias_correction, s.exclude, s.schedule,
-                                  s.step_factors, s.on_nonfinite}) {
+  for (const std::string& word :
+       {s.name, s.adapt, s.bias_correction, s.exclude, s.schedule, s.step_factors, s.on_nonfinite,
+        s.clip_scope, s.adapt_roles, s.decay, s.lars_variant, s.recipe}) {
     out.String(word);
   }
   for (double number : {s.lr, s.weight_decay, s.beta1, s.beta2, s.eps, s.momentum, s.max_grad_norm,
-                        s.phi_min, s.phi_max, s.ratio_min, s.ratio_max, s.poly_power, s.lr_min}) {
+                        s.phi_min, s.phi_max, s.ratio_min, s.ratio_max, s.poly_power, s.lr_min,
+                        s.trust_coefficient, s.lars_clamp}) {
     out.F64(number);
   }
   out.I64(s.warmup_steps);
   out.I64(s.warmup_origin);
-  out.U8(s.nesterov ? 1 : 0);
+  for (bool flag : {s.nesterov, s.eps_inside_sqrt, s.grad_averaging, s.clip_to_lr}) {
+    out.U8(flag ? 1 : 0);
+  }
   return Xxh64(out.bytes());
 }
 

@@ -33,8 +33,9 @@ struct TensorPart {
   size_t parameter = 0;  // registration index
   int64_t offset = 0;    // elements from the start of the space
   int64_t count = 0;
-  double decay = 0;    // 0 for excluded roles
-  bool adapt = false;  // lamb: gets a trust ratio
+  double decay = 0;       // 0 for excluded roles
+  bool adapt = false;     // lamb, lars: gets a trust ratio
+  bool excluded = false;  // its role is one of optim.exclude
   int64_t first_chunk = 0, end_chunk = 0;
   size_t bucket = 0;
   // This rank's: elements [first, first + held) of the tensor, whose state begins at `state`.
@@ -51,6 +52,8 @@ struct ChunkPart {
 struct Group {
   int64_t first_tensor = 0, end_tensor = 0;
   int64_t first_chunk = 0, end_chunk = 0;  // of Space::mine
+  int64_t first = 0, count = 0;            // elements of the space, from the first tensor on
+  bool cached = false;                     // what both passes touch stays in the cache
 };
 
 struct Space {

@@ -16,7 +16,7 @@
 #include "models/train/signals.h"
 #include "models/train/start_table.h"
 #include "models/train/threads.h"
-#include "optim/schedule.h"
+#include "optim/recipe.h"
 
 namespace stemma::models {
 namespace {
@@ -79,6 +79,7 @@ class Training {
   RunFolder folder_;
   Session session_;
   std::unique_ptr<ops::Reducer> reducer_;
+  optim::OptimSettings optim_;  // with what a recipe takes from the data set
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Binding> binding_;
   std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
@@ -106,7 +107,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   dataset_size_ = workload_->TrainData()->Size();
   STEMMA_ASSIGN_OR_RETURN(total_steps_, TotalSteps(settings_.train, dataset_size_));
-  STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(settings_.optim, total_steps_));
+  STEMMA_ASSIGN_OR_RETURN(optim_, optim::WithRecipe(settings_.optim, dataset_size_, total_steps_));
   if (settings_.ops.divisor != "samples") {
     return {Code::kInvalidArgument, "ops.divisor = " + settings_.ops.divisor +
                                         ": the trainer's losses are sums over samples and its "
@@ -164,7 +165,7 @@ Status Training::Build() {
       ops::Reducer::Create(settings_.ops, world_, workload_->Parameters(), workload_->Buffers()));
   STEMMA_RETURN_IF_ERROR(
       Agree(world_.cohort(), CheckBinding(reducer_->parameters(), workload_->Buffers())));
-  auto optimizer = optim::Make(settings_.optim, total_steps_, *reducer_);
+  auto optimizer = optim::Make(optim_, total_steps_, *reducer_);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), optimizer.status()));
   optimizer_ = *std::move(optimizer);
   binding_ =
@@ -264,6 +265,7 @@ void Training::PrintTable() {
   StartTable table;
   table.headline = session_.headline;
   table.notes = session_.notes;
+  table.recipe = optim::DescribeRecipe(optim_, settings_.train.global_batch, dataset_size_);
   table.world = world_.description();
   table.model = workload_->name();
   table.dataset_size = dataset_size_;
