@@ -21,7 +21,8 @@ class HostPasses final : public Passes {
 
   Status SumGradients(std::vector<double>* by_tensor) override {
     sums_.resize(space_.chunks.size());
-    ForAllChunks([&](size_t i, const TensorPart&, const Chunk<T>& chunk) {
+    // Backwards: what the update reads first is what this has read last.
+    ForAllChunks(Order::kBackwards, [&](size_t i, const TensorPart&, const Chunk<T>& chunk) {
       sums_[i].p = kernels_.sum_of_squares(chunk.g, chunk.count);
     });
     STEMMA_RETURN_IF_ERROR(Exchange(1));
@@ -50,10 +51,10 @@ class HostPasses final : public Passes {
     sums_.resize(space_.chunks.size());
     ratios_.assign(space_.tensors.size(), {});
     for (const Group& group : space_.groups) {
-      ForChunksOf(group.first_chunk, group.end_chunk,
-                  [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
-                    if (part.adapt) sums_[i].p = kernels_.sum_of_squares(chunk.p, chunk.count);
-                  });
+      ForGroup(group, Order::kBackwards,
+               [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+                 if (part.adapt) sums_[i].p = kernels_.sum_of_squares(chunk.p, chunk.count);
+               });
       if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(1));
       ForAdapted(group, [&](size_t t, const TensorPart& part) {
         const double scale = part.excluded ? k.excluded_scale : k.grad_scale;
@@ -71,7 +72,7 @@ class HostPasses final : public Passes {
 
   Status Adam(const Scalars<double>& k, double lr, bool coupled) override {
     const Scalars<T> common = Round<T>(k);
-    ForAllChunks([&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
+    ForAllChunks(Order::kForwards, [&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
       Scalars<T> own = common;
       SetGroup(&own, part.excluded);
       SetAdamDecay(&own, part.decay, lr, coupled);
@@ -82,7 +83,7 @@ class HostPasses final : public Passes {
 
   Status Sgd(const Scalars<double>& k) override {
     const Scalars<T> common = Round<T>(k);
-    ForAllChunks([&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
+    ForAllChunks(Order::kForwards, [&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
       Scalars<T> own = common;
       SetGroup(&own, part.excluded);
       own.decay = static_cast<T>(part.decay);
@@ -103,8 +104,8 @@ class HostPasses final : public Passes {
 
   // body(chunk index, its tensor, its arrays), in parallel, for a range of this rank's chunks.
   template <typename Body>
-  void ForChunksOf(int64_t begin, int64_t end, const Body& body) {
-    ForChunks(begin, end, [&](int64_t index) {
+  void ForChunksOf(int64_t begin, int64_t end, Order order, const Body& body) {
+    ForChunks(begin, end, order, [&](int64_t index) {
       const auto i = static_cast<size_t>(space_.mine[static_cast<size_t>(index)]);
       const ChunkPart& part = space_.chunks[i];
       body(i, space_.tensors[static_cast<size_t>(part.tensor)], At(part));
@@ -112,8 +113,8 @@ class HostPasses final : public Passes {
   }
 
   template <typename Body>
-  void ForAllChunks(const Body& body) {
-    ForChunksOf(0, static_cast<int64_t>(space_.mine.size()), body);
+  void ForAllChunks(Order order, const Body& body) {
+    ForChunksOf(0, static_cast<int64_t>(space_.mine.size()), order, body);
   }
 
   Chunk<T> At(const ChunkPart& part) const {
@@ -133,6 +134,11 @@ class HostPasses final : public Passes {
       total.u += sums_[static_cast<size_t>(i)].u;
     }
     return total;
+  }
+
+  template <typename Body>
+  void ForGroup(const Group& group, Order order, const Body& body) {
+    ForChunksOf(group.first_chunk, group.end_chunk, order, body);
   }
 
   // body(tensor index, tensor) for each tensor of the group with a ratio.
@@ -159,42 +165,40 @@ class HostPasses final : public Passes {
   }
 
   void LambFirst(const Group& group, const Scalars<T>& common, const LambRule& rule) {
-    ForChunksOf(group.first_chunk, group.end_chunk,
-                [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
-                  Scalars<T> own = common;
-                  SetGroup(&own, part.excluded);
-                  SetLambDecay(&own, part.decay, rule);
-                  if (part.adapt) {
-                    sums_[i] = kernels_.lamb_norms(own, WithUpdate(group, i, chunk));
-                  } else {
-                    kernels_.lamb_direct(own, chunk);
-                  }
-                });
+    ForGroup(group, Order::kForwards, [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+      Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
+      SetLambDecay(&own, part.decay, rule);
+      if (part.adapt) {
+        sums_[i] = kernels_.lamb_norms(own, WithUpdate(group, i, chunk));
+      } else {
+        kernels_.lamb_direct(own, chunk);
+      }
+    });
   }
 
   void LambSecond(const Group& group, const Scalars<double>& k, const LambRule& rule) {
     const Scalars<T> common = Round<T>(k);
-    ForChunksOf(group.first_chunk, group.end_chunk,
-                [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
-                  if (!part.adapt) return;
-                  const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
-                  Scalars<T> own = common;
-                  SetLambDecay(&own, part.decay, rule);
-                  own.step = static_cast<T>(k.step * ratios_[tensor].ratio);
-                  kernels_.lamb_apply(own, WithUpdate(group, i, chunk));
-                });
+    ForGroup(group, Order::kBackwards,
+             [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+               if (!part.adapt) return;
+               const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
+               Scalars<T> own = common;
+               SetLambDecay(&own, part.decay, rule);
+               own.step = static_cast<T>(k.step * ratios_[tensor].ratio);
+               kernels_.lamb_apply(own, WithUpdate(group, i, chunk));
+             });
   }
 
   void LarsUpdate(const Group& group, const Scalars<T>& common, const LarsRule& rule) {
-    ForChunksOf(group.first_chunk, group.end_chunk,
-                [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
-                  const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
-                  Scalars<T> own = common;
-                  SetGroup(&own, part.excluded);
-                  own.decay = static_cast<T>(part.decay);
-                  SetLars(&own, ratios_[tensor].ratio, chunk.m != nullptr, rule);
-                  kernels_.lars(own, chunk);
-                });
+    ForGroup(group, Order::kForwards, [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+      const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
+      Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
+      own.decay = static_cast<T>(part.decay);
+      SetLars(&own, ratios_[tensor].ratio, chunk.m != nullptr, rule);
+      kernels_.lars(own, chunk);
+    });
   }
 
   const Space& space_;

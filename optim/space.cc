@@ -166,9 +166,10 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
   return spaces;
 }
 
-void ForChunks(int64_t begin, int64_t end, const std::function<void(int64_t)>& body) {
+void ForChunks(int64_t begin, int64_t end, Order order, const std::function<void(int64_t)>& body) {
   at::parallel_for(begin, end, kChunksPerTask, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) body(i);
+    const bool forwards = order == Order::kForwards;
+    for (int64_t i = first; i < last; ++i) body(forwards ? i : first + last - 1 - i);
   });
 }
 

@@ -71,8 +71,10 @@ struct Space {
 // nor f64, or that lies on a device that optimizers do not run on.
 Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reducer& reducer);
 
-// Calls body(chunk index) for every chunk of [begin, end) on LibTorch's threads. Sums are kept per
-// chunk, so no result depends on how the range is cut.
-void ForChunks(int64_t begin, int64_t end, const std::function<void(int64_t)>& body);
+// Calls body(chunk index) for every chunk of [begin, end) on LibTorch's threads, each of which goes
+// through its part in this order. Sums are kept per chunk, so no result depends on the order, nor
+// on how the range is cut.
+enum class Order { kForwards, kBackwards };
+void ForChunks(int64_t begin, int64_t end, Order order, const std::function<void(int64_t)>& body);
 
 }  // namespace stemma::optim

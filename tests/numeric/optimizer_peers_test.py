@@ -1,4 +1,4 @@
-"""Random models, gradients and options: our optimizers against torch's AdamW and SGD and timm's Lamb.
+"""Random models, gradients and options: ours against torch's AdamW and SGD and timm's Lamb.
 
   optimizer_peers_test.py OPTIMIZER_STEPS [SEED]
 

@@ -86,18 +86,20 @@ TEST_CASE("the untuned rule fits every published batch") {
     CHECK(UntunedRate(row.batch) == Approx(row.lr).epsilon(1e-12));
     OptimSettings s;
     s.recipe = "untuned-resnet50";
-    REQUIRE_THAT(ApplyRecipe(1281167, &s), IsOk());
-    CHECK(s.warmup_steps == 782);
+    s.lr = UntunedRate(row.batch);
+    const auto filled = WithRecipe(s, 1281167, 3519);
+    REQUIRE_THAT(filled.status(), IsOk());
+    CHECK(filled->warmup_steps == 782);
     CHECK(782.0 * static_cast<double>(row.batch) / 1281167 == Approx(row.epochs).epsilon(1e-3));
   }
   OptimSettings s;
   s.recipe = "untuned-resnet50";
   s.lr = UntunedRate(8192);
-  CHECK_THAT(ApplyRecipe(800, &s),
-             HasCode(Code::kInvalidArgument, "800 samples, which is no step"));
+  CHECK_THAT(WithRecipe(s, 800, 100).status(),
+             HasCode(Code::kInvalidArgument, "800 samples, which is 0 of this run's 100 steps"));
+  CHECK_THAT(WithRecipe(s, 1281167, 782).status(), HasCode(Code::kInvalidArgument, "train longer"));
   s.warmup_steps = 7;
-  REQUIRE_THAT(ApplyRecipe(800, &s), IsOk());
-  CHECK(s.warmup_steps == 7);
+  CHECK(WithRecipe(s, 800, 100)->warmup_steps == 7);
   s.warmup_steps = 782;
   CHECK(DescribeRecipe(s, 8192, 1281167) ==
         "untuned-resnet50 for a global batch of 8192: lr 0.02, warm-up 782 steps (5 epochs)");
