@@ -62,7 +62,9 @@ template <typename T>
 Sums RunAll(Isa isa, Arrays<T>* a) {
   const Kernels<T>& kernels = KernelsOf<T>(isa);
   Scalars<T> k = SomeScalars<T>();
-  Sums sums = kernels.lamb_norms(k, a->chunk());
+  Scalars<T> whole = k;  // a parameter that is not shrunk first
+  whole.shrink = 1;
+  Sums sums = kernels.lamb_norms(whole, a->chunk());
   kernels.lamb_apply(k, a->chunk());
   Chunk<T> kept = a->chunk();
   kept.u = a->u.data();

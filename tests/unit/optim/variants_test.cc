@@ -45,7 +45,7 @@ TEST_CASE("options that nobody would look at, and those that exclude each other"
       {[](auto* s) { s->preset = "apec"; }, "did you mean apex?"},
       {[](auto* s) { s->recipe = "tuned"; }, "optim.recipe is 'tuned'"},
       {[](auto* s) { s->adapt = "list", s->adapt_roles = " ,"; }, "adapt_roles is empty"},
-      {[](auto* s) { s->adapt = "list", s->adapt_roles = "wait"; }, "did you mean weight?"},
+      {[](auto* s) { s->adapt = "list", s->adapt_roles = "weigth"; }, "did you mean weight?"},
       {[](auto* s) { s->name = "sgd", s->preset = "apex"; }, "presets are variants of lamb"},
       {[](auto* s) { s->name = "adamw", s->decay = "l2"; }, "adamw's is decoupled"},
       {[](auto* s) { s->name = "adam", s->adapt = "list"; }, "adam has no trust ratio"},
