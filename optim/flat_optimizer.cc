@@ -43,6 +43,10 @@ FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
     exchanges_.push_back(sharded ? std::make_unique<SumExchange>(reducer, space) : nullptr);
   }
   for (size_t i = 0; i < spaces_.size(); ++i) passes_.push_back(PassesOf(i));
+  excluded_.resize(reducer.parameters().size(), false);
+  for (const Space& space : spaces_) {
+    for (const TensorPart& part : space.tensors) excluded_[part.parameter] = part.excluded;
+  }
   if (settings_.ema_decay <= 0) return;
   std::vector<at::Tensor> averages;
   for (const auto& arrays : arrays_) averages.push_back(arrays.back());
@@ -104,6 +108,7 @@ Status FlatOptimizer::Step(int64_t step, ops::Fence& fence) {
 
 // The average follows this rank's parts before the others' are gathered.
 Status FlatOptimizer::Apply() {
+  updated_ = true;
   STEMMA_RETURN_IF_ERROR(Update());
   if (average_ != nullptr) average_->Follow(t_);
   return reducer_.GatherParameters();
@@ -149,10 +154,41 @@ Status FlatOptimizer::Measure() {
     if (!std::isfinite(sums[i])) return NonFinite("\"" + parameters[i].name + "\"");
   }
   if (!std::isfinite(total)) return NonFinite("all parameters together");
-  if (settings_.max_grad_norm > 0) {
-    report_.clip_divisor = std::max(report_.grad_norm / settings_.max_grad_norm, 1.0);
+  Clip(sums);
+  return {};
+}
+
+void FlatOptimizer::Clip(const std::vector<double>& sums) {
+  const auto divisor = [this](double norm) {
+    return settings_.max_grad_norm > 0 ? std::max(norm / settings_.max_grad_norm, 1.0) : 1.0;
+  };
+  excluded_divisor_ = other_divisor_ = divisor(report_.grad_norm);
+  if (settings_.clip_scope == "group") {
+    double excluded = 0, other = 0;
+    for (size_t i = 0; i < sums.size(); ++i) (excluded_[i] ? excluded : other) += sums[i];
+    excluded_divisor_ = divisor(std::sqrt(excluded) / report_.loss_scale);
+    other_divisor_ = divisor(std::sqrt(other) / report_.loss_scale);
+  }
+  report_.clip_divisor = std::max(excluded_divisor_, other_divisor_);
+}
+
+Status FlatOptimizer::AddRatios(size_t space, std::vector<TensorRatio>* all) {
+  std::vector<TrustRatio> by_tensor;
+  STEMMA_RETURN_IF_ERROR(passes_[space]->Ratios(&by_tensor));
+  for (size_t t = 0; t < by_tensor.size(); ++t) {
+    const TensorPart& part = spaces_[space].tensors[t];
+    const TrustRatio& of = by_tensor[t];
+    if (part.adapt) all->push_back({part.parameter, of.p_norm, of.u_norm, of.ratio});
   }
   return {};
+}
+
+Result<std::vector<TensorRatio>> FlatOptimizer::Ratios() {
+  std::vector<TensorRatio> all;
+  for (size_t i = 0; updated_ && i < spaces_.size(); ++i) {
+    STEMMA_RETURN_IF_ERROR(ops::Guard("Optimizer::Ratios", [&] { return AddRatios(i, &all); }));
+  }
+  return all;
 }
 
 Status FlatOptimizer::NonFinite(const std::string& what) {
@@ -263,7 +299,8 @@ Status FlatOptimizer::DecodeSmall(std::string_view bytes) {
 
 Scalars<double> FlatOptimizer::CommonScalars() const {
   Scalars<double> k;
-  k.grad_scale = 1 / (report_.clip_divisor * report_.loss_scale);
+  k.grad_scale = 1 / (other_divisor_ * report_.loss_scale);
+  k.excluded_scale = 1 / (excluded_divisor_ * report_.loss_scale);
   if (settings_.max_grad_value > 0) k.grad_limit = settings_.max_grad_value;
   k.beta1 = settings_.beta1;
   k.rest1 = 1 - settings_.beta1;

@@ -46,6 +46,7 @@ class FlatOptimizer : public Optimizer {
   std::string EncodeSmall() const override;
   Status DecodeSmall(std::string_view bytes) override;
   const StepReport& report() const override { return report_; }
+  Result<std::vector<TensorRatio>> Ratios() override;
 
  protected:
   // Changes parameters and state with the gradients; t() counts this step already. On a GPU it has
@@ -67,6 +68,9 @@ class FlatOptimizer : public Optimizer {
   // Sum of squares of each parameter's gradient, by registration index; frozen ones 0.
   Status SumGradients(std::vector<double>* by_parameter);
   Status CheckPlan() const;
+  Status AddRatios(size_t space, std::vector<TensorRatio>* all);
+  // The clip divisors, from the norm in the report or the sums of squares by parameter.
+  void Clip(const std::vector<double>& sums);
   Status Measure();  // grad_norm and clip_divisor of the report, or what is not finite
   Status NonFinite(const std::string& what);
   Status Refuse(const std::string& text) const;  // a gradient that is not finite
@@ -86,7 +90,11 @@ class FlatOptimizer : public Optimizer {
   Plateau plateau_;
   bool swapped_ = false;  // parameters are their averages
   int64_t t_ = 0;
-  int64_t skips_ = 0;  // in a row
+  int64_t skips_ = 0;            // in a row
+  bool updated_ = false;         // by a step of this object
+  std::vector<bool> excluded_;   // by registration index: its role is one of optim.exclude
+  double excluded_divisor_ = 1;  // of excluded roles, with clip_scope "group"
+  double other_divisor_ = 1;
   StepReport report_;
 };
 

@@ -41,13 +41,14 @@ namespace stemma::optim {
 
 struct StepReport {
   double lr = 0;
-  double grad_norm = 0;  // global, of the averaged gradient, before clipping
-  double clip_divisor = 1;
-  double loss_scale = 1;  // that the gradient of this step came with
-  bool skipped = false;   // non-finite gradient: nothing changed, t did not advance
+  double grad_norm = 0;     // global, of the averaged gradient, before clipping
+  double clip_divisor = 1;  // clip_scope "group": the larger one
+  double loss_scale = 1;    // that the gradient of this step came with
+  bool skipped = false;     // non-finite gradient: nothing changed, t did not advance
 };
 
-// What a step of lamb computed for one tensor with a trust ratio.
+// What a step of lamb or lars computed for one tensor with a trust ratio. lars: u_norm is the
+// clipped gradient's, without decay.
 struct TensorRatio {
   size_t parameter = 0;  // registration index
   double p_norm = 0, u_norm = 0, ratio = 1;
@@ -90,7 +91,8 @@ class Optimizer {
   virtual Status DecodeSmall(std::string_view bytes) = 0;
   virtual const StepReport& report() const = 0;
   // Of the last update, one per tensor with a trust ratio, in the plan's order; empty before the
-  // first, and for other kinds than lamb. Not part of the report: on a GPU it waits for the step.
+  // first, and for other kinds than lamb and lars. Not part of the report: on a GPU it waits for
+  // the step.
   virtual Result<std::vector<TensorRatio>> Ratios() { return std::vector<TensorRatio>(); }
   virtual std::string Describe() const = 0;  // "lamb, 8 of 272 tensors adapted, ..."
 };

@@ -1,6 +1,6 @@
 #include "models/train/course.h"
 
-#include "optim/schedule.h"
+#include "optim/recipe.h"
 #include "optim/units.h"
 
 namespace stemma::models {
@@ -28,7 +28,8 @@ Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
   STEMMA_ASSIGN_OR_RETURN(course.total_steps, TotalSteps(settings.train, dataset_size));
   STEMMA_ASSIGN_OR_RETURN(
       course.optim, optim::InSteps(settings.optim, {settings.train.global_batch, dataset_size}));
-  STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(course.optim, course.total_steps));
+  STEMMA_ASSIGN_OR_RETURN(course.optim,
+                          optim::WithRecipe(course.optim, dataset_size, course.total_steps));
   if (settings.ops.divisor != "samples") {
     return Status(Code::kInvalidArgument,
                   "ops.divisor = " + settings.ops.divisor +

@@ -132,33 +132,9 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
         Help{"steps between comparisons of all replicas' parameters; 0: never", "[0, inf)"});
 }
 
+// What stands around the update, whatever its kind.
 template <typename V>
-void VisitOptim(optim::OptimSettings& s, V&& field) {
-  field("optim.name", s.name, Help{"which optimizer", "lamb | sgd | adamw | adam"});
-  field("optim.lr", s.lr, Help{"learning rate at the top of the schedule", "[0, inf)"});
-  field("optim.weight_decay", s.weight_decay,
-        Help{"of weights, not of excluded roles", "[0, inf)"});
-  field("optim.beta1", s.beta1, Help{"first moment (lamb, adam, adamw)", "[0, 1)"});
-  field("optim.beta2", s.beta2, Help{"second moment (lamb, adam, adamw)", "[0, 1)"});
-  field("optim.eps", s.eps, Help{"added to the root of the second moment", "(0, inf)"});
-  field("optim.momentum", s.momentum, Help{"sgd", "[0, 1)"});
-  field("optim.nesterov", s.nesterov, Help{"sgd: look ahead"});
-  field("optim.max_grad_norm", s.max_grad_norm,
-        Help{"clip the reduced gradient to this global norm; 0: off", "[0, inf)"});
-  field("optim.max_grad_value", s.max_grad_value,
-        Help{"clip each element of the reduced gradient to +- this; 0: off", "[0, inf)"});
-  field("optim.adapt", s.adapt, Help{"lamb: which tensors get a trust ratio", "decayed | all"});
-  field("optim.bias_correction", s.bias_correction,
-        Help{"lamb: of the moments (Algorithm 2), none, or in the step size",
-             "moments | none | step_size"});
-  field(
-      "optim.exclude", s.exclude,
-      Help{"roles without decay, and without ratio when adapt = decayed: any of bias, norm_scale, "
-           "norm_shift, embedding, weight"});
-  field("optim.phi_min", s.phi_min, Help{"lamb: lower clamp of a parameter's norm", "[0, inf)"});
-  field("optim.phi_max", s.phi_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
-  field("optim.ratio_min", s.ratio_min, Help{"lamb: lower clamp of the ratio", "[0, inf)"});
-  field("optim.ratio_max", s.ratio_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
+void VisitRate(optim::OptimSettings& s, V&& field) {
   field("optim.schedule", s.schedule,
         Help{"learning rate over the steps",
              "constant | warmup_linear | warmup_poly | warmup_cosine | steps | one_cycle | "
@@ -201,6 +177,65 @@ void VisitOptim(optim::OptimSettings& s, V&& field) {
         Help{"dynamic: doubled after so many updates without an overflow", "[1, inf)"});
   field("optim.ema_decay", s.ema_decay,
         Help{"keep a moving average of the parameters, optim/ema in states; 0: none", "[0, 1)"});
+}
+
+template <typename V>
+void VisitOptim(optim::OptimSettings& s, V&& field) {
+  field("optim.name", s.name, Help{"which optimizer", "lamb | lars | sgd | adamw | adam"});
+  field("optim.preset", s.preset,
+        Help{"lamb: a published variant, which fills the options that nobody has set",
+             "paper | author | apex | nvlamb | timm | timm-clip | tfa | optax | deepspeed | "
+             "cybertronai | nus"});
+  field("optim.recipe", s.recipe,
+        Help{"lamb: lr, and warm-up where warmup_steps is 0, from the global batch and the data "
+             "set, unless they are set",
+             "none | untuned-resnet50"});
+  field("optim.lr", s.lr, Help{"learning rate at the top of the schedule", "[0, inf)"});
+  field("optim.weight_decay", s.weight_decay,
+        Help{"of weights, not of excluded roles", "[0, inf)"});
+  field("optim.beta1", s.beta1, Help{"first moment (lamb, adam, adamw)", "[0, 1)"});
+  field("optim.beta2", s.beta2, Help{"second moment (lamb, adam, adamw)", "[0, 1)"});
+  field("optim.eps", s.eps,
+        Help{"added to the root of the second moment; lars: to the norms", "[0, inf)"});
+  field("optim.eps_inside_sqrt", s.eps_inside_sqrt, Help{"lamb: eps is added under the root"});
+  field("optim.grad_averaging", s.grad_averaging,
+        Help{"lamb: the first moment takes (1 - beta1) of the gradient, not all of it"});
+  field("optim.momentum", s.momentum, Help{"sgd, lars", "[0, 1)"});
+  field("optim.nesterov", s.nesterov, Help{"sgd: look ahead"});
+  field("optim.max_grad_norm", s.max_grad_norm,
+        Help{"clip the reduced gradient to this global norm; 0: off", "[0, inf)"});
+  field("optim.max_grad_value", s.max_grad_value,
+        Help{"clip each element of the reduced gradient to +- this; 0: off", "[0, inf)"});
+  field("optim.clip_scope", s.clip_scope,
+        Help{"the norm of what: the reduced gradient, or excluded roles and the others each for "
+             "itself; local gradients cannot be clipped",
+             "reduced | group | local"});
+  field("optim.adapt", s.adapt,
+        Help{"lamb, lars: which tensors get a trust ratio", "decayed | all | list"});
+  field("optim.adapt_roles", s.adapt_roles, Help{"with adapt = list: roles with a ratio"});
+  field("optim.decay", s.decay,
+        Help{"lamb: the decay is part of the update, of the gradient, or taken off the parameter",
+             "in_update | l2 | decoupled"});
+  field("optim.bias_correction", s.bias_correction,
+        Help{"lamb: of the moments (Algorithm 2), none, or in the step size",
+             "moments | none | step_size"});
+  field(
+      "optim.exclude", s.exclude,
+      Help{"roles without decay, and without ratio when adapt = decayed: any of bias, norm_scale, "
+           "norm_shift, embedding, weight"});
+  field("optim.phi_min", s.phi_min, Help{"lamb: lower clamp of a parameter's norm", "[0, inf)"});
+  field("optim.phi_max", s.phi_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
+  field("optim.ratio_min", s.ratio_min, Help{"lamb, lars: lower clamp of the ratio", "[0, inf)"});
+  field("optim.ratio_max", s.ratio_max, Help{"lamb, lars: upper clamp; 0: none", "[0, inf)"});
+  field("optim.lars_variant", s.lars_variant,
+        Help{"lars: rate and ratio inside the momentum, the ratio alone, or neither",
+             "inside | ratio_inside | outside"});
+  field("optim.trust_coefficient", s.trust_coefficient,
+        Help{"lars: multiplies the ratio", "(0, inf)"});
+  field("optim.clip_to_lr", s.clip_to_lr, Help{"lars: the ratio never raises a rate above lr"});
+  field("optim.lars_clamp", s.lars_clamp,
+        Help{"lars: largest element of a gradient with its decay; 0: none", "[0, inf)"});
+  VisitRate(s, field);
 }
 
 template <typename V>

@@ -17,6 +17,7 @@
 #include "models/train/signals.h"
 #include "models/train/start_table.h"
 #include "models/train/threads.h"
+#include "optim/recipe.h"
 
 namespace stemma::models {
 namespace {
@@ -80,6 +81,7 @@ class Training {
   RunFolder folder_;
   Session session_;
   std::unique_ptr<ops::Reducer> reducer_;
+  optim::OptimSettings optim_;  // with what a recipe takes from the data set
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Binding> binding_;
   std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
@@ -261,6 +263,7 @@ void Training::PrintTable() {
   StartTable table;
   table.headline = session_.headline;
   table.notes = session_.notes;
+  table.recipe = optim::DescribeRecipe(optim_, settings_.train.global_batch, dataset_size_);
   table.world = world_.description();
   table.model = workload_->name();
   table.dataset_size = dataset_size_;
