@@ -64,7 +64,8 @@ std::vector<CudaChunk> ChunksOf(const Space& space) {
 std::vector<CudaTensor> TensorsOf(const Space& space) {
   std::vector<CudaTensor> tensors;
   for (const TensorPart& part : space.tensors) {
-    tensors.push_back({part.first_chunk, part.end_chunk, part.decay, part.adapt ? 1 : 0});
+    tensors.push_back(
+        {part.first_chunk, part.end_chunk, part.decay, part.adapt ? 1 : 0, part.excluded ? 1 : 0});
   }
   return tensors;
 }
@@ -108,11 +109,19 @@ class CudaPasses final : public Passes {
     return {};
   }
 
-  Status Lamb(const Scalars<double>& k, const RatioBounds& bounds) override {
+  Status Lamb(const Scalars<double>& k, const LambRule& rule) override {
     const c10::DeviceGuard guard(device_);
-    STEMMA_RETURN_IF_ERROR(FromLaunch(CudaLambFirst(view_, k, Stream()), "lamb's first pass"));
+    STEMMA_RETURN_IF_ERROR(
+        FromLaunch(CudaLambFirst(view_, k, rule, Stream()), "lamb's first pass"));
     if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(2));
-    return FromLaunch(CudaLambSecond(view_, k, bounds, Stream()), "lamb's second pass");
+    return FromLaunch(CudaLambSecond(view_, k, rule, Stream()), "lamb's second pass");
+  }
+
+  Status Lars(const Scalars<double>& k, const LarsRule& rule) override {
+    const c10::DeviceGuard guard(device_);
+    STEMMA_RETURN_IF_ERROR(FromLaunch(CudaLarsFirst(view_, Stream()), "lars's first pass"));
+    if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(1));
+    return FromLaunch(CudaLarsSecond(view_, k, rule, Stream()), "lars's second pass");
   }
 
   Status Ratios(std::vector<TrustRatio>* by_tensor) override {

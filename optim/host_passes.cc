@@ -16,33 +16,51 @@ class HostPasses final : public Passes {
   HostPasses(const Space& space, const FlatMemory& memory, SumExchange* exchange)
       : space_(space), memory_(memory), exchange_(exchange) {
     STEMMA_CHECK(exchange == nullptr || space.groups.size() == 1, "norms are exchanged once");
+    for (const TensorPart& part : space.tensors) adapted_ |= part.adapt;
   }
 
   Status SumGradients(std::vector<double>* by_tensor) override {
     sums_.resize(space_.chunks.size());
-    ForAllChunks([&](size_t i, const TensorPart&, const Chunk<T>& chunk) {
+    // Backwards: what the update reads first is what this has read last.
+    ForAllChunks(Order::kBackwards, [&](size_t i, const TensorPart&, const Chunk<T>& chunk) {
       sums_[i].p = kernels_.sum_of_squares(chunk.g, chunk.count);
     });
     STEMMA_RETURN_IF_ERROR(Exchange(1));
-    by_tensor->clear();
-    for (const TensorPart& part : space_.tensors) by_tensor->push_back(TotalOf(part).p);
+    squares_.clear();
+    for (const TensorPart& part : space_.tensors) squares_.push_back(TotalOf(part).p);
+    *by_tensor = squares_;
     return {};
   }
 
-  Status Lamb(const Scalars<double>& k, const RatioBounds& bounds) override {
+  Status Lamb(const Scalars<double>& k, const LambRule& rule) override {
     sums_.resize(space_.chunks.size());
     ratios_.assign(space_.tensors.size(), {});
-    const bool adapted = std::any_of(space_.tensors.begin(), space_.tensors.end(),
-                                     [](const TensorPart& part) { return part.adapt; });
+    if (adapted_) kept_.resize(static_cast<size_t>(LargestCached()));
     for (const Group& group : space_.groups) {
-      FirstPass(group, Round<T>(k));
-      if (adapted) STEMMA_RETURN_IF_ERROR(Exchange(2));
-      for (auto t = static_cast<size_t>(group.first_tensor);
-           t < static_cast<size_t>(group.end_tensor); ++t) {
-        const TensorPart& part = space_.tensors[t];
-        if (part.adapt) ratios_[t] = RatioOf(TotalOf(part), bounds);
-      }
-      SecondPass(group, k);
+      LambFirst(group, Round<T>(k), rule);
+      if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(2));
+      ForAdapted(group, [&](size_t t, const TensorPart& part) {
+        ratios_[t] = RatioOf(TotalOf(part), rule.bounds);
+      });
+      LambSecond(group, k, rule);
+    }
+    return {};
+  }
+
+  Status Lars(const Scalars<double>& k, const LarsRule& rule) override {
+    sums_.resize(space_.chunks.size());
+    ratios_.assign(space_.tensors.size(), {});
+    for (const Group& group : space_.groups) {
+      ForGroup(group, Order::kBackwards,
+               [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+                 if (part.adapt) sums_[i].p = kernels_.sum_of_squares(chunk.p, chunk.count);
+               });
+      if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(1));
+      ForAdapted(group, [&](size_t t, const TensorPart& part) {
+        const double scale = part.excluded ? k.excluded_scale : k.grad_scale;
+        ratios_[t] = LarsRatioOf(TotalOf(part).p, squares_[t], scale, part.decay, rule);
+      });
+      LarsUpdate(group, Round<T>(k), rule);
     }
     return {};
   }
@@ -54,8 +72,9 @@ class HostPasses final : public Passes {
 
   Status Adam(const Scalars<double>& k, double lr, bool coupled) override {
     const Scalars<T> common = Round<T>(k);
-    ForAllChunks([&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
+    ForAllChunks(Order::kForwards, [&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
       Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
       SetAdamDecay(&own, part.decay, lr, coupled);
       kernels_.adam(own, chunk);
     });
@@ -64,8 +83,9 @@ class HostPasses final : public Passes {
 
   Status Sgd(const Scalars<double>& k) override {
     const Scalars<T> common = Round<T>(k);
-    ForAllChunks([&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
+    ForAllChunks(Order::kForwards, [&](size_t, const TensorPart& part, const Chunk<T>& chunk) {
       Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
       own.decay = static_cast<T>(part.decay);
       kernels_.sgd(own, chunk);
     });
@@ -84,8 +104,8 @@ class HostPasses final : public Passes {
 
   // body(chunk index, its tensor, its arrays), in parallel, for a range of this rank's chunks.
   template <typename Body>
-  void ForChunksOf(int64_t begin, int64_t end, const Body& body) {
-    ForChunks(begin, end, [&](int64_t index) {
+  void ForChunksOf(int64_t begin, int64_t end, Order order, const Body& body) {
+    ForChunks(begin, end, order, [&](int64_t index) {
       const auto i = static_cast<size_t>(space_.mine[static_cast<size_t>(index)]);
       const ChunkPart& part = space_.chunks[i];
       body(i, space_.tensors[static_cast<size_t>(part.tensor)], At(part));
@@ -93,8 +113,8 @@ class HostPasses final : public Passes {
   }
 
   template <typename Body>
-  void ForAllChunks(const Body& body) {
-    ForChunksOf(0, static_cast<int64_t>(space_.mine.size()), body);
+  void ForAllChunks(Order order, const Body& body) {
+    ForChunksOf(0, static_cast<int64_t>(space_.mine.size()), order, body);
   }
 
   Chunk<T> At(const ChunkPart& part) const {
@@ -116,38 +136,80 @@ class HostPasses final : public Passes {
     return total;
   }
 
-  void FirstPass(const Group& group, const Scalars<T>& common) {
-    ForChunksOf(group.first_chunk, group.end_chunk,
-                [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
-                  Scalars<T> own = common;
-                  own.decay = static_cast<T>(part.decay);
-                  if (part.adapt) {
-                    sums_[i] = kernels_.lamb_norms(own, chunk);
-                  } else {
-                    kernels_.lamb_direct(own, chunk);
-                  }
-                });
+  template <typename Body>
+  void ForGroup(const Group& group, Order order, const Body& body) {
+    ForChunksOf(group.first_chunk, group.end_chunk, order, body);
   }
 
-  void SecondPass(const Group& group, const Scalars<double>& k) {
+  // body(tensor index, tensor) for each tensor of the group with a ratio.
+  template <typename Body>
+  void ForAdapted(const Group& group, const Body& body) {
+    for (auto t = static_cast<size_t>(group.first_tensor);
+         t < static_cast<size_t>(group.end_tensor); ++t) {
+      if (space_.tensors[t].adapt) body(t, space_.tensors[t]);
+    }
+  }
+
+  int64_t LargestCached() const {
+    int64_t largest = 0;
+    for (const Group& group : space_.groups) {
+      if (group.cached) largest = std::max(largest, group.count);
+    }
+    return largest;
+  }
+
+  // The chunk with the place of its update, when the group's updates are kept.
+  Chunk<T> WithUpdate(const Group& group, size_t i, Chunk<T> chunk) {
+    if (group.cached) chunk.u = kept_.data() + (space_.chunks[i].offset - group.first);
+    return chunk;
+  }
+
+  void LambFirst(const Group& group, const Scalars<T>& common, const LambRule& rule) {
+    ForGroup(group, Order::kForwards, [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+      Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
+      SetLambDecay(&own, part.decay, rule);
+      if (part.adapt) {
+        sums_[i] = kernels_.lamb_norms(own, WithUpdate(group, i, chunk));
+      } else {
+        kernels_.lamb_direct(own, chunk);
+      }
+    });
+  }
+
+  void LambSecond(const Group& group, const Scalars<double>& k, const LambRule& rule) {
     const Scalars<T> common = Round<T>(k);
-    ForChunksOf(group.first_chunk, group.end_chunk,
-                [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
-                  if (!part.adapt) return;
-                  const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
-                  Scalars<T> own = common;
-                  own.decay = static_cast<T>(part.decay);
-                  own.step = static_cast<T>(k.step * ratios_[tensor].ratio);
-                  kernels_.lamb_apply(own, chunk);
-                });
+    ForGroup(group, Order::kBackwards,
+             [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+               if (!part.adapt) return;
+               const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
+               Scalars<T> own = common;
+               SetLambDecay(&own, part.decay, rule);
+               own.step = static_cast<T>(k.step * ratios_[tensor].ratio);
+               kernels_.lamb_apply(own, WithUpdate(group, i, chunk));
+             });
+  }
+
+  void LarsUpdate(const Group& group, const Scalars<T>& common, const LarsRule& rule) {
+    ForGroup(group, Order::kForwards, [&](size_t i, const TensorPart& part, const Chunk<T>& chunk) {
+      const auto tensor = static_cast<size_t>(space_.chunks[i].tensor);
+      Scalars<T> own = common;
+      SetGroup(&own, part.excluded);
+      own.decay = static_cast<T>(part.decay);
+      SetLars(&own, ratios_[tensor].ratio, chunk.m != nullptr, rule);
+      kernels_.lars(own, chunk);
+    });
   }
 
   const Space& space_;
   const FlatMemory memory_;
   SumExchange* const exchange_;  // null: nothing is sharded
   const Kernels<T>& kernels_ = KernelsOf<T>(BestIsa());
-  std::vector<Sums> sums_;  // per chunk
+  bool adapted_ = false;         // some tensor gets a ratio
+  std::vector<Sums> sums_;       // per chunk
+  std::vector<double> squares_;  // per tensor, of the last gradients
   std::vector<TrustRatio> ratios_;
+  std::vector<T> kept_;  // lamb: the updates of one cached group
 };
 
 }  // namespace

@@ -25,17 +25,20 @@ STEMMA_BODY double SumOfSquaresBody(const T* data, int64_t count) {
   return Total(lanes);
 }
 
-template <typename T>
+template <bool kKeepsUpdate, typename T>
 STEMMA_BODY Sums LambNormsBody(const Scalars<T>& k, const Chunk<T>& c) {
   const T* __restrict p = c.p;
   const T* __restrict g = c.g;
   T* __restrict m = c.m;
   T* __restrict v = c.v;
+  T* __restrict kept = c.u;
   T p_lanes[kLanes] = {}, u_lanes[kLanes] = {};
   const auto one = [&](int64_t i, int lane) __attribute__((always_inline)) {
-    LambMoments(k, g[i], &m[i], &v[i]);
+    LambMoments(k, p[i], g[i], &m[i], &v[i]);
     const T u = LambUpdate(k, p[i], m[i], v[i]);
-    p_lanes[lane] += p[i] * p[i];
+    const T shrunk = p[i] * k.shrink;
+    if constexpr (kKeepsUpdate) kept[i] = u;
+    p_lanes[lane] += shrunk * shrunk;
     u_lanes[lane] += u * u;
   };
   int64_t i = 0;
@@ -52,8 +55,16 @@ STEMMA_BODY void LambApplyBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict p = c.p;
   const T* __restrict m = c.m;
   const T* __restrict v = c.v;
+  const T* __restrict u = c.u;
+  if (u != nullptr) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < c.count; ++i) p[i] -= k.step * LambUpdate(k, p[i], m[i], v[i]);
+    for (int64_t i = 0; i < c.count; ++i) p[i] = LambStep(k, p[i], u[i]);
+    return;
+  }
+#pragma GCC ivdep
+  for (int64_t i = 0; i < c.count; ++i) {
+    p[i] = LambStep(k, p[i], LambUpdate(k, p[i], m[i], v[i]));
+  }
 }
 
 template <typename T>
@@ -64,8 +75,8 @@ STEMMA_BODY void LambDirectBody(const Scalars<T>& k, const Chunk<T>& c) {
   T* __restrict v = c.v;
 #pragma GCC ivdep
   for (int64_t i = 0; i < c.count; ++i) {
-    LambMoments(k, g[i], &m[i], &v[i]);
-    p[i] -= k.step * LambUpdate(k, p[i], m[i], v[i]);
+    LambMoments(k, p[i], g[i], &m[i], &v[i]);
+    p[i] = LambStep(k, p[i], LambUpdate(k, p[i], m[i], v[i]));
   }
 }
 
@@ -95,35 +106,53 @@ STEMMA_BODY void SgdBody(const Scalars<T>& k, const Chunk<T>& c) {
   for (int64_t i = 0; i < c.count; ++i) SgdElement(k, now, ahead, &p[i], g[i], &m[i]);
 }
 
-#define STEMMA_KERNELS(unit, attribute)                                     \
-  namespace unit {                                                          \
-  template <typename T>                                                     \
-  attribute double SumOfSquares(const T* data, int64_t count) {             \
-    return SumOfSquaresBody(data, count);                                   \
-  }                                                                         \
-  template <typename T>                                                     \
-  attribute Sums LambNorms(Scalars<T> k, Chunk<T> c) {                      \
-    return LambNormsBody(k, c);                                             \
-  }                                                                         \
-  template <typename T>                                                     \
-  attribute void LambApply(Scalars<T> k, Chunk<T> c) {                      \
-    LambApplyBody(k, c);                                                    \
-  }                                                                         \
-  template <typename T>                                                     \
-  attribute void LambDirect(Scalars<T> k, Chunk<T> c) {                     \
-    LambDirectBody(k, c);                                                   \
-  }                                                                         \
-  template <typename T>                                                     \
-  attribute void Adam(Scalars<T> k, Chunk<T> c) {                           \
-    AdamBody(k, c);                                                         \
-  }                                                                         \
-  template <typename T>                                                     \
-  attribute void Sgd(Scalars<T> k, Chunk<T> c) {                            \
-    SgdBody(k, c);                                                          \
-  }                                                                         \
-  template <typename T>                                                     \
-  constexpr Kernels<T> kAll = {SumOfSquares<T>, LambNorms<T>, LambApply<T>, \
-                               LambDirect<T>,   Adam<T>,      Sgd<T>};      \
+template <typename T>
+STEMMA_BODY void LarsBody(const Scalars<T>& k, const Chunk<T>& c) {
+  T* __restrict p = c.p;
+  const T* __restrict g = c.g;
+  T* __restrict m = c.m;
+  if (m == nullptr) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < c.count; ++i) PlainLarsElement(k, &p[i], g[i]);
+    return;
+  }
+#pragma GCC ivdep
+  for (int64_t i = 0; i < c.count; ++i) LarsElement(k, &p[i], g[i], &m[i]);
+}
+
+#define STEMMA_KERNELS(unit, attribute)                                                    \
+  namespace unit {                                                                         \
+  template <typename T>                                                                    \
+  attribute double SumOfSquares(const T* data, int64_t count) {                            \
+    return SumOfSquaresBody(data, count);                                                  \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  attribute Sums LambNorms(Scalars<T> k, Chunk<T> c) {                                     \
+    return c.u == nullptr ? LambNormsBody<false>(k, c) : LambNormsBody<true>(k, c);        \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  attribute void LambApply(Scalars<T> k, Chunk<T> c) {                                     \
+    LambApplyBody(k, c);                                                                   \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  attribute void LambDirect(Scalars<T> k, Chunk<T> c) {                                    \
+    LambDirectBody(k, c);                                                                  \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  attribute void Adam(Scalars<T> k, Chunk<T> c) {                                          \
+    AdamBody(k, c);                                                                        \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  attribute void Sgd(Scalars<T> k, Chunk<T> c) {                                           \
+    SgdBody(k, c);                                                                         \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  attribute void Lars(Scalars<T> k, Chunk<T> c) {                                          \
+    LarsBody(k, c);                                                                        \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  constexpr Kernels<T> kAll = {SumOfSquares<T>, LambNorms<T>, LambApply<T>, LambDirect<T>, \
+                               Adam<T>,         Sgd<T>,       Lars<T>};                    \
   }
 
 STEMMA_KERNELS(baseline, )

@@ -124,6 +124,19 @@ __global__ void __launch_bounds__(kThreads) ChunkSquares(CudaSpace<T> s) {
   if (threadIdx.x == 0) s.chunk_sums[s.chunks[blockIdx.x].row] = total;
 }
 
+// Of parameters with a ratio.
+template <typename T>
+__global__ void __launch_bounds__(kThreads) LarsFirst(CudaSpace<T> s) {
+  const CudaChunk chunk = s.chunks[blockIdx.x];
+  if (s.tensors[chunk.tensor].adapt == 0) return;
+  T squares = 0;
+  ForElements<kP, 0>(s, chunk, [&](T* p, T, T*, T*) { squares += *p * *p; });
+  Sums mine;
+  mine.p = static_cast<double>(squares);
+  const Sums total = BlockSum(mine);
+  if (threadIdx.x == 0) s.chunk_sums[chunk.row] = total;
+}
+
 template <typename T>
 __global__ void TensorSquares(CudaSpace<T> s) {
   const int64_t t = TensorOfWarp();
@@ -134,22 +147,24 @@ __global__ void TensorSquares(CudaSpace<T> s) {
 
 // Pass 1: m, v and the sums of tensors with a ratio; the others are finished here.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) LambFirst(CudaSpace<T> s, Scalars<T> k) {
+__global__ void __launch_bounds__(kThreads) LambFirst(CudaSpace<T> s, Scalars<T> k, LambRule rule) {
   const CudaChunk chunk = s.chunks[blockIdx.x];
   const CudaTensor tensor = s.tensors[chunk.tensor];
-  k.decay = static_cast<T>(tensor.decay);
+  SetGroup(&k, tensor.excluded != 0);
+  SetLambDecay(&k, tensor.decay, rule);
   if (tensor.adapt == 0) {
     ForElements<kP | kG | kM | kV, kP | kM | kV>(s, chunk, [&](T* p, T g, T* m, T* v) {
-      LambMoments(k, g, m, v);
-      *p -= k.step * LambUpdate(k, *p, *m, *v);
+      LambMoments(k, *p, g, m, v);
+      *p = LambStep(k, *p, LambUpdate(k, *p, *m, *v));
     });
     return;
   }
   T p_squares = 0, u_squares = 0;
   ForElements<kP | kG | kM | kV, kM | kV>(s, chunk, [&](T* p, T g, T* m, T* v) {
-    LambMoments(k, g, m, v);
+    LambMoments(k, *p, g, m, v);
     const T u = LambUpdate(k, *p, *m, *v);
-    p_squares += *p * *p;
+    const T shrunk = *p * k.shrink;
+    p_squares += shrunk * shrunk;
     u_squares += u * u;
   });
   Sums mine;
@@ -170,20 +185,48 @@ __global__ void LambRatios(CudaSpace<T> s, RatioBounds bounds) {
 // Pass 2. `rate` is the learning rate before it is rounded, so that the ratio multiplies it as on
 // the host.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) LambSecond(CudaSpace<T> s, Scalars<T> k, double rate) {
+__global__ void __launch_bounds__(kThreads)
+    LambSecond(CudaSpace<T> s, Scalars<T> k, double rate, LambRule rule) {
   const CudaChunk chunk = s.chunks[blockIdx.x];
   const CudaTensor tensor = s.tensors[chunk.tensor];
   if (tensor.adapt == 0) return;
-  k.decay = static_cast<T>(tensor.decay);
+  SetLambDecay(&k, tensor.decay, rule);
   k.step = static_cast<T>(rate * s.ratios[chunk.tensor].ratio);
   ForElements<kP | kM | kV, kP>(
-      s, chunk, [&](T* p, T, T* m, T* v) { *p -= k.step * LambUpdate(k, *p, *m, *v); });
+      s, chunk, [&](T* p, T, T* m, T* v) { *p = LambStep(k, *p, LambUpdate(k, *p, *m, *v)); });
+}
+
+template <typename T>
+__global__ void LarsRatios(CudaSpace<T> s, double scale, double excluded_scale, LarsRule rule) {
+  const int64_t t = TensorOfWarp();
+  if (t >= s.tensor_count || s.tensors[t].adapt == 0) return;
+  const CudaTensor tensor = s.tensors[t];
+  const Sums total = SumInOrder(s.chunk_sums, tensor.first_chunk, tensor.end_chunk);
+  if (threadIdx.x % kWarp != 0) return;
+  s.ratios[t] = LarsRatioOf(total.p, s.squares[t], tensor.excluded != 0 ? excluded_scale : scale,
+                            tensor.decay, rule);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) Lars(CudaSpace<T> s, Scalars<T> k, LarsRule rule) {
+  const CudaChunk chunk = s.chunks[blockIdx.x];
+  const CudaTensor tensor = s.tensors[chunk.tensor];
+  SetGroup(&k, tensor.excluded != 0);
+  k.decay = static_cast<T>(tensor.decay);
+  SetLars(&k, s.ratios[chunk.tensor].ratio, s.m != nullptr, rule);
+  if (s.m == nullptr) {
+    ForElements<kP | kG, kP>(s, chunk, [&](T* p, T g, T*, T*) { PlainLarsElement(k, p, g); });
+    return;
+  }
+  ForElements<kP | kG | kM, kP | kM>(s, chunk,
+                                     [&](T* p, T g, T* m, T*) { LarsElement(k, p, g, m); });
 }
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     Adam(CudaSpace<T> s, Scalars<T> k, double lr, bool coupled) {
   const CudaChunk chunk = s.chunks[blockIdx.x];
+  SetGroup(&k, s.tensors[chunk.tensor].excluded != 0);
   SetAdamDecay(&k, s.tensors[chunk.tensor].decay, lr, coupled);
   ForElements<kP | kG | kM | kV, kP | kM | kV>(
       s, chunk, [&](T* p, T g, T* m, T* v) { AdamElement(k, p, g, m, v); });
@@ -192,6 +235,7 @@ __global__ void __launch_bounds__(kThreads)
 template <typename T>
 __global__ void __launch_bounds__(kThreads) PlainSgd(CudaSpace<T> s, Scalars<T> k) {
   const CudaChunk chunk = s.chunks[blockIdx.x];
+  SetGroup(&k, s.tensors[chunk.tensor].excluded != 0);
   k.decay = static_cast<T>(s.tensors[chunk.tensor].decay);
   ForElements<kP | kG, kP>(s, chunk, [&](T* p, T g, T*, T*) { PlainSgdElement(k, p, g); });
 }
@@ -199,6 +243,7 @@ __global__ void __launch_bounds__(kThreads) PlainSgd(CudaSpace<T> s, Scalars<T> 
 template <typename T>
 __global__ void __launch_bounds__(kThreads) Sgd(CudaSpace<T> s, Scalars<T> k, T now, T ahead) {
   const CudaChunk chunk = s.chunks[blockIdx.x];
+  SetGroup(&k, s.tensors[chunk.tensor].excluded != 0);
   k.decay = static_cast<T>(s.tensors[chunk.tensor].decay);
   ForElements<kP | kG | kM, kP | kM>(
       s, chunk, [&](T* p, T g, T* m, T*) { SgdElement(k, now, ahead, p, g, m); });
@@ -240,15 +285,28 @@ int CudaTensorSquares(const CudaSpace<T>& space, void* stream) {
 }
 
 template <typename T>
-int CudaLambFirst(const CudaSpace<T>& space, const Scalars<double>& k, void* stream) {
-  return LaunchByChunk(LambFirst<T>, space, stream, Round<T>(k));
+int CudaLambFirst(const CudaSpace<T>& space, const Scalars<double>& k, const LambRule& rule,
+                  void* stream) {
+  return LaunchByChunk(LambFirst<T>, space, stream, Round<T>(k), rule);
 }
 
 template <typename T>
-int CudaLambSecond(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
+int CudaLambSecond(const CudaSpace<T>& space, const Scalars<double>& k, const LambRule& rule,
                    void* stream) {
-  const int rc = LaunchByTensor(LambRatios<T>, space, stream, bounds);
-  return rc != 0 ? rc : LaunchByChunk(LambSecond<T>, space, stream, Round<T>(k), k.step);
+  const int rc = LaunchByTensor(LambRatios<T>, space, stream, rule.bounds);
+  return rc != 0 ? rc : LaunchByChunk(LambSecond<T>, space, stream, Round<T>(k), k.step, rule);
+}
+
+template <typename T>
+int CudaLarsFirst(const CudaSpace<T>& space, void* stream) {
+  return LaunchByChunk(LarsFirst<T>, space, stream);
+}
+
+template <typename T>
+int CudaLarsSecond(const CudaSpace<T>& space, const Scalars<double>& k, const LarsRule& rule,
+                   void* stream) {
+  const int rc = LaunchByTensor(LarsRatios<T>, space, stream, k.grad_scale, k.excluded_scale, rule);
+  return rc != 0 ? rc : LaunchByChunk(Lars<T>, space, stream, Round<T>(k), rule);
 }
 
 template <typename T>
@@ -272,12 +330,20 @@ template int CudaChunkSquares<float>(const CudaSpace<float>&, void*);
 template int CudaChunkSquares<double>(const CudaSpace<double>&, void*);
 template int CudaTensorSquares<float>(const CudaSpace<float>&, void*);
 template int CudaTensorSquares<double>(const CudaSpace<double>&, void*);
-template int CudaLambFirst<float>(const CudaSpace<float>&, const Scalars<double>&, void*);
-template int CudaLambFirst<double>(const CudaSpace<double>&, const Scalars<double>&, void*);
-template int CudaLambSecond<float>(const CudaSpace<float>&, const Scalars<double>&,
-                                   const RatioBounds&, void*);
+template int CudaLambFirst<float>(const CudaSpace<float>&, const Scalars<double>&, const LambRule&,
+                                  void*);
+template int CudaLambFirst<double>(const CudaSpace<double>&, const Scalars<double>&,
+                                   const LambRule&, void*);
+template int CudaLambSecond<float>(const CudaSpace<float>&, const Scalars<double>&, const LambRule&,
+                                   void*);
 template int CudaLambSecond<double>(const CudaSpace<double>&, const Scalars<double>&,
-                                    const RatioBounds&, void*);
+                                    const LambRule&, void*);
+template int CudaLarsFirst<float>(const CudaSpace<float>&, void*);
+template int CudaLarsFirst<double>(const CudaSpace<double>&, void*);
+template int CudaLarsSecond<float>(const CudaSpace<float>&, const Scalars<double>&, const LarsRule&,
+                                   void*);
+template int CudaLarsSecond<double>(const CudaSpace<double>&, const Scalars<double>&,
+                                    const LarsRule&, void*);
 template int CudaAdam<float>(const CudaSpace<float>&, const Scalars<double>&, double, bool, void*);
 template int CudaAdam<double>(const CudaSpace<double>&, const Scalars<double>&, double, bool,
                               void*);

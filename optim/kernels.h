@@ -11,12 +11,14 @@
 // element, and products are never contracted into FMA. So ranks on different hosts agree, and a
 // test compares all units of the host it runs on.
 //
-// LAMB recomputes its update in the second pass instead of storing it: 40 bytes per parameter
-// either way, and the gradient stays intact (OPTIM section 9.2). The formulas themselves stand in
-// arithmetic.h, which the kernels of a GPU share. No LibTorch. Pure functions; any thread, as long
-// as no two work on the same chunk.
+// LAMB's second pass takes the update from `u` where the first has left it in the cache, and
+// computes it again where it had to come from memory: 40 bytes per parameter either way, and the
+// gradient stays intact (OPTIM section 9.2). The formulas themselves stand in arithmetic.h, which
+// the kernels of a GPU share. No LibTorch. Pure functions; any thread, as long as no two work on
+// the same chunk.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace stemma::optim {
@@ -29,35 +31,62 @@ struct Chunk {
   T* m = nullptr;  // sgd: the momentum
   T* v = nullptr;
   int64_t count = 0;
+  T* u = nullptr;  // lamb: the update, from the first pass to the second; null: computed again
 };
 
 // One tensor's numbers in one step, each computed in double and rounded once. 1 - beta in float
 // would be wrong by 1e-5 for 0.999.
 template <typename T>
 struct Scalars {
-  T grad_scale = 1;        // 1 / clip divisor: multiplies g as it is read
-  T beta1 = 0, rest1 = 1;  // rest1 = 1 - beta1
+  T grad_scale = 1;         // 1 / (clip divisor * loss scale): multiplies g as it is read
+  T excluded_scale = 1;     // the same of tensors with an excluded role (SetGroup)
+  T grad_limit = INFINITY;  // then g is clipped to +- this
+  T beta1 = 0, rest1 = 1;   // rest1 = 1 - beta1
   T beta2 = 0, rest2 = 1;
   T fix1 = 1, fix2 = 1;  // bias corrections: u = fix1 m / (sqrt(fix2 v) + eps)
   T eps = 0;
-  T decay = 0;            // lamb, adam, sgd: added to the update times p
-  T shrink = 1;           // adamw: p is multiplied by it first
+  T eps_root = 0;         // lamb: eps where it is added under the root, and `eps` is 0 then
+  T decay = 0;            // lamb, adam, sgd, lars: added to the update times p
+  T l2 = 0;               // lamb: added to g times p, before the moments
+  T shrink = 1;           // lamb, adamw: p is multiplied by it first
   T step = 0;             // learning rate, with ratio and correction where there is one
-  T momentum = 0;         // sgd
+  T momentum = 0;         // sgd, lars
+  T inside = 1;           // lars: multiplies the gradient on its way into the momentum
+  T limit = 0;            // lars: the decayed gradient's elements are within +- this
   bool nesterov = false;  // sgd
 };
+
+// lamb: where the decay goes. kDecoupled needs the learning rate, without any ratio.
+enum class DecayPlace { kInUpdate, kL2, kDecoupled };
 
 struct Sums {
   double p = 0;  // of p squared, before the update
   double u = 0;  // of u squared, with the decay
 };
 
-// lamb: what clamps |p| and the ratio; 0 for a maximum: none.
+// lamb, lars: what clamps |p| and the ratio; 0 for a maximum: none.
 struct RatioBounds {
   double phi_min = 0, phi_max = 0, ratio_min = 0, ratio_max = 0;
 };
 
-// lamb: the norms of one tensor and its update, and the ratio made of them.
+// What the passes of lamb set per tensor.
+struct LambRule {
+  RatioBounds bounds;
+  DecayPlace place = DecayPlace::kInUpdate;
+  double lr = 0;
+};
+
+// What the passes of lars set per tensor (lars.h).
+enum class LarsVariant { kInside, kRatioInside, kOutside };
+struct LarsRule {
+  RatioBounds bounds;  // of the ratio
+  LarsVariant variant = LarsVariant::kRatioInside;
+  double trust_coefficient = 0, eps = 0, lr = 0;
+  bool clip_to_lr = false;
+};
+
+// The norms of one tensor and of its update (lars: of its gradient, clipped and without decay), and
+// the ratio made of them.
 struct TrustRatio {
   double p_norm = 0, u_norm = 0, ratio = 1;
 };
@@ -65,11 +94,12 @@ struct TrustRatio {
 template <typename T>
 struct Kernels {
   double (*sum_of_squares)(const T* data, int64_t count);  // the bits of ops::ChunkSumOfSquares
-  Sums (*lamb_norms)(Scalars<T> k, Chunk<T> c);            // pass 1 of adapted tensors: m, v
+  Sums (*lamb_norms)(Scalars<T> k, Chunk<T> c);            // pass 1 of adapted tensors: m, v, u
   void (*lamb_apply)(Scalars<T> k, Chunk<T> c);            // pass 2: p -= step u
   void (*lamb_direct)(Scalars<T> k, Chunk<T> c);           // not adapted: m, v and p in one pass
   void (*adam)(Scalars<T> k, Chunk<T> c);                  // adam: decay in g; adamw: shrink
   void (*sgd)(Scalars<T> k, Chunk<T> c);                   // m is null without momentum
+  void (*lars)(Scalars<T> k, Chunk<T> c);                  // the same
 };
 
 enum class Isa { kBaseline, kAvx2, kAvx512 };

@@ -32,7 +32,8 @@ struct CudaChunk {
 struct CudaTensor {
   int64_t first_chunk = 0, end_chunk = 0;  // rows of chunk_sums
   double decay = 0;
-  int64_t adapt = 0;  // 1: gets a trust ratio
+  int32_t adapt = 0;     // 1: gets a trust ratio
+  int32_t excluded = 0;  // 1: has an excluded role
 };
 
 // Device pointers. The arrays start on 16 bytes, and so does every chunk in them: kernels read four
@@ -48,7 +49,7 @@ struct CudaSpace {
   int64_t chunk_count = 0, tensor_count = 0;
   Sums* chunk_sums = nullptr;    // [chunk of any rank]
   double* squares = nullptr;     // [tensor], written by CudaTensorSquares
-  TrustRatio* ratios = nullptr;  // [tensor], written by CudaLambSecond where adapt is 1
+  TrustRatio* ratios = nullptr;  // [tensor], written by the second passes where adapt is 1
 };
 
 // T is float or double.
@@ -59,9 +60,17 @@ template <typename T>
 int CudaTensorSquares(const CudaSpace<T>& space, void* stream);
 // The first pass, with sums per chunk; ratios and the second pass.
 template <typename T>
-int CudaLambFirst(const CudaSpace<T>& space, const Scalars<double>& k, void* stream);
+int CudaLambFirst(const CudaSpace<T>& space, const Scalars<double>& k, const LambRule& rule,
+                  void* stream);
 template <typename T>
-int CudaLambSecond(const CudaSpace<T>& space, const Scalars<double>& k, const RatioBounds& bounds,
+int CudaLambSecond(const CudaSpace<T>& space, const Scalars<double>& k, const LambRule& rule,
+                   void* stream);
+// The parameters' squares per chunk; ratios, which take the gradients' from `squares`, and the
+// update.
+template <typename T>
+int CudaLarsFirst(const CudaSpace<T>& space, void* stream);
+template <typename T>
+int CudaLarsSecond(const CudaSpace<T>& space, const Scalars<double>& k, const LarsRule& rule,
                    void* stream);
 template <typename T>
 int CudaAdam(const CudaSpace<T>& space, const Scalars<double>& k, double lr, bool coupled,

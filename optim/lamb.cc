@@ -1,8 +1,8 @@
 #include "optim/lamb.h"
 
 #include <cmath>
+#include <utility>
 
-#include "ops/guard.h"
 #include "optim/power.h"
 
 namespace stemma::optim {
@@ -19,8 +19,10 @@ std::string Lamb::Describe() const {
       decayed += part.decay != 0 ? 1 : 0;
     }
   }
-  std::string text = "lamb, " + std::to_string(adapted) + " of " + std::to_string(tensors()) +
-                     " tensors adapted, " + std::to_string(decayed) + " decayed";
+  const std::string preset = settings().preset == "paper" ? "" : ", preset " + settings().preset;
+  std::string text = "lamb" + preset + ", " + std::to_string(adapted) + " of " +
+                     std::to_string(tensors()) + " tensors adapted, " + std::to_string(decayed) +
+                     " decayed";
   if (adapted == 0) text += " (no trust ratio anywhere: this is Adam; see optim.adapt)";
   return text;
 }
@@ -33,38 +35,24 @@ double Lamb::StepSize() const {
 }
 
 Status Lamb::Update() {
+  const OptimSettings& s = settings();
   Scalars<double> k = CommonScalars();
-  if (settings().bias_correction == "moments") {
-    k.fix1 = 1 / (1 - WholePower(settings().beta1, t()));
-    k.fix2 = 1 / (1 - WholePower(settings().beta2, t()));
+  if (!s.grad_averaging) k.rest1 = 1;
+  if (s.eps_inside_sqrt) k.eps_root = std::exchange(k.eps, 0.0);
+  if (s.bias_correction == "moments") {
+    k.fix1 = 1 / (1 - WholePower(s.beta1, t()));
+    k.fix2 = 1 / (1 - WholePower(s.beta2, t()));
   }
   k.step = StepSize();
-  const RatioBounds bounds = {settings().phi_min, settings().phi_max, settings().ratio_min,
-                              settings().ratio_max};
-  updated_ = true;
+  LambRule rule;
+  rule.bounds = {s.phi_min, s.phi_max, s.ratio_min, s.ratio_max};
+  rule.lr = report().lr;
+  if (s.decay == "l2") rule.place = DecayPlace::kL2;
+  if (s.decay == "decoupled") rule.place = DecayPlace::kDecoupled;
   for (size_t i = 0; i < spaces().size(); ++i) {
-    STEMMA_RETURN_IF_ERROR(passes(i).Lamb(k, bounds));
+    STEMMA_RETURN_IF_ERROR(passes(i).Lamb(k, rule));
   }
   return {};
-}
-
-Status Lamb::AddRatios(size_t space, std::vector<TensorRatio>* all) {
-  std::vector<TrustRatio> by_tensor;
-  STEMMA_RETURN_IF_ERROR(passes(space).Ratios(&by_tensor));
-  for (size_t t = 0; t < by_tensor.size(); ++t) {
-    const TensorPart& part = spaces()[space].tensors[t];
-    const TrustRatio& of = by_tensor[t];
-    if (part.adapt) all->push_back({part.parameter, of.p_norm, of.u_norm, of.ratio});
-  }
-  return {};
-}
-
-Result<std::vector<TensorRatio>> Lamb::Ratios() {
-  std::vector<TensorRatio> all;
-  for (size_t i = 0; updated_ && i < spaces().size(); ++i) {
-    STEMMA_RETURN_IF_ERROR(ops::Guard("Optimizer::Ratios", [&] { return AddRatios(i, &all); }));
-  }
-  return all;
 }
 
 }  // namespace stemma::optim

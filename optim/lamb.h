@@ -4,7 +4,8 @@
 //   u = m^ / (sqrt(v^) + eps) + decay p       p -= lr phi(|p|) / |u| u
 //
 // with |p| before the update and |u| with the decay. A tensor without trust ratio (ratio 1) is
-// updated in one pass; others in two, with the norms summed in the first.
+// updated in one pass; others in two, with the norms summed in the first. settings.h tells where
+// decay and eps may stand instead, and presets.h what published variants choose.
 //
 // bias_correction "step_size" is DeepSpeed's and no re-arrangement of the algorithm: u is built
 // from the uncorrected moments, so the decay weighs less against them.
@@ -23,14 +24,10 @@ class Lamb final : public FlatOptimizer {
   Lamb(const OptimSettings& settings, int64_t total_steps, ops::Reducer& reducer,
        std::vector<Space> spaces);
   std::string Describe() const override;
-  Result<std::vector<TensorRatio>> Ratios() override;
 
  private:
   Status Update() override;
-  Status AddRatios(size_t space, std::vector<TensorRatio>* all);
   double StepSize() const;  // lr, with the correction when it lies there
-
-  bool updated_ = false;  // by a step of this object
 };
 
 }  // namespace stemma::optim

@@ -3,6 +3,7 @@
 #include "ops/guard.h"
 #include "optim/adamw.h"
 #include "optim/lamb.h"
+#include "optim/lars.h"
 #include "optim/options.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"
@@ -24,6 +25,8 @@ Result<std::unique_ptr<Optimizer>> Make(const OptimSettings& settings, int64_t t
   STEMMA_RETURN_IF_ERROR(ops::Guard("memory for the optimizer's state", [&]() -> Status {
     if (settings.name == "lamb") {
       made = std::make_unique<Lamb>(settings, total_steps, reducer, std::move(spaces));
+    } else if (settings.name == "lars") {
+      made = std::make_unique<Lars>(settings, total_steps, reducer, std::move(spaces));
     } else if (settings.name == "sgd") {
       made = std::make_unique<Sgd>(settings, total_steps, reducer, std::move(spaces));
     } else {

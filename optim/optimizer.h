@@ -13,6 +13,10 @@
 // without sharding computes (on a CPU; on a GPU NCCL may add gradients in another order). Every
 // rank reports the same norm, and skips the same steps.
 //
+// With optim.loss_scaling the caller multiplies each loss by loss_scale() before backward();
+// with optim.schedule = plateau it calls Observe() after each step. Both are part of the small
+// record, so a restart goes on with the same bits.
+//
 // On a GPU a step runs on the current stream; the host waits once, for the sums of squares of the
 // gradients, because the report needs their norm and the skip is decided on the host.
 //
@@ -37,19 +41,22 @@ namespace stemma::optim {
 
 struct StepReport {
   double lr = 0;
-  double grad_norm = 0;  // global, of the averaged gradient, before clipping
-  double clip_divisor = 1;
-  bool skipped = false;  // non-finite gradient: nothing changed, t did not advance
+  double grad_norm = 0;     // global, of the averaged gradient, before clipping
+  double clip_divisor = 1;  // clip_scope "group": the larger one
+  double loss_scale = 1;    // that the gradient of this step came with
+  bool skipped = false;     // non-finite gradient: nothing changed, t did not advance
 };
 
-// What a step of lamb computed for one tensor with a trust ratio.
+// What a step of lamb or lars computed for one tensor with a trust ratio. lars: u_norm is the
+// clipped gradient's, without decay.
 struct TensorRatio {
   size_t parameter = 0;  // registration index
   double p_norm = 0, u_norm = 0, ratio = 1;
 };
 
 struct NamedState {
-  std::string slot;       // "optim/m", "optim/v", "optim/momentum": the section of a capture
+  std::string slot;       // "optim/m", "optim/v", "optim/momentum", "optim/ema": the section of a
+                          // capture
   std::string parameter;  // the parameter's name
   at::Tensor tensor;      // shape of the parameter; stable memory for the optimizer's life
   // A sharded optimizer keeps a part of it: `tensor` is 1-D then, maybe empty, and holds elements
@@ -68,13 +75,24 @@ class Optimizer {
   // gradient is not finite and settings.on_nonfinite is "stop": the text names the first non-finite
   // tensor; nothing was changed.
   virtual Status Step(int64_t step, ops::Fence& fence) = 0;
+  // What the next step's losses are multiplied by before backward().
+  virtual double loss_scale() const = 0;
+  // After each step, the same on all ranks: the mean loss of its global batch (not scaled), the
+  // samples of that batch, and whether it was the last of an epoch. For optim.schedule = plateau.
+  virtual void Observe(double loss, double samples, bool epoch_ends) = 0;
+  // Parameters become their moving averages (optim.ema_decay), to evaluate with them; a second call
+  // takes it back, bit for bit, and must come before the next Step or capture. Waits for `fence`.
+  // Collective when the optimizer is sharded. kInvalidArgument: there are no averages.
+  virtual Status SwapAverage(ops::Fence& fence) = 0;
   virtual std::vector<NamedState> State() = 0;  // parameter registration order within each slot
-  virtual std::string EncodeSmall() const = 0;  // t and option digest
+  // t, skips, option digest, loss scale, plateau.
+  virtual std::string EncodeSmall() const = 0;
   // kIncompatible: of another kind of optimizer. Other options are accepted: a fork changes them.
   virtual Status DecodeSmall(std::string_view bytes) = 0;
   virtual const StepReport& report() const = 0;
   // Of the last update, one per tensor with a trust ratio, in the plan's order; empty before the
-  // first, and for other kinds than lamb. Not part of the report: on a GPU it waits for the step.
+  // first, and for other kinds than lamb and lars. Not part of the report: on a GPU it waits for
+  // the step.
   virtual Result<std::vector<TensorRatio>> Ratios() { return std::vector<TensorRatio>(); }
   virtual std::string Describe() const = 0;  // "lamb, 8 of 272 tensors adapted, ..."
 };

@@ -6,6 +6,8 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "core/text.h"
+#include "optim/loss_scaler.h"
+#include "optim/variants.h"
 
 namespace stemma::optim {
 namespace {
@@ -26,9 +28,12 @@ Status CheckRanges(const OptimSettings& s) {
       {"weight_decay", s.weight_decay, at_least_0(s.weight_decay), "[0, inf)"},
       {"beta1", s.beta1, below_1(s.beta1), "[0, 1)"},
       {"beta2", s.beta2, below_1(s.beta2), "[0, 1)"},
-      {"eps", s.eps, s.eps > 0 && s.eps < inf, "(0, inf)"},
+      {"eps", s.eps, (s.eps > 0 || (s.eps == 0 && s.name == "lars")) && s.eps < inf,
+       "(0, inf), with lars [0, inf)"},
       {"momentum", s.momentum, below_1(s.momentum), "[0, 1)"},
       {"max_grad_norm", s.max_grad_norm, at_least_0(s.max_grad_norm), "[0, inf), 0: off"},
+      {"max_grad_value", s.max_grad_value, at_least_0(s.max_grad_value), "[0, inf), 0: off"},
+      {"ema_decay", s.ema_decay, below_1(s.ema_decay), "[0, 1), 0: no average"},
       {"phi_min", s.phi_min, at_least_0(s.phi_min), "[0, inf)"},
       {"phi_max", s.phi_max, s.phi_max == 0 || (s.phi_max >= s.phi_min && s.phi_max < inf),
        "[optim.phi_min, inf), or 0: none"},
@@ -91,13 +96,18 @@ std::vector<std::string> Words(const std::string& list) {
 }
 
 Status CheckOptions(const OptimSettings& s) {
-  STEMMA_RETURN_IF_ERROR(CheckWord("name", s.name, {"lamb", "sgd", "adamw", "adam"}));
+  STEMMA_RETURN_IF_ERROR(CheckWord("name", s.name, {"lamb", "lars", "sgd", "adamw", "adam"}));
   STEMMA_RETURN_IF_ERROR(CheckRanges(s));
-  STEMMA_RETURN_IF_ERROR(CheckWord("adapt", s.adapt, {"decayed", "all"}));
+  STEMMA_RETURN_IF_ERROR(CheckVariant(s));
   STEMMA_RETURN_IF_ERROR(
       CheckWord("bias_correction", s.bias_correction, {"moments", "none", "step_size"}));
   STEMMA_RETURN_IF_ERROR(CheckCorrection(s));
   STEMMA_RETURN_IF_ERROR(CheckWord("on_nonfinite", s.on_nonfinite, {"stop", "skip"}));
+  STEMMA_RETURN_IF_ERROR(CheckLossScaling(s));
+  if (s.max_grad_norm > 0 && s.max_grad_value > 0) {
+    return {Code::kInvalidArgument,
+            "optim.max_grad_norm and optim.max_grad_value are both set: clip by one of them"};
+  }
   for (const std::string& role : Words(s.exclude)) {
     STEMMA_RETURN_IF_ERROR(
         CheckWord("exclude", role, {"weight", "bias", "norm_scale", "norm_shift", "embedding"}));
@@ -111,17 +121,28 @@ Status CheckOptions(const OptimSettings& s) {
 
 uint64_t DigestOfOptions(const OptimSettings& s) {
   Encoder out;
-  for (const std::string& word : {s.name, s.adapt, s.bias_correction, s.exclude, s.schedule,
-                                  s.step_factors, s.on_nonfinite}) {
+  for (const std::string& word :
+       {s.name, s.adapt, s.bias_correction, s.exclude, s.schedule, s.step_factors, s.on_nonfinite,
+        s.warmup, s.cycle, s.lr_scaling, s.loss_scaling, s.clip_scope, s.adapt_roles, s.decay,
+        s.lars_variant, s.recipe}) {
     out.String(word);
   }
-  for (double number : {s.lr, s.weight_decay, s.beta1, s.beta2, s.eps, s.momentum, s.max_grad_norm,
-                        s.phi_min, s.phi_max, s.ratio_min, s.ratio_max, s.poly_power, s.lr_min}) {
+  for (double number : {s.lr,         s.weight_decay,   s.beta1,          s.beta2,
+                        s.eps,        s.momentum,       s.max_grad_norm,  s.phi_min,
+                        s.phi_max,    s.ratio_min,      s.ratio_max,      s.poly_power,
+                        s.lr_min,     s.lr_start,       s.plateau_factor, s.plateau_delta,
+                        s.loss_scale, s.max_grad_value, s.ema_decay,      s.trust_coefficient,
+                        s.lars_clamp}) {
     out.F64(number);
+  }
+  for (int64_t number : {s.cycle_mult, s.lr_batch, s.plateau_patience, s.loss_scale_steps}) {
+    out.I64(number);
   }
   out.I64(s.warmup_steps);
   out.I64(s.warmup_origin);
-  out.U8(s.nesterov ? 1 : 0);
+  for (bool flag : {s.nesterov, s.eps_inside_sqrt, s.grad_averaging, s.clip_to_lr}) {
+    out.U8(flag ? 1 : 0);
+  }
   return Xxh64(out.bytes());
 }
 

@@ -20,7 +20,7 @@ Status CheckOptions(const OptimSettings& settings);
 
 // "optim.lr is -1: expected [0, inf)".
 Status OutOfRange(const std::string& key, double value, const std::string& expected);
-// "optim.name is 'lamd': expected lamb | sgd | adamw | adam (did you mean lamb?)".
+// "optim.name is 'lamd': expected lamb | lars | sgd | adamw | adam (did you mean lamb?)".
 Status NotOneOf(const std::string& key, const std::string& value,
                 const std::vector<std::string>& expected);
 

@@ -6,15 +6,16 @@
 //   STEMMA_RETURN_IF_ERROR(passes->SumGradients(&squares));     // [tensor]
 //   STEMMA_RETURN_IF_ERROR(passes->Adam(scalars, lr, coupled));
 //
-// Numbers come in double and are rounded once, where the pass runs. `decay`, `shrink` and, with a
-// trust ratio, `step` of the scalars are set per tensor by the passes themselves.
+// Numbers come in double and are rounded once, where the pass runs. The passes themselves set what
+// differs from tensor to tensor: grad_scale of excluded roles, `decay`, `l2` and `shrink`, and with
+// a trust ratio `step` and `inside`.
 //
 // On a GPU a pass is put on the current stream and returns at once; only what hands out numbers
 // (SumGradients, Ratios) waits. A failed launch is a Status, a failed allocation or copy a
 // c10::Error: run them under ops::Guard.
 //
 // A pass works on the chunks that are this rank's. With a SumExchange (a sharded optimizer)
-// SumGradients and Lamb are collective, and hand out the same numbers on all ranks.
+// SumGradients, Lamb and Lars are collective, and hand out the same numbers on all ranks.
 //
 // Owner: the optimizer, whose Space, arrays and exchange outlive it. Thread: the loop's.
 #pragma once
@@ -34,7 +35,7 @@ namespace stemma::optim {
 struct FlatMemory {
   void* p = nullptr;
   const void* g = nullptr;
-  void* m = nullptr;  // sgd: the momentum
+  void* m = nullptr;  // sgd, lars: the momentum
   void* v = nullptr;
 };
 
@@ -45,8 +46,11 @@ class Passes {
   virtual Status SumGradients(std::vector<double>* by_tensor) = 0;
   // Both passes, and between them the ratio of every tensor that gets one. k.step is the learning
   // rate without ratio.
-  virtual Status Lamb(const Scalars<double>& k, const RatioBounds& bounds) = 0;
-  // By tensor of the space, of the last Lamb; tensors without a ratio have ratio 1 and norms 0.
+  virtual Status Lamb(const Scalars<double>& k, const LambRule& rule) = 0;
+  // The parameters' norms, the ratios, the update. REQUIRES: SumGradients for the same gradients.
+  virtual Status Lars(const Scalars<double>& k, const LarsRule& rule) = 0;
+  // By tensor of the space, of the last Lamb or Lars; empty without one. Tensors without a ratio
+  // have ratio 1 and norms 0.
   virtual Status Ratios(std::vector<TrustRatio>* by_tensor) = 0;
   virtual Status Adam(const Scalars<double>& k, double lr, bool coupled) = 0;
   virtual Status Sgd(const Scalars<double>& k) = 0;

@@ -77,7 +77,7 @@ void Distribute(const ops::Plan& plan, const ops::Shard& shard, Space* space) {
 void AddGroups(Space* space) {
   const auto tensors = static_cast<int64_t>(space->tensors.size());
   if (!space->of_ranks.empty()) {
-    space->groups.push_back({0, tensors, 0, static_cast<int64_t>(space->mine.size())});
+    space->groups.push_back({0, tensors, 0, static_cast<int64_t>(space->mine.size()), 0, 0, false});
     return;
   }
   const auto bytes_each = 4 * static_cast<int64_t>(SizeOf(space->dtype));
@@ -85,13 +85,33 @@ void AddGroups(Space* space) {
   for (int64_t t = 0; t < tensors; ++t) {
     const TensorPart& tensor = space->tensors[static_cast<size_t>(t)];
     if (bytes + tensor.count * bytes_each > kGroupBytes) {
-      space->groups.push_back({t, t, tensor.first_chunk, tensor.first_chunk});
+      space->groups.push_back(
+          {t, t, tensor.first_chunk, tensor.first_chunk, tensor.offset, 0, false});
       bytes = 0;
     }
     bytes += tensor.count * bytes_each;
-    space->groups.back().end_tensor = t + 1;
-    space->groups.back().end_chunk = tensor.end_chunk;
+    Group& group = space->groups.back();
+    group.end_tensor = t + 1;
+    group.end_chunk = tensor.end_chunk;
+    group.count = tensor.offset + tensor.count - group.first;
+    group.cached = bytes <= kGroupBytes;
   }
+}
+
+using Roles = std::set<std::string>;
+
+Roles RolesOf(const std::string& list) {
+  const auto words = Words(list);
+  return Roles(words.begin(), words.end());
+}
+
+// Which tensors get a trust ratio, once their decay is known.
+bool IsAdapted(const OptimSettings& settings, const Roles& listed, const std::string& role,
+               const TensorPart& part) {
+  if (settings.name != "lamb" && settings.name != "lars") return false;
+  if (settings.adapt == "all") return true;
+  if (settings.adapt == "list") return listed.count(role) != 0;
+  return settings.name == "lamb" ? part.decay != 0 : !part.excluded;
 }
 
 // Where the slot's tensor lies, and which of its elements, with their state, are this rank's.
@@ -113,8 +133,7 @@ TensorPart PartOf(const ops::Plan& plan, const ops::Slot& slot, const ops::Shard
 }  // namespace
 
 Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reducer& reducer) {
-  const auto words = Words(settings.exclude);
-  const std::set<std::string> excluded(words.begin(), words.end());
+  const Roles excluded = RolesOf(settings.exclude), listed = RolesOf(settings.adapt_roles);
   const ops::Plan& plan = reducer.plan();
   const ops::Shard shard = reducer.shard();
   const ops::ShardArrays arrays = ops::ArraysOf(plan, shard);
@@ -131,8 +150,10 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
     const size_t segment = plan.buckets[slot.bucket].segment;
     STEMMA_RETURN_IF_ERROR(CheckMemory(parameter, reducer.spaces()[segment]));
     TensorPart part = PartOf(plan, slot, shard, arrays);
-    part.decay = excluded.count(NameOfRole(parameter.role)) ? 0 : settings.weight_decay;
-    part.adapt = settings.name == "lamb" && (settings.adapt == "all" || part.decay != 0);
+    const std::string role = NameOfRole(parameter.role);
+    part.excluded = excluded.count(role) != 0;
+    part.decay = part.excluded ? 0 : settings.weight_decay;
+    part.adapt = IsAdapted(settings, listed, role, part);
     spaces[segment].tensors.push_back(part);
   }
   for (Space& space : spaces) {
@@ -145,9 +166,10 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
   return spaces;
 }
 
-void ForChunks(int64_t begin, int64_t end, const std::function<void(int64_t)>& body) {
+void ForChunks(int64_t begin, int64_t end, Order order, const std::function<void(int64_t)>& body) {
   at::parallel_for(begin, end, kChunksPerTask, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) body(i);
+    const bool forwards = order == Order::kForwards;
+    for (int64_t i = first; i < last; ++i) body(forwards ? i : first + last - 1 - i);
   });
 }
 

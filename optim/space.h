@@ -33,8 +33,9 @@ struct TensorPart {
   size_t parameter = 0;  // registration index
   int64_t offset = 0;    // elements from the start of the space
   int64_t count = 0;
-  double decay = 0;    // 0 for excluded roles
-  bool adapt = false;  // lamb: gets a trust ratio
+  double decay = 0;       // 0 for excluded roles
+  bool adapt = false;     // lamb, lars: gets a trust ratio
+  bool excluded = false;  // its role is one of optim.exclude
   int64_t first_chunk = 0, end_chunk = 0;
   size_t bucket = 0;
   // This rank's: elements [first, first + held) of the tensor, whose state begins at `state`.
@@ -51,6 +52,8 @@ struct ChunkPart {
 struct Group {
   int64_t first_tensor = 0, end_tensor = 0;
   int64_t first_chunk = 0, end_chunk = 0;  // of Space::mine
+  int64_t first = 0, count = 0;            // elements of the space, from the first tensor on
+  bool cached = false;                     // what both passes touch stays in the cache
 };
 
 struct Space {
@@ -68,8 +71,10 @@ struct Space {
 // nor f64, or that lies on a device that optimizers do not run on.
 Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reducer& reducer);
 
-// Calls body(chunk index) for every chunk of [begin, end) on LibTorch's threads. Sums are kept per
-// chunk, so no result depends on how the range is cut.
-void ForChunks(int64_t begin, int64_t end, const std::function<void(int64_t)>& body);
+// Calls body(chunk index) for every chunk of [begin, end) on LibTorch's threads, each of which goes
+// through its part in this order. Sums are kept per chunk, so no result depends on the order, nor
+// on how the range is cut.
+enum class Order { kForwards, kBackwards };
+void ForChunks(int64_t begin, int64_t end, Order order, const std::function<void(int64_t)>& body);
 
 }  // namespace stemma::optim

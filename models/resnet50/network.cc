@@ -66,8 +66,4 @@ at::Tensor ResNet50::Forward(const at::Tensor& images) {
   return layers_.Multiply(fc_, at::adaptive_avg_pool2d(x, {1, 1}).flatten(1));
 }
 
-at::Tensor SumOfCrossEntropy(const at::Tensor& logits, const at::Tensor& labels) {
-  return at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum);
-}
-
 }  // namespace stemma::models

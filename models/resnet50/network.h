@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "models/layers/layers.h"
+#include "models/layers/losses.h"
 #include "ops/parameter.h"
 
 namespace stemma::models {
@@ -65,8 +66,5 @@ class ResNet50 {
   std::vector<Block> blocks_;
   Dense fc_;
 };
-
-// The sum over samples of -log softmax(logits)[label]; labels are int64 [N].
-at::Tensor SumOfCrossEntropy(const at::Tensor& logits, const at::Tensor& labels);
 
 }  // namespace stemma::models

@@ -12,6 +12,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "lineage/graph.h"
+#include "models/train/autocast.h"
 #include "models/train/signals.h"
 
 namespace stemma::models {
@@ -95,6 +96,7 @@ Status Loop::OneStep() {
   const auto updating = Clock::now();
   recorder_.Enter(ops::Phase::kOptimizer);
   STEMMA_RETURN_IF_ERROR(Update().Within("step " + std::to_string(step_ + 1)));
+  parts_.optimizer.Observe(loss_, static_cast<double>(samples_), epoch_ends_);
   times_.optim = Since(updating);
   recorder_.FinishedStep(++step_);
   recorder_.Enter(ops::Phase::kControl);
@@ -125,6 +127,7 @@ Status Loop::Gradients() {
   times_.data = Since(start);
   cursor_ = batch.end;
   samples_ = batch.global_rows;
+  epoch_ends_ = batch.end.epoch != batch.begin.epoch;
   loss_ = 0;
   for (auto& part : loss_parts_) part.second = 0;
   // A short last batch has fewer micro-batches on a rank with fewer rows, and none without rows.
@@ -156,7 +159,7 @@ Status Loop::MicroStep(const Batch& batch) {
   recorder_.Enter(ops::Phase::kForward);
   if (!gated_) STEMMA_RETURN_IF_ERROR(Parameters());
   LossParts parts;
-  const at::Tensor loss = parts_.workload.Loss(batch, &parts);
+  STEMMA_ASSIGN_OR_RETURN(const at::Tensor loss, LossOf(batch, &parts));
   loss_ += loss.item<double>();
   times_.forward += Since(forward);
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -166,9 +169,21 @@ Status Loop::MicroStep(const Batch& batch) {
   STEMMA_RETURN_IF_ERROR(Parameters());
   const auto backward = Clock::now();
   recorder_.Enter(ops::Phase::kBackward);
-  loss.backward();
+  const double scale = parts_.optimizer.loss_scale();
+  (scale == 1 ? loss : loss * scale).backward();
   times_.backward += Since(backward);
   return {};
+}
+
+// Forward and loss alone run at train.precision: the guard ends before backward and the update.
+Result<at::Tensor> Loop::LossOf(const Batch& batch, LossParts* parts) {
+  const AutocastGuard guard(parts_.settings);
+  at::Tensor loss = parts_.workload.Loss(batch, parts);
+  const at::ScalarType type = loss.scalar_type();
+  if (type == at::kFloat || type == at::kDouble) return loss;
+  return Status(Code::kInvalidArgument,
+                std::string("the loss is ") + at::toString(type) +
+                    ", which loses its digits: sum it in float32, as in out.to(at::kFloat)");
 }
 
 Status Loop::Parameters() {

@@ -112,6 +112,7 @@ class Loop {
   int64_t StepSamples() const;
   Status Gradients();  // may fail on this rank alone
   Status MicroStep(const Batch& batch);
+  Result<at::Tensor> LossOf(const Batch& batch, LossParts* parts);
   Status ReduceLoss();
   Status NonFiniteLoss();
   void FindSlowest(std::vector<double> own_s);
@@ -160,7 +161,8 @@ class Loop {
   LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;
   double slowest_rank_ = 0, slowest_late_s_ = 0;
-  int64_t samples_ = 0;  // of this step's global batch
+  int64_t samples_ = 0;      // of this step's global batch
+  bool epoch_ends_ = false;  // with it
   StepTimes times_;
   double run_s_ = 0;
   std::chrono::steady_clock::time_point begun_;

@@ -106,6 +106,8 @@ Status Loop::Tell(const StepTimes& times) {
                          {"slowest_rank", slowest_rank_},
                          {"slowest_late_s", slowest_late_s_},
                          {"world", static_cast<double>(parts_.world.ranks())}});
+  if (parts_.settings.optim.loss_scaling != "none")
+    row.push_back({"loss_scale", report.loss_scale});
   STEMMA_RETURN_IF_ERROR(parts_.metrics.Row(row));
   parts_.progress.Step({step_, parts_.total_steps, epoch, loss_, report.lr, report.grad_norm,
                         samples / total, times.data / total, times.wait / total,

@@ -13,6 +13,7 @@
 #include "lineage/repair/quarantine.h"
 #include "lineage/reshape/reshape.h"
 #include "lineage/verify.h"
+#include "optim/schedule.h"
 
 namespace stemma::models {
 namespace {
@@ -30,8 +31,7 @@ std::string StateName(const Record& record) {
 std::vector<SettingChange> Matter(std::vector<SettingChange> changes, const SettingsList& list,
                                   const RunSettings& settings) {
   std::vector<SettingChange> matter;
-  const std::string& schedule = settings.optim.schedule;
-  const bool open_ended = schedule == "constant" || schedule == "steps";
+  const bool open_ended = !optim::LooksAtTheEnd(settings.optim.schedule);
   for (auto& change : changes) {
     const Setting* setting = list.Find(change.key);
     if (setting != nullptr && setting->help.kind == Kind::kLocal) continue;

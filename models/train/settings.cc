@@ -23,6 +23,10 @@ void VisitTrain(TrainSection& s, V&& field) {
              "[1, 1000000000]"});
   field("train.micro_batches", s.micro_batches,
         Help{"backward passes per step and rank (gradient accumulation)", "[1, 65536]"});
+  field("train.precision", s.precision,
+        Help{"what the forward computes in where that is safe; parameters, gradients and the "
+             "optimizer stay float32. float16 needs a GPU and optim.loss_scaling",
+             "float32 | bfloat16 | float16"});
   field("train.last_batch", s.last_batch,
         Help{"the rest of an epoch that fills no global batch: left out, or a short batch",
              "drop | short"});
@@ -128,20 +132,90 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
         Help{"steps between comparisons of all replicas' parameters; 0: never", "[0, inf)"});
 }
 
+// What stands around the update, whatever its kind.
+template <typename V>
+void VisitRate(optim::OptimSettings& s, V&& field) {
+  field("optim.schedule", s.schedule,
+        Help{"learning rate over the steps",
+             "constant | warmup_linear | warmup_poly | warmup_cosine | steps | one_cycle | "
+             "cosine_restarts | exponential | plateau"});
+  field("optim.warmup_steps", s.warmup_steps, Help{"linear warm-up", "[0, inf)"});
+  field("optim.warmup", s.warmup,
+        Help{"the same as \"5ep\", \"64000samples\" or \"782step\": give one of the two"});
+  field("optim.warmup_origin", s.warmup_origin,
+        Help{"0: the first step has rate 0; 1: it has lr / warmup_steps", "[0, 1]"});
+  field("optim.poly_power", s.poly_power, Help{"warmup_poly", "(0, inf)"});
+  field("optim.lr_min", s.lr_min,
+        Help{"where the cosines end; plateau: the least rate", "[0, inf)"});
+  field("optim.lr_start", s.lr_start,
+        Help{"one_cycle, exponential: rate of the first step", "[0, inf)"});
+  field("optim.step_factors", s.step_factors,
+        Help{"steps: \"300:0.1,600:0.01\" or \"30ep:0.1,60ep:0.01\": factor from there on"});
+  field("optim.cycle", s.cycle,
+        Help{"cosine_restarts: length of the first cycle: \"10ep\", \"1000step\""});
+  field("optim.cycle_mult", s.cycle_mult,
+        Help{"cosine_restarts: each cycle is so many times the one before", "[1, 1000]"});
+  field("optim.lr_scaling", s.lr_scaling,
+        Help{"optim.lr is multiplied by train.global_batch / optim.lr_batch, or by its root",
+             "none | linear | sqrt"});
+  field("optim.lr_batch", s.lr_batch, Help{"the batch that optim.lr is meant for", "[1, inf)"});
+  field("optim.plateau_factor", s.plateau_factor,
+        Help{"plateau: what the rate is multiplied by", "(0, 1)"});
+  field("optim.plateau_patience", s.plateau_patience,
+        Help{"plateau: after so many epochs whose mean training loss was no better", "[1, inf)"});
+  field("optim.plateau_delta", s.plateau_delta,
+        Help{"plateau: better is lower by more than this", "[0, inf)"});
+  field("optim.on_nonfinite", s.on_nonfinite,
+        Help{"a gradient that is not finite: stop, or skip the update", "stop | skip"});
+  field("optim.loss_scaling", s.loss_scaling,
+        Help{"backward on a multiple of the loss, which the optimizer takes out again; dynamic: "
+             "halved and the update skipped at an overflow",
+             "none | static | dynamic"});
+  field("optim.loss_scale", s.loss_scale,
+        Help{"the multiple, a power of two; dynamic: the first one", "[1, inf)"});
+  field("optim.loss_scale_steps", s.loss_scale_steps,
+        Help{"dynamic: doubled after so many updates without an overflow", "[1, inf)"});
+  field("optim.ema_decay", s.ema_decay,
+        Help{"keep a moving average of the parameters, optim/ema in states; 0: none", "[0, 1)"});
+}
+
 template <typename V>
 void VisitOptim(optim::OptimSettings& s, V&& field) {
-  field("optim.name", s.name, Help{"which optimizer", "lamb | sgd | adamw | adam"});
+  field("optim.name", s.name, Help{"which optimizer", "lamb | lars | sgd | adamw | adam"});
+  field("optim.preset", s.preset,
+        Help{"lamb: a published variant, which fills the options that nobody has set",
+             "paper | author | apex | nvlamb | timm | timm-clip | tfa | optax | deepspeed | "
+             "cybertronai | nus"});
+  field("optim.recipe", s.recipe,
+        Help{"lamb: lr, and warm-up where warmup_steps is 0, from the global batch and the data "
+             "set, unless they are set",
+             "none | untuned-resnet50"});
   field("optim.lr", s.lr, Help{"learning rate at the top of the schedule", "[0, inf)"});
   field("optim.weight_decay", s.weight_decay,
         Help{"of weights, not of excluded roles", "[0, inf)"});
   field("optim.beta1", s.beta1, Help{"first moment (lamb, adam, adamw)", "[0, 1)"});
   field("optim.beta2", s.beta2, Help{"second moment (lamb, adam, adamw)", "[0, 1)"});
-  field("optim.eps", s.eps, Help{"added to the root of the second moment", "(0, inf)"});
-  field("optim.momentum", s.momentum, Help{"sgd", "[0, 1)"});
+  field("optim.eps", s.eps,
+        Help{"added to the root of the second moment; lars: to the norms", "[0, inf)"});
+  field("optim.eps_inside_sqrt", s.eps_inside_sqrt, Help{"lamb: eps is added under the root"});
+  field("optim.grad_averaging", s.grad_averaging,
+        Help{"lamb: the first moment takes (1 - beta1) of the gradient, not all of it"});
+  field("optim.momentum", s.momentum, Help{"sgd, lars", "[0, 1)"});
   field("optim.nesterov", s.nesterov, Help{"sgd: look ahead"});
   field("optim.max_grad_norm", s.max_grad_norm,
         Help{"clip the reduced gradient to this global norm; 0: off", "[0, inf)"});
-  field("optim.adapt", s.adapt, Help{"lamb: which tensors get a trust ratio", "decayed | all"});
+  field("optim.max_grad_value", s.max_grad_value,
+        Help{"clip each element of the reduced gradient to +- this; 0: off", "[0, inf)"});
+  field("optim.clip_scope", s.clip_scope,
+        Help{"the norm of what: the reduced gradient, or excluded roles and the others each for "
+             "itself; local gradients cannot be clipped",
+             "reduced | group | local"});
+  field("optim.adapt", s.adapt,
+        Help{"lamb, lars: which tensors get a trust ratio", "decayed | all | list"});
+  field("optim.adapt_roles", s.adapt_roles, Help{"with adapt = list: roles with a ratio"});
+  field("optim.decay", s.decay,
+        Help{"lamb: the decay is part of the update, of the gradient, or taken off the parameter",
+             "in_update | l2 | decoupled"});
   field("optim.bias_correction", s.bias_correction,
         Help{"lamb: of the moments (Algorithm 2), none, or in the step size",
              "moments | none | step_size"});
@@ -151,20 +225,17 @@ void VisitOptim(optim::OptimSettings& s, V&& field) {
            "norm_shift, embedding, weight"});
   field("optim.phi_min", s.phi_min, Help{"lamb: lower clamp of a parameter's norm", "[0, inf)"});
   field("optim.phi_max", s.phi_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
-  field("optim.ratio_min", s.ratio_min, Help{"lamb: lower clamp of the ratio", "[0, inf)"});
-  field("optim.ratio_max", s.ratio_max, Help{"lamb: upper clamp; 0: none", "[0, inf)"});
-  field("optim.schedule", s.schedule,
-        Help{"learning rate over the steps",
-             "constant | warmup_linear | warmup_poly | warmup_cosine | steps"});
-  field("optim.warmup_steps", s.warmup_steps, Help{"linear warm-up", "[0, inf)"});
-  field("optim.warmup_origin", s.warmup_origin,
-        Help{"0: the first step has rate 0; 1: it has lr / warmup_steps", "[0, 1]"});
-  field("optim.poly_power", s.poly_power, Help{"warmup_poly", "(0, inf)"});
-  field("optim.lr_min", s.lr_min, Help{"where the cosine ends", "[0, inf)"});
-  field("optim.step_factors", s.step_factors,
-        Help{"steps: \"300:0.1,600:0.01\": factor from that step on"});
-  field("optim.on_nonfinite", s.on_nonfinite,
-        Help{"a gradient that is not finite: stop, or skip the update", "stop | skip"});
+  field("optim.ratio_min", s.ratio_min, Help{"lamb, lars: lower clamp of the ratio", "[0, inf)"});
+  field("optim.ratio_max", s.ratio_max, Help{"lamb, lars: upper clamp; 0: none", "[0, inf)"});
+  field("optim.lars_variant", s.lars_variant,
+        Help{"lars: rate and ratio inside the momentum, the ratio alone, or neither",
+             "inside | ratio_inside | outside"});
+  field("optim.trust_coefficient", s.trust_coefficient,
+        Help{"lars: multiplies the ratio", "(0, inf)"});
+  field("optim.clip_to_lr", s.clip_to_lr, Help{"lars: the ratio never raises a rate above lr"});
+  field("optim.lars_clamp", s.lars_clamp,
+        Help{"lars: largest element of a gradient with its decay; 0: none", "[0, inf)"});
+  VisitRate(s, field);
 }
 
 template <typename V>

@@ -51,6 +51,7 @@ std::vector<std::string> LinesOf(const StartTable& table, const ops::Reducer& re
                   " LibTorch threads each");
   lines.push_back("  model      " + ModelText(table.model, reducer));
   lines.push_back("  optimizer  " + optimizer.Describe());
+  if (!table.recipe.empty()) lines.push_back("  recipe     " + table.recipe);
   lines.push_back("  memory     " + MemoryText(reducer, optimizer));
   lines.push_back("  data       " + std::to_string(table.dataset_size) + " samples, global batch " +
                   std::to_string(table.global_batch) + ", " + std::to_string(table.total_steps) +

@@ -12,11 +12,12 @@
 #include "core/log.h"
 #include "lineage/graph.h"
 #include "models/train/loop.h"
+#include "models/train/course.h"
 #include "models/train/resume.h"
 #include "models/train/signals.h"
 #include "models/train/start_table.h"
 #include "models/train/threads.h"
-#include "optim/schedule.h"
+#include "optim/recipe.h"
 
 namespace stemma::models {
 namespace {
@@ -76,9 +77,11 @@ class Training {
   ops::World& world_;
   std::unique_ptr<Workload> workload_;
   int64_t dataset_size_ = 0, total_steps_ = 0;
+  optim::OptimSettings optim_;  // of settings_, in steps
   RunFolder folder_;
   Session session_;
   std::unique_ptr<ops::Reducer> reducer_;
+  optim::OptimSettings optim_;  // with what a recipe takes from the data set
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Binding> binding_;
   std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
@@ -105,13 +108,9 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_ASSIGN_OR_RETURN(policy_, PolicyOf(settings_.lineage));
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   dataset_size_ = workload_->TrainData()->Size();
-  STEMMA_ASSIGN_OR_RETURN(total_steps_, TotalSteps(settings_.train, dataset_size_));
-  STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(settings_.optim, total_steps_));
-  if (settings_.ops.divisor != "samples") {
-    return {Code::kInvalidArgument, "ops.divisor = " + settings_.ops.divisor +
-                                        ": the trainer's losses are sums over samples and its "
-                                        "loader knows every batch: leave it at samples"};
-  }
+  STEMMA_ASSIGN_OR_RETURN(const Course course, CourseOf(settings_, dataset_size_));
+  total_steps_ = course.total_steps;
+  optim_ = course.optim;
   STEMMA_RETURN_IF_ERROR(CheckBatch({settings_.train.global_batch, settings_.train.micro_batches},
                                     world_.ranks(), dataset_size_));
   STEMMA_RETURN_IF_ERROR(OpenFolder());
@@ -164,7 +163,7 @@ Status Training::Build() {
       ops::Reducer::Create(settings_.ops, world_, workload_->Parameters(), workload_->Buffers()));
   STEMMA_RETURN_IF_ERROR(
       Agree(world_.cohort(), CheckBinding(reducer_->parameters(), workload_->Buffers())));
-  auto optimizer = optim::Make(settings_.optim, total_steps_, *reducer_);
+  auto optimizer = optim::Make(optim_, total_steps_, *reducer_);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), optimizer.status()));
   optimizer_ = *std::move(optimizer);
   binding_ =
@@ -265,6 +264,7 @@ void Training::PrintTable() {
   StartTable table;
   table.headline = session_.headline;
   table.notes = session_.notes;
+  table.recipe = optim::DescribeRecipe(optim_, settings_.train.global_batch, dataset_size_);
   table.world = world_.description();
   table.model = workload_->name();
   table.dataset_size = dataset_size_;

@@ -98,9 +98,10 @@ void CompareReports(const Run& cpu, const Run& gpu, double bar) {
 
 void CompareRuns(const OptimSettings& settings, at::ScalarType type, double bar) {
   INFO(settings.name << ", adapt " << settings.adapt << ", bias_correction "
-                     << settings.bias_correction << ", momentum " << settings.momentum
-                     << ", nesterov " << settings.nesterov << ", clip " << settings.max_grad_norm
-                     << ", " << c10::toString(type));
+                     << settings.bias_correction << ", momentum " << settings.momentum << ", decay "
+                     << settings.decay << ", " << settings.lars_variant << ", nesterov "
+                     << settings.nesterov << ", clip " << settings.max_grad_norm << ", "
+                     << c10::toString(type));
   Run cpu(settings, type, at::kCPU), gpu(settings, type, kGpu);
   for (int64_t step = 0; step < kSteps; ++step) {
     cpu.Step(step, type);
@@ -140,6 +141,22 @@ std::vector<OptimSettings> Kinds() {
   kinds.back().ratio_max = 1;
   kinds.push_back(Base("lamb"));
   kinds.back().bias_correction = "step_size";
+  kinds.push_back(Base("lamb"));
+  kinds.back().decay = "l2";
+  kinds.back().eps_inside_sqrt = true;
+  kinds.back().grad_averaging = false;
+  kinds.push_back(Base("lamb"));
+  kinds.back().decay = "decoupled";
+  kinds.back().clip_scope = "group";
+  for (const char* variant : {"inside", "ratio_inside", "outside"}) {
+    kinds.push_back(Base("lars"));
+    kinds.back().lars_variant = variant;
+    kinds.back().schedule = "warmup_linear";
+    kinds.back().lars_clamp = 2;
+  }
+  kinds.push_back(Base("lars"));
+  kinds.back().momentum = 0;
+  kinds.back().clip_to_lr = true;
   const size_t unclipped = kinds.size();
   for (size_t i = 0; i < unclipped; ++i) {
     kinds.push_back(kinds[i]);
@@ -188,8 +205,9 @@ TEST_CASE("a launch without a GPU is a code with a text, not a crash") {
   CudaSpace<float> space;
   CHECK(CudaChunkSquares(space, nullptr) == 0);  // nothing to launch
   space.chunk_count = space.tensor_count = 1;
-  for (const int rc : {CudaChunkSquares(space, nullptr), CudaLambFirst(space, {}, nullptr),
-                       CudaAdam(space, {}, 0, false, nullptr), CudaSgd(space, {}, nullptr)}) {
+  for (const int rc : {CudaChunkSquares(space, nullptr), CudaLambFirst(space, {}, {}, nullptr),
+                       CudaLarsFirst(space, nullptr), CudaAdam(space, {}, 0, false, nullptr),
+                       CudaSgd(space, {}, nullptr)}) {
     CHECK(rc != 0);
     CHECK_FALSE(std::string(CudaErrorText(rc)).empty());
   }

@@ -51,7 +51,7 @@ std::vector<ops::Parameter> Model() {
 
 // What all ranks must have alike after some steps, and what a rank holds of the state.
 struct Ended {
-  std::map<std::string, at::Tensor> parameters, state;
+  std::map<std::string, at::Tensor> parameters, state, averages;
   std::vector<double> norms, ratios;
   std::vector<bool> skipped;
   std::string small;
@@ -106,11 +106,22 @@ class Rank {
         ended->ratios.insert(ended->ratios.end(), {ratio.p_norm, ratio.u_norm, ratio.ratio});
       }
     }
+    if (settings_.ema_decay > 0) STEMMA_RETURN_IF_ERROR(Averages(ended));
     for (const auto& p : reducer_->parameters()) {
       ended->parameters[p.name] = p.tensor.detach().clone();
     }
     ended->small = optimizer_->EncodeSmall();
     return {};
+  }
+
+  // As every rank computes with them.
+  Status Averages(Ended* ended) {
+    ops::NoFence fence;
+    STEMMA_RETURN_IF_ERROR(optimizer_->SwapAverage(fence));
+    for (const auto& p : reducer_->parameters()) {
+      ended->averages[p.name] = p.tensor.detach().clone();
+    }
+    return optimizer_->SwapAverage(fence);
   }
 
   // Writes this rank's part of the state into whole tensors.
@@ -186,6 +197,7 @@ void CheckSame(const std::map<std::string, at::Tensor>& a,
 void CheckSame(const Ended& a, const Ended& b) {
   CheckSame(a.parameters, b.parameters);
   CheckSame(a.state, b.state);
+  CheckSame(a.averages, b.averages);
   CHECK(a.norms == b.norms);
   CHECK(a.ratios == b.ratios);
   CHECK(a.skipped == b.skipped);
@@ -193,7 +205,7 @@ void CheckSame(const Ended& a, const Ended& b) {
 }
 
 TEST_CASE("conformance_83_sharded_and_replicated_optimizers_have_the_same_bits") {
-  for (const char* kind : {"lamb", "adamw", "adam", "sgd", "nesterov"}) {
+  for (const char* kind : {"lamb", "lars", "adamw", "adam", "sgd", "nesterov"}) {
     for (int ranks = 1; ranks <= 4; ++ranks) {
       INFO(kind << " on " << ranks << " ranks");
       const auto replicated = Train(ranks, Named(kind), "none");
@@ -209,12 +221,26 @@ TEST_CASE("conformance_83_variants_of_lamb") {
   all.adapt = "all";
   all.weight_decay = 0;
   all.bias_correction = "step_size";
+  all.ema_decay = 0.25;
   OptimSettings none = Named("lamb");  // no tensor adapted: nothing to exchange but the norm
   none.weight_decay = 0;
-  for (const OptimSettings& settings : {all, none}) {
+  OptimSettings groups = Named("lamb");  // clipped by group, decay off the parameter first
+  groups.clip_scope = "group";
+  groups.decay = "decoupled";
+  OptimSettings lars = Named("lars");  // every tensor, rates in the momentum, all clamps
+  lars.adapt = "all";
+  lars.lars_variant = "inside";
+  lars.lars_clamp = lars.ratio_max = 0.01;
+  lars.clip_to_lr = true;
+  for (const OptimSettings& settings : {all, none, groups, lars}) {
     const auto replicated = Train(3, settings, "none");
     for (const Ended& rank : Train(3, settings, "optimizer")) CheckSame(rank, replicated[0]);
-    CHECK(replicated[0].ratios.empty() == (settings.adapt == "decayed"));
+    CHECK(replicated[0].averages.size() == (settings.ema_decay > 0 ? Model().size() : 0));
+    for (const auto& [name, average] : replicated[0].averages) {
+      CHECK(average.equal(replicated[0].state.at("optim/ema/" + name)));
+      CHECK_FALSE(average.equal(replicated[0].parameters.at(name)));
+    }
+    CHECK(replicated[0].ratios.empty() == (settings.weight_decay == 0 && settings.adapt != "all"));
   }
 }
 

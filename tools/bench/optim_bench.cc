@@ -1,11 +1,18 @@
 // How near an optimizer's step comes to the memory's speed, on the state of ResNet-50.
 //
 //   optim_bench [REPETITIONS]
+//   optim_bench serve            answers lines of its input, for a measurement in turns with peers
 //
 // Measures q[i] = a q[i] + b over as many bytes as the state first, then whole steps (the norm of
 // the gradient included) of each optimizer in the same process and with the same threads, the best
 // of the repetitions each. Bytes per parameter are counted as OPTIM section 9.2 counts them, plus 4
-// for the norm: lamb 44, adamw 32, sgd 24.
+// for the norm: lamb 44, adamw 32, sgd 24, lars 24 where its norm's pass leaves p in the cache.
+//
+// `serve` first prints one line of JSON: the tensors, and how many of their elements are in groups
+// whose second pass runs in the cache. Then it answers
+//
+//   inplace    with the bandwidth of one pass of q[i] = a q[i] + b, in bytes per second
+//   lamb       with the seconds of one whole step (preset timm) and of its update without the norm
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
@@ -14,26 +21,34 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <iostream>
 #include <string>
 #include <vector>
 
 #include "comm/world.h"
 #include "ops/reducer.h"
 #include "optim/optimizer.h"
+#include "optim/presets.h"
+#include "optim/space.h"
 
 namespace stemma {
 namespace {
 
 using ops::ParameterRole;
 
+using Clock = std::chrono::steady_clock;
+
+double Since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
 double BestSeconds(int repetitions, const std::function<void()>& body) {
   double best = 1e300;
   body();
   for (int i = 0; i < repetitions; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = Clock::now();
     body();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    best = std::min(best, took.count());
+    best = std::min(best, Since(begin));
   }
   return best;
 }
@@ -72,16 +87,19 @@ class ResNet50 {
   }
 };
 
-// Bytes per second of an in-place read-modify-write, both directions counted.
+// One in-place read-modify-write; its bytes are those of both directions.
+void ModifyInPlace(const at::Tensor& array) {
+  float* q = array.data_ptr<float>();
+  at::parallel_for(0, array.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) q[i] = 0.999f * q[i] + 0.001f;
+  });
+}
+
+double BytesOf(const at::Tensor& array) { return 2 * static_cast<double>(array.nbytes()); }
+
 double InPlaceBandwidth(int repetitions, int64_t count) {
   const at::Tensor array = torch::ones({count});
-  float* q = array.data_ptr<float>();
-  const double seconds = BestSeconds(repetitions, [&] {
-    at::parallel_for(0, count, 1 << 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) q[i] = 0.999f * q[i] + 0.001f;
-    });
-  });
-  return 8.0 * static_cast<double>(count) / seconds;
+  return BytesOf(array) / BestSeconds(repetitions, [&] { ModifyInPlace(array); });
 }
 
 Status Measure(const std::string& name, double bytes_each, int repetitions, double bandwidth,
@@ -113,15 +131,84 @@ Status Run(int repetitions) {
               reducer->plan().slots.size(), at::get_num_threads(), bandwidth / 1e9);
   STEMMA_RETURN_IF_ERROR(Measure("lamb", 44, repetitions, bandwidth, *reducer));
   STEMMA_RETURN_IF_ERROR(Measure("adamw", 32, repetitions, bandwidth, *reducer));
-  return Measure("sgd", 24, repetitions, bandwidth, *reducer);
+  STEMMA_RETURN_IF_ERROR(Measure("sgd", 24, repetitions, bandwidth, *reducer));
+  return Measure("lars", 24, repetitions, bandwidth, *reducer);
+}
+
+// An optimizer asks for the fence between the norm and the update.
+struct TimedFence final : ops::Fence {
+  Status Wait() override {
+    asked = Clock::now();
+    return {};
+  }
+  Clock::time_point asked;
+};
+
+std::string ShapeOf(const at::Tensor& tensor) {
+  std::string text;
+  for (int64_t size : tensor.sizes()) text += (text.empty() ? "[" : ", ") + std::to_string(size);
+  return text + "]";
+}
+
+Status SayTensors(const optim::OptimSettings& settings, ops::Reducer& reducer) {
+  STEMMA_ASSIGN_OR_RETURN(const auto spaces, optim::MakeSpaces(settings, reducer));
+  int64_t all = 0, cached = 0;
+  for (const optim::Group& group : spaces[0].groups) {
+    for (int64_t t = group.first_tensor; t < group.end_tensor; ++t) {
+      const int64_t count = spaces[0].tensors[static_cast<size_t>(t)].count;
+      all += count;
+      cached += group.cached ? count : 0;
+    }
+  }
+  std::string shapes, decayed;
+  for (const ops::Parameter& parameter : reducer.parameters()) {
+    const bool weight = parameter.role == ParameterRole::kWeight;
+    shapes += (shapes.empty() ? "" : ", ") + ShapeOf(parameter.tensor);
+    decayed += (decayed.empty() ? "" : ", ") + std::string(weight ? "true" : "false");
+  }
+  std::printf("{\"parameters\": %lld, \"cached\": %lld, \"shapes\": [%s], \"decayed\": [%s]}\n",
+              static_cast<long long>(all), static_cast<long long>(cached), shapes.c_str(),
+              decayed.c_str());
+  return {};
+}
+
+Status Serve() {
+  const auto worlds = comm::World::Threads(1);
+  STEMMA_ASSIGN_OR_RETURN(auto reducer,
+                          ops::Reducer::Create({}, *worlds[0], ResNet50().parameters));
+  const ops::FlatSpace& space = reducer->spaces()[0];
+  space.gradients.fill_(0.001);
+  optim::OptimSettings settings;
+  STEMMA_RETURN_IF_ERROR(optim::ApplyPreset("timm", &settings));
+  STEMMA_ASSIGN_OR_RETURN(auto optimizer, optim::Make(settings, 1000000, *reducer));
+  const at::Tensor array = torch::ones({4 * space.parameters.numel()});
+  STEMMA_RETURN_IF_ERROR(SayTensors(settings, *reducer));
+  std::fflush(stdout);
+  TimedFence fence;
+  for (std::string line; std::getline(std::cin, line);) {
+    const auto begin = Clock::now();
+    if (line == "inplace") {
+      ModifyInPlace(array);
+      std::printf("%.9g\n", BytesOf(array) / Since(begin));
+    } else if (line == "lamb") {
+      STEMMA_RETURN_IF_ERROR(optimizer->Step(0, fence));
+      const double update = Since(fence.asked);
+      std::printf("%.9g %.9g\n", Since(begin), update);
+    } else {
+      return {Code::kInvalidArgument, "'" + line + "': expected inplace or lamb"};
+    }
+    std::fflush(stdout);
+  }
+  return {};
 }
 
 }  // namespace
 }  // namespace stemma
 
 int main(int argc, char** argv) {
-  const int repetitions = argc > 1 ? std::atoi(argv[1]) : 20;
-  const stemma::Status status = stemma::Run(std::max(repetitions, 1));
+  const std::string argument = argc > 1 ? argv[1] : "20";
+  const stemma::Status status =
+      argument == "serve" ? stemma::Serve() : stemma::Run(std::max(std::atoi(argument.c_str()), 1));
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.message().c_str());
   return status.ok() ? 0 : 1;
 }

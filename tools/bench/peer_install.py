@@ -1,8 +1,8 @@
 """Installs what the engine is compared with, into a cache of its own: $STEMMA_PEERS, else
 ~/.cache/stemma/peers.
 
-Python from the torch wheel that the build uses (so the peers compute with the same kernels), and
-Horovod built from its source package. Nothing of it is needed to build, test or run Stemma, and
+Python from the torch wheel that the build uses (so the peers compute with the same kernels), timm,
+and Horovod built from its source package. Nothing of it is needed to build, test or run Stemma, and
 tools/setup knows nothing of it.
 """
 
@@ -25,6 +25,7 @@ PACKAGES = ["filelock==4.2.11", "typing-extensions==4.16.0", "sympy==1.14.0", "n
             "psutil==7.2.2", "pyyaml==6.0.3", "packaging==26.3", "setuptools==80.9.0",
             "wheel==0.45.1"]
 CMAKE = "cmake==3.31.6"
+TIMM = "timm==1.0.31"
 # CUDA's libraries: torch's Python loads them even where there is no GPU.
 NVIDIA = ["cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,"
           "nvtx]==13.0.2", "nvidia-cudnn-cu13==9.19.0.56", "nvidia-cusparselt-cu13==0.8.0",
@@ -107,6 +108,16 @@ def torch():
         good, why = _imports("torch.distributed")
     if not good:
         raise Missing("torch's Python does not start: " + why)
+    mark.write_text("")
+
+
+def timm():
+    """timm's source without what its models need: its optimizers want torch alone."""
+    torch()
+    mark = HOME / ".timm"
+    if mark.exists():
+        return
+    _pip("install", "--quiet", "--no-deps", TIMM, what="pip install of timm")
     mark.write_text("")
 
 

@@ -21,6 +21,11 @@ std::string WhyNotAtFork(std::string_view key) {
       {"optim.name",
        "decides which state the optimizer keeps, and the parent holds that of its "
        "own kind; start a new run for another optimizer"},
+      {"optim.preset",
+       "fills options that nobody has set, and all of a state's are; set what it stands for, which "
+       "`stemma train RECIPE --set optim.preset=NAME --dry-run` prints"},
+      {"optim.recipe",
+       "gives a rate to a run that has none yet; set optim.lr and optim.warmup_steps instead"},
       {"aigw.",
        "describes the network and its data, and the parent's parameters belong to them; "
        "start a new run for another model"},

@@ -4,6 +4,7 @@
 
 #include "lineage/storage.h"
 #include "lineage/store.h"
+#include "models/train/fill_settings.h"
 
 namespace stemma::cli {
 namespace {
@@ -75,6 +76,7 @@ Status ReadTrainSettings(const TrainFlags& flags, models::RunSettings* settings,
     }
   }
   for (const std::string& assignment : flags.set) STEMMA_RETURN_IF_ERROR(list->Set(assignment));
+  STEMMA_RETURN_IF_ERROR(models::FillSettings(*settings, list));
   if (settings->run.name.empty()) {
     return {Code::kInvalidArgument,
             "the run has no name: write run.name = \"...\" into the recipe, or give --run=NAME"};

@@ -95,7 +95,7 @@ void CheckSameParameters(FakeReducer& a, FakeReducer& b) {
   }
 }
 
-const char* const kKinds[] = {"lamb", "adamw", "adam", "sgd", "nesterov"};
+const char* const kKinds[] = {"lamb", "lars", "adamw", "adam", "sgd", "nesterov"};
 
 TEST_CASE("1, 2 and 3 threads give equal bits") {
   const int before = at::get_num_threads();
@@ -176,6 +176,10 @@ TEST_CASE("state has the parameter's shape, registration order, and stable memor
   CHECK(MakeOk(bare, reducer)->State()[0].slot == "optim/momentum");
   bare.momentum = 0;
   CHECK(MakeOk(bare, reducer)->State().empty());
+  bare.name = "lars";
+  CHECK(MakeOk(bare, reducer)->State().empty());
+  bare.momentum = 0.9;
+  CHECK(MakeOk(bare, reducer)->State()[0].slot == "optim/momentum");
 }
 
 struct CountingFence final : ops::Fence {
@@ -282,6 +286,40 @@ TEST_CASE("phi clamps the norm, the ratio's clamp the ratio") {
   CHECK(optimizer->Ratios()->at(0).ratio == 5);
 }
 
+// Tensors above a group's limit have their updates computed twice; both ways give the same bits.
+TEST_CASE("a large tensor beside small ones steps as it does alone") {
+  const auto large = [] { return Tensor("large", ParameterRole::kWeight, {700, 1000}, 6); };
+  auto parameters = Model();
+  parameters.insert(parameters.begin() + 2, large());
+  FakeReducer together(parameters), alone({large()}), others(Model());
+  OptimSettings settings = Named("lamb");
+  Run(together, *MakeOk(settings, together), 0, 2);
+  Run(alone, *MakeOk(settings, alone), 0, 2);
+  Run(others, *MakeOk(settings, others), 0, 2);
+  CheckSameParameters(alone, together);
+  CheckSameParameters(others, together);
+}
+
+TEST_CASE("lars: a tensor or gradient of zeros has ratio 1, and a rate of 0 moves nothing") {
+  FakeReducer reducer({{"zero", ParameterRole::kWeight, torch::zeros({4})},
+                       {"still", ParameterRole::kWeight, torch::ones({4})}});
+  OptimSettings settings = Named("lars");
+  settings.clip_to_lr = true;
+  settings.warmup_origin = 0;
+  auto optimizer = MakeOk(settings, reducer);
+  reducer.gradient(0).fill_(1);
+  ops::NoFence fence;
+  REQUIRE_THAT(optimizer->Step(0, fence), IsOk());
+  CHECK(optimizer->report().lr == 0);
+  CHECK(reducer.parameter(0).equal(torch::zeros({4})));
+  CHECK(reducer.parameter(1).equal(torch::ones({4})));
+  REQUIRE_THAT(optimizer->Step(2, fence), IsOk());
+  const auto ratios = optimizer->Ratios();
+  REQUIRE_THAT(ratios.status(), IsOk());
+  for (const TensorRatio& ratio : *ratios) CHECK(ratio.ratio == 1);
+  CHECK(reducer.parameter(0)[0].item<float>() < 0);
+}
+
 TEST_CASE("who is adapted is said at the start") {
   FakeReducer reducer(Model());
   OptimSettings settings = Named("lamb");
@@ -290,9 +328,14 @@ TEST_CASE("who is adapted is said at the start") {
   CHECK(MakeOk(settings, reducer)->Describe() == "lamb, 2 of 5 tensors adapted, 2 decayed");
   settings.adapt = "all";
   CHECK(MakeOk(settings, reducer)->Describe() == "lamb, 5 of 5 tensors adapted, 2 decayed");
+  settings.adapt = "list";
+  settings.adapt_roles = "norm_scale";
+  CHECK(MakeOk(settings, reducer)->Describe() == "lamb, 1 of 5 tensors adapted, 2 decayed");
   settings.adapt = "decayed";
   settings.weight_decay = 0;
   CHECK_THAT(MakeOk(settings, reducer)->Describe(), Catch::Contains("no trust ratio anywhere"));
+  settings.name = "lars";
+  CHECK(MakeOk(settings, reducer)->Describe() == "lars, ratio_inside, 2 of 5 tensors adapted");
 }
 
 TEST_CASE("what is not supported says what to do") {

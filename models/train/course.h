@@ -1,0 +1,24 @@
+// What a run's settings come to with its data and its ranks: the steps of the whole run, and
+// [optim] in steps. Everything that can be refused before a model is built is refused here.
+//
+// No LibTorch. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+
+#include "core/status.h"
+#include "models/train/settings.h"
+#include "optim/settings.h"
+
+namespace stemma::models {
+
+struct Course {
+  int64_t total_steps = 0;
+  optim::OptimSettings optim;  // of the settings, its lengths in steps (optim/units.h)
+};
+
+// kInvalidArgument names the key: train.length, what optim::InSteps and CheckSchedule refuse,
+// ops.divisor, and train.precision = float16 on a CPU or without a loss scale.
+Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size);
+
+}  // namespace stemma::models

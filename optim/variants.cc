@@ -1,0 +1,118 @@
+#include "optim/variants.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "optim/options.h"
+#include "optim/presets.h"
+
+namespace stemma::optim {
+namespace {
+
+Status CheckWords(const OptimSettings& s) {
+  const struct {
+    const char* key;
+    const std::string& value;
+    std::vector<std::string> expected;
+  } words[] = {
+      {"clip_scope", s.clip_scope, {"reduced", "group", "local"}},
+      {"adapt", s.adapt, {"decayed", "all", "list"}},
+      {"decay", s.decay, {"in_update", "l2", "decoupled"}},
+      {"lars_variant", s.lars_variant, {"inside", "ratio_inside", "outside"}},
+      {"recipe", s.recipe, {"none", "untuned-resnet50"}},
+  };
+  for (const auto& word : words) {
+    if (std::count(word.expected.begin(), word.expected.end(), word.value) == 0) {
+      return NotOneOf(word.key, word.value, word.expected);
+    }
+  }
+  for (const std::string& role : Words(s.adapt_roles)) {
+    const std::vector<std::string> roles = {"weight", "bias", "norm_scale", "norm_shift",
+                                            "embedding"};
+    if (std::count(roles.begin(), roles.end(), role) == 0) {
+      return NotOneOf("adapt_roles", role, roles);
+    }
+  }
+  OptimSettings ignored;
+  return ApplyPreset(s.preset, &ignored);
+}
+
+// What only one kind of optimizer looks at, with a value that is not the default.
+Status CheckOwners(const OptimSettings& s) {
+  const OptimSettings plain;
+  const struct {
+    const char* key;
+    bool changed;
+    const char* owner;
+    const char* why;
+  } owned[] = {
+      {"preset", s.preset != plain.preset, "lamb", "presets are variants of lamb"},
+      {"recipe", s.recipe != plain.recipe, "lamb", "the rule is lamb's"},
+      {"decay", s.decay != plain.decay, "lamb",
+       "adam's decay is l2, adamw's is decoupled, and that of sgd and lars is l2"},
+      {"eps_inside_sqrt", s.eps_inside_sqrt, "lamb", "only lamb looks at it"},
+      {"grad_averaging", !s.grad_averaging, "lamb", "only lamb looks at it"},
+      {"lars_variant", s.lars_variant != plain.lars_variant, "lars", "only lars looks at it"},
+      {"trust_coefficient", s.trust_coefficient != plain.trust_coefficient, "lars",
+       "only lars looks at it"},
+      {"clip_to_lr", s.clip_to_lr, "lars", "only lars looks at it"},
+      {"lars_clamp", s.lars_clamp != plain.lars_clamp, "lars", "only lars looks at it"},
+  };
+  for (const auto& option : owned) {
+    if (!option.changed || s.name == option.owner) continue;
+    return {Code::kInvalidArgument,
+            std::string("optim.") + option.key + " is set, but optim.name is '" + s.name + "': " +
+                option.why + "; leave it out, or set optim.name = \"" + option.owner + "\""};
+  }
+  if (s.adapt == "list" && s.name != "lamb" && s.name != "lars") {
+    return {Code::kInvalidArgument, "optim.adapt is 'list', but " + s.name +
+                                        " has no trust ratio: leave it out, or set optim.name to "
+                                        "lamb or lars"};
+  }
+  return {};
+}
+
+Status CheckLars(const OptimSettings& s) {
+  if (s.name != "lars") return {};
+  const auto refuse = [](const std::string& text) { return Status(Code::kInvalidArgument, text); };
+  if (!(s.trust_coefficient > 0 && s.trust_coefficient < 1e300)) {
+    return OutOfRange("trust_coefficient", s.trust_coefficient, "(0, inf)");
+  }
+  if (!(s.lars_clamp >= 0 && s.lars_clamp < 1e300)) {
+    return OutOfRange("lars_clamp", s.lars_clamp, "[0, inf), 0: off");
+  }
+  if (s.nesterov) return refuse("optim.nesterov is true, but lars has no such form: leave it out");
+  if (s.phi_min != 0 || s.phi_max != 0) {
+    return refuse("optim.phi_min and optim.phi_max are lamb's: lars clamps by optim.ratio_max");
+  }
+  if (s.bias_correction != "moments") {
+    return refuse("optim.bias_correction is '" + s.bias_correction +
+                  "', but lars has no moments to correct: leave it out");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status CheckVariant(const OptimSettings& s) {
+  STEMMA_RETURN_IF_ERROR(CheckWords(s));
+  STEMMA_RETURN_IF_ERROR(CheckOwners(s));
+  if (s.adapt == "list" && Words(s.adapt_roles).empty()) {
+    return {Code::kInvalidArgument,
+            "optim.adapt is 'list' and optim.adapt_roles is empty: name roles, such as "
+            "\"weight,embedding\", or set optim.adapt to decayed or all"};
+  }
+  if (s.clip_scope == "local") {
+    return {Code::kInvalidArgument,
+            "optim.clip_scope is 'local'" +
+                std::string(s.preset == "author" ? " (of preset author)" : "") +
+                ": gradients are summed over the ranks bucket by bucket while backward still "
+                "runs, before the norm of a rank's own gradient is known. Set optim.clip_scope = "
+                "\"reduced\", which clips the averaged gradient and does the same as long as "
+                "nothing is clipped"};
+  }
+  return CheckLars(s);
+}
+
+}  // namespace stemma::optim
