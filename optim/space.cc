@@ -12,7 +12,8 @@
 namespace stemma::optim {
 namespace {
 
-constexpr int64_t kGroupBytes = int64_t{8} << 20;  // of p, g, m and v
+// Of p, g, m and v. With the kept updates a group has a quarter more.
+constexpr int64_t kGroupBytes = int64_t{16} << 20;
 constexpr int64_t kChunksPerTask = 8;
 
 const char* NameOfRole(ops::ParameterRole role) {

@@ -288,7 +288,7 @@ TEST_CASE("phi clamps the norm, the ratio's clamp the ratio") {
 
 // Tensors above a group's limit have their updates computed twice; both ways give the same bits.
 TEST_CASE("a large tensor beside small ones steps as it does alone") {
-  const auto large = [] { return Tensor("large", ParameterRole::kWeight, {700, 1000}, 6); };
+  const auto large = [] { return Tensor("large", ParameterRole::kWeight, {1100, 1000}, 6); };
   auto parameters = Model();
   parameters.insert(parameters.begin() + 2, large());
   FakeReducer together(parameters), alone({large()}), others(Model());
