@@ -41,6 +41,7 @@ constexpr Verb kVerbs[] = {
     {"trace", "all ranks' traces of a run in one file, on one time axis", RunTrace},
     {"bench", "how fast are the parts: collective calls, steps of training", RunBench},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
+    {"data", "images on a disk: pack them into shards, check them", RunData},
     {"version", "which Stemma this is", RunVersion},
 };
 

@@ -47,5 +47,6 @@ Result<int> RunTrace(const Arguments& arguments);
 Result<int> RunVersion(const Arguments& arguments);
 Result<int> RunBench(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
+Result<int> RunData(const Arguments& arguments);
 
 }  // namespace stemma::cli
