@@ -1,8 +1,8 @@
 // How many JPEGs one thread makes samples of, from memory: decode, RandomResizedCrop to 224, flip,
 // normalise.
 //
-//   jpeg_bench make FOLDER [COUNT]     writes COUNT (64) images of 500x375, quality 95, about 100 kB
-//   jpeg_bench run FOLDER [PASSES]     reads them into memory, then PASSES (5) times all of them
+//   jpeg_bench make FOLDER [COUNT]     writes COUNT (64) images of 500x375, quality 95, about 100
+//   kB jpeg_bench run FOLDER [PASSES]     reads them into memory, then PASSES (5) times all of them
 //
 // `run` prints images per second of the best pass, and what a pass takes in its parts:
 //
@@ -30,8 +30,7 @@ constexpr double kRoughness = .55;  // makes about 100 kB, ImageNet's mean
 Status Make(lineage::Storage& disk, const std::string& folder, int count) {
   for (int i = 0; i < count; ++i) {
     const auto rgb = bench::MadePixels(kWidth, kHeight, static_cast<uint64_t>(i), kRoughness);
-    const std::string jpeg =
-        bench::MadeJpeg(rgb, kWidth, kHeight, bench::JpegKind::k420, kQuality);
+    const std::string jpeg = bench::MadeJpeg(rgb, kWidth, kHeight, bench::JpegKind::k420, kQuality);
     char name[32];
     std::snprintf(name, sizeof name, "/%04d.jpg", i);
     STEMMA_RETURN_IF_ERROR(lineage::WriteSynced(disk, folder + name, jpeg));
@@ -75,14 +74,14 @@ Status Run(lineage::Storage& disk, const std::string& folder, int passes) {
                           }));
   models::JpegDecoder decoder;
   models::Pixels pixels;
-  STEMMA_ASSIGN_OR_RETURN(const double decode, Best(passes, [&](uint64_t) -> Status {
-                            for (const std::string& image : images) {
-                              STEMMA_ASSIGN_OR_RETURN(const auto size, decoder.Start(image));
-                              STEMMA_RETURN_IF_ERROR(decoder.Decode(
-                                  1, {0, 0, size.width, size.height}, &pixels));
-                            }
-                            return {};
-                          }));
+  STEMMA_ASSIGN_OR_RETURN(
+      const double decode, Best(passes, [&](uint64_t) -> Status {
+        for (const std::string& image : images) {
+          STEMMA_ASSIGN_OR_RETURN(const auto size, decoder.Start(image));
+          STEMMA_RETURN_IF_ERROR(decoder.Decode(1, {0, 0, size.width, size.height}, &pixels));
+        }
+        return {};
+      }));
   double bytes = 0;
   for (const std::string& image : images) bytes += static_cast<double>(image.size());
   const auto count = static_cast<double>(images.size());

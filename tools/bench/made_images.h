@@ -1,5 +1,5 @@
-// Images that are made, for benchmarks and tests: pixels with the spectrum of photographs, and their
-// JPEG. Equal arguments give equal bytes, as long as libjpeg is the same. Any thread.
+// Images that are made, for benchmarks and tests: pixels with the spectrum of photographs, and
+// their JPEG. Equal arguments give equal bytes, as long as libjpeg is the same. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ enum class JpegKind { kGrey, k420, k444, kProgressive, kCmyk };
 // of the amplitude of the one above it; a half is about what photographs have.
 std::vector<uint8_t> MadePixels(int width, int height, uint64_t seed, double roughness = .5);
 
-// Of `rgb` as JPEG. kGrey takes the green channel; kCmyk writes inverted inks as Adobe does, without
-// black.
+// Of `rgb` as JPEG. kGrey takes the green channel; kCmyk writes inverted inks as Adobe does,
+// without black.
 std::string MadeJpeg(const std::vector<uint8_t>& rgb, int width, int height, JpegKind kind,
                      int quality);
 

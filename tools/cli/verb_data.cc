@@ -21,7 +21,8 @@ namespace {
 constexpr char kHelp[] =
     "stemma data: images on a disk, as what trainings read\n"
     "\n"
-    "  stemma data pack FOLDER --out=DIR    class folders of JPEG as shards, with index and manifest\n"
+    "  stemma data pack FOLDER --out=DIR    class folders of JPEG as shards, with index and "
+    "manifest\n"
     "  stemma data index PATH...            the index of shards that others made\n"
     "  stemma data check PATH               is every image whole, every shard what its index says\n"
     "\n"
@@ -135,15 +136,14 @@ Result<int> Check(const Arguments& arguments) {
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
   if (threads < 1 || threads > 1024) {
-    return Status(Code::kInvalidArgument, "--threads is " + std::to_string(threads) +
-                                              ", expected 1 to 1024");
+    return Status(Code::kInvalidArgument,
+                  "--threads is " + std::to_string(threads) + ", expected 1 to 1024");
   }
   settings.threads = static_cast<int>(threads);
   settings.decode = !quick;
-  STEMMA_ASSIGN_OR_RETURN(
-      const models::CheckReport report,
-      CheckImages(lineage::PosixStorage(), path, settings,
-                  [](const std::string& finding) { Print(finding + "\n"); }));
+  STEMMA_ASSIGN_OR_RETURN(const models::CheckReport report,
+                          CheckImages(lineage::PosixStorage(), path, settings,
+                                      [](const std::string& finding) { Print(finding + "\n"); }));
   std::string text = path + ": " + Images(report.images);
   if (report.classes > 0) text += " of " + Count(report.classes, "class", "classes");
   if (report.shards > 0) text += " in " + Shards(report.shards);

@@ -14,7 +14,6 @@ constexpr int kAttempts = 10;
 // Python's round: halves go to the even neighbour.
 int RoundHalfEven(double v) { return static_cast<int>(std::nearbyint(v)); }
 
-
 // What is taken when no attempt fits: the central part of the nearest allowed aspect ratio.
 PixelRegion CentralPart(JpegSize image, const ImageSettings& settings) {
   PixelRegion box = {0, 0, image.width, image.height};
@@ -65,7 +64,8 @@ Status Check(const ImageSettings& s) {
   }
   if (!(s.area_max <= 1)) return OutOf("area_max", s.area_max, "at most 1");
   if (!(s.aspect_min > 0 && s.aspect_min <= s.aspect_max && s.aspect_max <= 100)) {
-    return OutOf("aspect_min", s.aspect_min, "above 0 and at most aspect_max, which is at most 100");
+    return OutOf("aspect_min", s.aspect_min,
+                 "above 0 and at most aspect_max, which is at most 100");
   }
   if (s.pixels_max < 1) return OutOf("pixels_max", double(s.pixels_max), "at least 1");
   for (const double deviation : s.deviation) {

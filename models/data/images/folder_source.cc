@@ -71,8 +71,9 @@ Result<std::string> Look(lineage::Storage& disk, const std::string& folder) {
       ++count;
     }
     if (count == 0) {
-      return Status(Code::kNotFound, path + " holds no image (.jpg, .jpeg): a class folder has one "
-                                            "at least; remove it, or see what it holds");
+      return Status(Code::kNotFound, path +
+                                         " holds no image (.jpg, .jpeg): a class folder has one "
+                                         "at least; remove it, or see what it holds");
     }
     Encoder head;
     head.String(entry);
@@ -84,8 +85,8 @@ Result<std::string> Look(lineage::Storage& disk, const std::string& folder) {
     ++class_count;
   }
   if (class_count == 0) {
-    return Status(Code::kNotFound, folder + " holds no class folders: expected " + folder +
-                                       "/CLASS/NAME.jpg");
+    return Status(Code::kNotFound,
+                  folder + " holds no class folders: expected " + folder + "/CLASS/NAME.jpg");
   }
   table.U64(class_count);
   table.Raw(classes.bytes());
@@ -121,9 +122,10 @@ Result<std::shared_ptr<const FolderSource>> FolderSource::Open(lineage::Storage&
   STEMMA_RETURN_IF_ERROR(source->Decode(table));
   const char* network = source->Size() >= kManyFiles ? NetworkDisk(folder) : nullptr;
   if (network != nullptr && cohort.rank() == 0) {
-    LogWarning("one file per image on a network file system is slow for everybody there: pack "
-               "them with `stemma data pack`",
-               {{"folder", folder}, {"files", source->Size()}, {"file system", network}});
+    LogWarning(
+        "one file per image on a network file system is slow for everybody there: pack "
+        "them with `stemma data pack`",
+        {{"folder", folder}, {"files", source->Size()}, {"file system", network}});
   }
   return std::shared_ptr<const FolderSource>(std::move(source));
 }

@@ -14,8 +14,8 @@
 // Rank 0 looks, the others get its answer. One file per image is hard on network file systems: a
 // folder on one of them is a warning in the log that names `stemma data pack`.
 //
-// Owner: whoever holds the pointer; the disk outlives it. Failure: kNotFound without classes or with
-// an empty one; what the disk says.
+// Owner: whoever holds the pointer; the disk outlives it. Failure: kNotFound without classes or
+// with an empty one; what the disk says.
 #pragma once
 
 #include <cstdint>

@@ -20,9 +20,8 @@ struct ImageDataset::Worker {
   EncodedImage image;
 };
 
-ImageDataset::ImageDataset(std::shared_ptr<const ImageSource> images,
-                           const ImageSettings& settings, ImageUse use,
-                           const BadSamplePolicy& policy)
+ImageDataset::ImageDataset(std::shared_ptr<const ImageSource> images, const ImageSettings& settings,
+                           ImageUse use, const BadSamplePolicy& policy)
     : images_(std::move(images)), settings_(settings), use_(use), policy_(policy) {}
 
 ImageDataset::~ImageDataset() = default;
@@ -49,8 +48,8 @@ std::string ImageDataset::Digest() const {
   bytes.U8(use_ == ImageUse::kTrain ? 1 : 0);
   bytes.I64(settings_.size);
   if (use_ == ImageUse::kTrain) {
-    for (const double v : {settings_.area_min, settings_.area_max, settings_.aspect_min,
-                           settings_.aspect_max}) {
+    for (const double v :
+         {settings_.area_min, settings_.area_max, settings_.aspect_min, settings_.aspect_max}) {
       bytes.F64(v);
     }
     bytes.U8(settings_.flip ? 1 : 0);

@@ -36,8 +36,8 @@ class ImageSource {
   virtual std::string Digest() const = 0;
   // Where image `id` lies, for messages and lists of bad ones.
   virtual std::string NameOf(int64_t id) const = 0;
-  // The label is below Classes().size() where that is not 0. Errors name the place; faults of a disk
-  // that may pass (EIO, ESTALE) were tried three times.
+  // The label is below Classes().size() where that is not 0. Errors name the place; faults of a
+  // disk that may pass (EIO, ESTALE) were tried three times.
   virtual Status Read(int64_t id, EncodedImage* image) const = 0;
 };
 

@@ -175,9 +175,9 @@ Result<JpegSize> JpegDecoder::Start(std::string_view bytes) {
 }
 
 Status JpegDecoder::Decode(int reduction, const PixelRegion& region, Pixels* out) {
-  const JpegSize size = ReducedSize({static_cast<int>(state_->info.image_width),
-                                     static_cast<int>(state_->info.image_height)},
-                                    reduction);
+  const JpegSize size = ReducedSize(
+      {static_cast<int>(state_->info.image_width), static_cast<int>(state_->info.image_height)},
+      reduction);
   STEMMA_CHECK(region.width > 0 && region.height > 0 && region.left >= 0 && region.top >= 0 &&
                    region.left + region.width <= size.width &&
                    region.top + region.height <= size.height,

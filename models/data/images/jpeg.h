@@ -1,21 +1,21 @@
 // Decodes JPEG, all of an image or a rectangle of it, at full size or at 1/2, 1/4 or 1/8.
 //
-//   JpegDecoder decoder;                                     // one per thread, used again and again
-//   STEMMA_ASSIGN_OR_RETURN(JpegSize size, decoder.Start(bytes));
+//   JpegDecoder decoder;                                     // one per thread, used again and
+//   again STEMMA_ASSIGN_OR_RETURN(JpegSize size, decoder.Start(bytes));
 //   STEMMA_RETURN_IF_ERROR(decoder.Decode(1, {0, 0, size.width, size.height}, &pixels));
 //
 // A rectangle costs less than the image: columns outside it are not transformed, rows below it are
 // not looked at. Its pixels are those that decoding everything gives, to the bit. The reductions
 // are done in the transform; other ratios have no fast path in libjpeg and are not offered.
 //
-// Read are greyscale, YCbCr, RGB, CMYK and YCCK, the last two as Adobe writes them (inverted), which
-// is how everybody reads them. The first bytes say which format it is, never the file's name. The
-// rotation in EXIF is not applied; torchvision does not either.
+// Read are greyscale, YCbCr, RGB, CMYK and YCCK, the last two as Adobe writes them (inverted),
+// which is how everybody reads them. The first bytes say which format it is, never the file's name.
+// The rotation in EXIF is not applied; torchvision does not either.
 //
 // The bytes may be anybody's: an image of more pixels than `pixels_max` is refused before memory is
-// made for it, and one of more than a hundred scans before it has cost minutes. A warning of libjpeg
-// counts as an error: it means that data is missing or wrong and that pixels were made up. What lies
-// behind the last row asked for is not looked at.
+// made for it, and one of more than a hundred scans before it has cost minutes. A warning of
+// libjpeg counts as an error: it means that data is missing or wrong and that pixels were made up.
+// What lies behind the last row asked for is not looked at.
 //
 // Owner: the caller. Thread: one at a time. Failure: kCorruption with libjpeg's text; kIncompatible
 // for good bytes that are no JPEG, or one of a kind or size that is not read. After a failure the

@@ -10,6 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int64_t kSamplesMax = int64_t{1} << 40;  // of a shard: their sum is a number, too
 constexpr char kFormat[] = "stemma-shards 1";
 
 Result<Manifest> Read(const Json& json) {
@@ -21,11 +22,16 @@ Result<Manifest> Read(const Json& json) {
   for (const Json& one : json.at("shards")) {
     ShardFacts shard;
     shard.name = one.at("name").get<std::string>();
+    if (!one.at("samples").is_number_unsigned() || !one.at("bytes").is_number_unsigned()) {
+      return Status(Code::kCorruption, "the manifest says no numbers of '" + shard.name + "'");
+    }
     shard.samples = one.at("samples").get<int64_t>();
     shard.bytes = one.at("bytes").get<uint64_t>();
     shard.digest = FromHex(one.at("xxh128").get<std::string>());
-    if (shard.digest.size() != kXxh128Bytes || shard.samples < 0 || shard.name.empty()) {
-      return Status(Code::kCorruption, "the manifest says no size or digest of '" + shard.name + "'");
+    if (shard.digest.size() != kXxh128Bytes || shard.samples < 0 || shard.samples > kSamplesMax ||
+        shard.name.empty()) {
+      return Status(Code::kCorruption,
+                    "the manifest says no size or digest of '" + shard.name + "'");
     }
     manifest.shards.push_back(std::move(shard));
   }

@@ -1,5 +1,5 @@
-// What `stemma data pack` says of the shards it made, in manifest.json beside them: which there are,
-// and what the classes are called. Shards of others have none.
+// What `stemma data pack` says of the shards it made, in manifest.json beside them: which there
+// are, and what the classes are called. Shards of others have none.
 //
 //   {"format": "stemma-shards 1", "samples": 50000, "classes": ["n01440764", ...],
 //    "shards": [{"name": "shard-000000.tar", "samples": 2613, "bytes": 268440576,

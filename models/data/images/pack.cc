@@ -86,8 +86,9 @@ class Packer {
     const int64_t size = images_->Size();
     const SampleOrder order(settings_.seed, size);
     for (int64_t i = 0; i < size; ++i) {
-      STEMMA_RETURN_IF_ERROR(AddImage(order.At(0, i)).Within(
-          "after " + std::to_string(i) + " of " + std::to_string(size) + " images"));
+      STEMMA_RETURN_IF_ERROR(
+          AddImage(order.At(0, i))
+              .Within("after " + std::to_string(i) + " of " + std::to_string(size) + " images"));
       if (settings_.progress && (i + 1) % kProgressEvery == 0) settings_.progress(i + 1, size);
     }
     STEMMA_RETURN_IF_ERROR(FinishShard());
@@ -120,8 +121,8 @@ class Packer {
       }
     }
     const std::string key = KeyOf(id), label = std::to_string(image_.label);
-    const uint64_t bytes = BytesInTar(key + ".jpg", image_.bytes.size()) +
-                           BytesInTar(key + ".cls", label.size());
+    const uint64_t bytes =
+        BytesInTar(key + ".jpg", image_.bytes.size()) + BytesInTar(key + ".cls", label.size());
     if (shard_ && shard_->bytes() + bytes + TarEnd().size() > settings_.shard_bytes) {
       STEMMA_RETURN_IF_ERROR(FinishShard());
     }
@@ -167,8 +168,8 @@ void RemoveFolder(lineage::Storage& disk, const std::string& folder) {
 
 Status Check(lineage::Storage& disk, const PackSettings& settings, const std::string& part) {
   if (settings.shard_bytes < 4096) {
-    return {Code::kInvalidArgument, "shards of " + std::to_string(settings.shard_bytes) +
-                                        " bytes; at least 4096"};
+    return {Code::kInvalidArgument,
+            "shards of " + std::to_string(settings.shard_bytes) + " bytes; at least 4096"};
   }
   if (settings.name.empty() || settings.name.find_first_of("/{}") != std::string::npos ||
       settings.name[0] == '.') {

@@ -5,8 +5,8 @@
 //   settings.out = "/data/train-shards";                       // must not exist
 //   STEMMA_ASSIGN_OR_RETURN(const PackReport report, PackFolder(disk, settings));
 //
-// Images come in an order shuffled once, by SampleOrder(seed, n) in epoch 0, so that neighbours in a
-// shard are of different classes. A sample is CLASS/NAME.jpg and CLASS/NAME.cls, the latter the
+// Images come in an order shuffled once, by SampleOrder(seed, n) in epoch 0, so that neighbours in
+// a shard are of different classes. A sample is CLASS/NAME.jpg and CLASS/NAME.cls, the latter the
 // class's number; dots in NAME become '_', and a name that is taken gets "-2", "-3", ... behind it.
 // A shard ends before the sample that would make it larger than `shard_bytes`. Beside each shard
 // lies its index, and beside all manifest.json.
@@ -16,8 +16,8 @@
 // All is written into OUT.part, which becomes OUT at the end: what OUT holds is whole. An error
 // removes what was written; after a crash OUT.part is in the way, and the next call says so.
 //
-// Thread: one. Failure: kInvalidArgument for settings and for an OUT that exists; what the disk says,
-// with how far it came where it is full.
+// Thread: one. Failure: kInvalidArgument for settings and for an OUT that exists; what the disk
+// says, with how far it came where it is full.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ struct PackSettings {
 
 struct PackReport {
   Manifest manifest;
-  int64_t others = 0;               // files of the folder that are called like no image
-  int64_t strange = 0;              // packed images that are no JPEG by their first bytes
+  int64_t others = 0;                  // files of the folder that are called like no image
+  int64_t strange = 0;                 // packed images that are no JPEG by their first bytes
   std::vector<std::string> strangers;  // the first 20, with what they are
 };
 

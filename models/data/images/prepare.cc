@@ -21,13 +21,8 @@ int ReductionFor(const ImageWindow& window) {
 AxisSpec SpecOf(int first, int count, int reduction, int out_size, int out_first, int out_count) {
   const double scale = reduction;
   const int end = first + count;
-  return {first / scale,
-          end / scale,
-          first / reduction,
-          (end + reduction - 1) / reduction,
-          out_size,
-          out_first,
-          out_count};
+  return {first / scale, end / scale, first / reduction, (end + reduction - 1) / reduction,
+          out_size,      out_first,   out_count};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
-// From the bytes of a JPEG to the floats of a sample: decode, crop, resize, flip, normalise, with no
-// pass that is not needed. Only the rectangle that the sample shows is decoded, at the smallest size
-// that has every pixel of the result; the flip is an order of weights; levels become floats through
-// a table of 256, row by row as the rows are resized.
+// From the bytes of a JPEG to the floats of a sample: decode, crop, resize, flip, normalise, with
+// no pass that is not needed. Only the rectangle that the sample shows is decoded, at the smallest
+// size that has every pixel of the result; the flip is an order of weights; levels become floats
+// through a table of 256, row by row as the rows are resized.
 //
 //   STEMMA_ASSIGN_OR_RETURN(ImagePreparer preparer, ImagePreparer::Make(settings));
 //   STEMMA_RETURN_IF_ERROR(preparer.Prepare(bytes, ImageUse::kTrain, key, x));
@@ -10,8 +10,8 @@
 // RandomResizedCrop, RandomHorizontalFlip, ToTensor and Normalize make of the same decoded pixels
 // and the same rectangle, to within one level of 255.
 //
-// Owner: the caller, one per thread: it holds the decoder and the memory between the steps. Failure:
-// see JpegDecoder.
+// Owner: the caller, one per thread: it holds the decoder and the memory between the steps.
+// Failure: see JpegDecoder.
 #pragma once
 
 #include <array>

@@ -19,7 +19,8 @@ bool MayPass(const Status& status) {
 
 }  // namespace
 
-Result<std::string> LookOnRankZero(Cohort& cohort, const std::function<Result<std::string>()>& look) {
+Result<std::string> LookOnRankZero(Cohort& cohort,
+                                   const std::function<Result<std::string>()>& look) {
   Result<std::string> found = std::string();
   if (cohort.rank() == 0) found = look();
   STEMMA_RETURN_IF_ERROR(Agree(cohort, found.status()));

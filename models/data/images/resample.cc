@@ -37,8 +37,8 @@ void Weigh(double centre, double width, int first, int count, std::vector<int16_
 
 void TriangleAxis(const AxisSpec& spec, bool mirrored, Axis* axis) {
   STEMMA_CHECK(spec.begin < spec.end && spec.low <= spec.begin && spec.end <= spec.high &&
-                   spec.low >= 0 && spec.out_first >= 0 &&
-                   spec.out_count > 0 && spec.out_first + spec.out_count <= spec.out_size,
+                   spec.low >= 0 && spec.out_first >= 0 && spec.out_count > 0 &&
+                   spec.out_first + spec.out_count <= spec.out_size,
                "an axis without pixels");
   const double scale = (spec.end - spec.begin) / spec.out_size;
   const double width = std::max(scale, 1.);  // of half the triangle
@@ -148,8 +148,8 @@ void FastRow(const Pixels& in, const Axis& rows, int y, int width, uint8_t* out)
       }
     }
     for (__m128i& sum : sums) sum = _mm_srai_epi32(sum, kWeightBits);
-    const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(sums[0], sums[1]),
-                                           _mm_packs_epi32(sums[2], sums[3]));
+    const __m128i bytes =
+        _mm_packus_epi16(_mm_packs_epi32(sums[0], sums[1]), _mm_packs_epi32(sums[2], sums[3]));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + x), bytes);
   }
 }

@@ -193,9 +193,9 @@ std::string EncodeIndex(const ShardIndex& index) {
   for (int64_t i = 0; i < index.samples(); ++i) {
     for (size_t field = 0; field < index.fields.size(); ++field) {
       const FieldPlace& place = index.place(i, field);
-      text += place.offset == 0 ? "- - "
-                                : std::to_string(place.offset) + " " + std::to_string(place.size) +
-                                      " ";
+      text += place.offset == 0
+                  ? "- - "
+                  : std::to_string(place.offset) + " " + std::to_string(place.size) + " ";
     }
     text.append(index.key(i)).append("\n");
   }

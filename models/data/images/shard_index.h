@@ -1,7 +1,7 @@
 // The index beside a shard: where each field of each sample lies, so that a sample is one read and
-// any order costs the same. A shard is a tar archive in WebDataset's layout: the files of one sample
-// are neighbours and share their name up to the first dot after the last slash, the key; what comes
-// behind that dot is the field ("n01440764_10026.jpg" and "n01440764_10026.cls").
+// any order costs the same. A shard is a tar archive in WebDataset's layout: the files of one
+// sample are neighbours and share their name up to the first dot after the last slash, the key;
+// what comes behind that dot is the field ("n01440764_10026.jpg" and "n01440764_10026.cls").
 //
 //   STEMMA_ASSIGN_OR_RETURN(ShardIndex index, BuildIndex(disk, "/data/train-000000.tar"));
 //   ... write EncodeIndex(index) to IndexPathOf("/data/train-000000.tar")

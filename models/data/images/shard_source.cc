@@ -158,16 +158,17 @@ Status ShardSource::Read(int64_t id, EncodedImage* image) const {
         TarSizeIn(memory.substr(place.offset - begin - kTarBlock, kTarBlock));
     if (size.ok() && *size == place.size) continue;
     return {Code::kCorruption,
-            shard.path + " and its index " + IndexPathOf(shard.path) + " disagree on the header at byte " +
-                std::to_string(place.offset - kTarBlock) + ": " +
-                (size.ok() ? "another size" : size.status().message()) + "; `stemma data index " +
-                FileOf(shard.path) + "` makes the index anew, `stemma data check` says what is damaged"};
+            shard.path + " and its index " + IndexPathOf(shard.path) +
+                " disagree on the header at byte " + std::to_string(place.offset - kTarBlock) +
+                ": " + (size.ok() ? "another size" : size.status().message()) +
+                "; `stemma data index " + FileOf(shard.path) +
+                "` makes the index anew, `stemma data check` says what is damaged"};
   }
   image->bytes = memory.substr(picture.offset - begin, picture.size);
   const std::string_view text = memory.substr(label.offset - begin, label.size);
   if (!ParseLabel(text, &image->label)) {
-    return {Code::kCorruption, NameOf(id) + ": its class is no number: '" +
-                                   std::string(text.substr(0, 20)) + "'"};
+    return {Code::kCorruption,
+            NameOf(id) + ": its class is no number: '" + std::string(text.substr(0, 20)) + "'"};
   }
   if (!classes_.empty() && image->label >= static_cast<int64_t>(classes_.size())) {
     return {Code::kCorruption, NameOf(id) + ": class " + std::to_string(image->label) +

@@ -3,13 +3,14 @@
 //
 //   STEMMA_ASSIGN_OR_RETURN(const auto images, ShardSource::Open(disk, "/data/train", cohort));
 //
-// `path` is a folder with *.tar in it, one shard, or a range of them: "/data/train-{000000..000146}.tar".
-// A sample has the image in the field jpg or jpeg and its class, a decimal number, in cls. The classes'
-// names and which shards there must be are read from manifest.json, where there is one.
+// `path` is a folder with *.tar in it, one shard, or a range of them:
+// "/data/train-{000000..000146}.tar". A sample has the image in the field jpg or jpeg and its
+// class, a decimal number, in cls. The classes' names and which shards there must be are read from
+// manifest.json, where there is one.
 //
 // Rank 0 reads the indices, and makes those that are missing, in memory (`stemma data index` writes
-// them, once for all); the others get its answer. A shard whose size is not the one in its index, or
-// whose headers do not stand where the index says, is an error that names both. Nothing else is
+// them, once for all); the others get its answer. A shard whose size is not the one in its index,
+// or whose headers do not stand where the index says, is an error that names both. Nothing else is
 // compared at a read; `stemma data check` compares every byte.
 //
 // The digest is of the shards' names, sizes and digests, and of the classes.
@@ -80,8 +81,8 @@ Result<std::vector<std::string>> ShardPaths(lineage::Storage& disk, const std::s
 // The manifest of the folder that `shard` lies in; one without shards when it has none.
 Result<Manifest> ManifestBeside(lineage::Storage& disk, const std::string& shard);
 
-// The index of a shard, read or, where there is none, made. kCorruption names both where the shard's
-// size is not the one in it.
+// The index of a shard, read or, where there is none, made. kCorruption names both where the
+// shard's size is not the one in it.
 Result<ShardIndex> IndexOf(lineage::Storage& disk, const std::string& shard);
 
 // The fields that hold image and class. kCorruption names a sample that lacks one.

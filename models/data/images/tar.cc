@@ -24,7 +24,9 @@ std::string_view Field(std::string_view header, Place place) {
   return header.substr(place.at, place.length);
 }
 
-std::string TextOf(std::string_view field) { return std::string(field.substr(0, field.find('\0'))); }
+std::string TextOf(std::string_view field) {
+  return std::string(field.substr(0, field.find('\0')));
+}
 
 // Octal digits between blanks and NULs; with the first bit set, the rest is binary.
 std::optional<uint64_t> NumberIn(std::string_view field) {
@@ -130,7 +132,8 @@ Result<uint64_t> TarSizeIn(std::string_view header) {
 }
 
 Result<std::string> TarReader::Text(uint64_t size) const {
-  if (size > kTextMax) return Wrong("a long name or pax header of " + std::to_string(size) + " bytes");
+  if (size > kTextMax)
+    return Wrong("a long name or pax header of " + std::to_string(size) + " bytes");
   std::string text(size, '\0');
   STEMMA_RETURN_IF_ERROR(file_.Read(at_ + kTarBlock, size, text.data()));
   return text;
@@ -140,8 +143,8 @@ Result<std::string> TarReader::Text(uint64_t size) const {
 Status TarReader::Skip(uint64_t size) {
   const uint64_t left = bytes_ - at_ - kTarBlock;
   if (size > left) {
-    return Wrong("its file of " + std::to_string(size) + " bytes ends behind the archive, which has " +
-                 std::to_string(bytes_));
+    return Wrong("its file of " + std::to_string(size) +
+                 " bytes ends behind the archive, which has " + std::to_string(bytes_));
   }
   const uint64_t padded = (size + kTarBlock - 1) / kTarBlock * kTarBlock;
   at_ += kTarBlock + std::min(padded, left);
@@ -179,7 +182,8 @@ Status TarReader::TakeExtension(char type, uint64_t size, Long* said) {
     }
     uint64_t number = 0;
     for (const char c : value) {
-      if (c < '0' || c > '9' || number > kSizeMax / 10) return Wrong("a pax size that is no number");
+      if (c < '0' || c > '9' || number > kSizeMax / 10)
+        return Wrong("a pax size that is no number");
       number = 10 * number + static_cast<uint64_t>(c - '0');
     }
     said->size = number;
@@ -193,8 +197,7 @@ Result<bool> TarReader::Next(TarEntry* entry) {
     std::array<char, 2 * kTarBlock> blocks;
     const uint64_t left = bytes_ - std::min(at_, bytes_);
     if (left < kTarBlock) return Wrong("the archive is cut off: no two blocks of zeros end it");
-    STEMMA_RETURN_IF_ERROR(
-        file_.Read(at_, std::min<uint64_t>(left, blocks.size()), blocks.data()));
+    STEMMA_RETURN_IF_ERROR(file_.Read(at_, std::min<uint64_t>(left, blocks.size()), blocks.data()));
     const std::string_view header(blocks.data(), kTarBlock);
     if (IsZero(header)) {
       if (left >= blocks.size() && IsZero({blocks.data(), blocks.size()})) return false;

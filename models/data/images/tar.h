@@ -13,12 +13,12 @@
 // reading: a link or a device, a header whose checksum is wrong, a name with a control character,
 // an entry that ends behind the file, a file that ends before the two blocks of zeros.
 //
-// The bytes may be anybody's: nothing is believed before it was checked against the file's size, and
-// no name or pax header takes more than 1 MiB.
+// The bytes may be anybody's: nothing is believed before it was checked against the file's size,
+// and no name or pax header takes more than 1 MiB.
 //
-// Owner: the caller; the file outlives the reader. Thread: one. Failure: kCorruption, "SHARD, header
-// at byte OFFSET: what"; what the file's Read says. Source: POSIX.1-2017 pax, "ustar Interchange
-// Format"; the GNU tar manual, "Basic Tar Format".
+// Owner: the caller; the file outlives the reader. Thread: one. Failure: kCorruption, "SHARD,
+// header at byte OFFSET: what"; what the file's Read says. Source: POSIX.1-2017 pax, "ustar
+// Interchange Format"; the GNU tar manual, "Basic Tar Format".
 #pragma once
 
 #include <cstdint>

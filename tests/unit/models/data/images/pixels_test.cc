@@ -96,10 +96,10 @@ TEST_CASE("jpeg: a part is what all of it has there, to the bit") {
 
 TEST_CASE("jpeg: what is no whole JPEG is an error with a reason, and the next one is read") {
   const std::string good = Sample(JpegKind::k420);
-  std::string huge = good;  // the frame header states 65535 x 65535
+  std::string huge = good;  // the frame header states 65500 x 65500
   const size_t frame = huge.find("\xFF\xC0");
   REQUIRE(frame != std::string::npos);
-  huge.replace(frame + 5, 4, "\xFF\xFF\xFF\xFF");
+  huge.replace(frame + 5, 4, "\xFF\xDC\xFF\xDC");
   std::string two = good;
   two[frame + 9] = 2;  // components
   struct Case {
@@ -118,7 +118,7 @@ TEST_CASE("jpeg: what is no whole JPEG is an error with a reason, and the next o
       {good.substr(0, frame + 4), Code::kCorruption, "damaged"},
       {good.substr(0, good.size() / 2), Code::kCorruption, "Premature end"},
       {good.substr(0, good.size() - 2), Code::kCorruption, "damaged"},
-      {huge, Code::kIncompatible, "65535 x 65535"},
+      {huge, Code::kIncompatible, "65500 x 65500"},
       {two, Code::kCorruption, "damaged"},
   };
   auto preparer = ImagePreparer::Make({});
@@ -153,11 +153,10 @@ TEST_CASE("resample: the weights are the triangle's, add up to one and stay insi
   std::vector<double> source;
   Random draw(2, "source");
   for (int i = 0; i < 500; ++i) source.push_back(255 * draw.Uniform());
-  const AxisSpec specs[] = {
-      {0, 500, 0, 500, 224, 0, 224}, {100, 324, 100, 324, 224, 0, 224},
-      {7, 107, 7, 107, 224, 0, 224}, {0, 500, 0, 500, 1, 0, 1},
-      {3.5, 20.25, 3, 21, 5, 0, 5},  {0, 1, 0, 1, 9, 0, 9},
-      {0, 500, 0, 500, 341, 58, 224}};
+  const AxisSpec specs[] = {{0, 500, 0, 500, 224, 0, 224}, {100, 324, 100, 324, 224, 0, 224},
+                            {7, 107, 7, 107, 224, 0, 224}, {0, 500, 0, 500, 1, 0, 1},
+                            {3.5, 20.25, 3, 21, 5, 0, 5},  {0, 1, 0, 1, 9, 0, 9},
+                            {0, 500, 0, 500, 341, 58, 224}};
   for (const AxisSpec& spec : specs) {
     const Axis axis = AxisOf(spec);
     REQUIRE(static_cast<int>(axis.outputs.size()) == spec.out_count);
@@ -187,9 +186,9 @@ TEST_CASE("resample: the instructions give what the plain loops give, mirrored i
   for (int y = 0; y < kHeight; ++y) {
     for (int x = 0; x < 4 * kWidth; ++x) in.row(y)[x] = static_cast<uint8_t>(draw.U32());
   }
-  for (const AxisSpec& spec : {AxisSpec{0, kWidth, 0, kWidth, kOut, 0, kOut},
-                               AxisSpec{5, 17, 5, 17, kOut, 0, kOut},
-                               AxisSpec{0, kWidth, 0, kWidth, 3, 0, 3}}) {
+  for (const AxisSpec& spec :
+       {AxisSpec{0, kWidth, 0, kWidth, kOut, 0, kOut}, AxisSpec{5, 17, 5, 17, kOut, 0, kOut},
+        AxisSpec{0, kWidth, 0, kWidth, 3, 0, 3}}) {
     const Axis columns = AxisOf(spec), mirrored = AxisOf(spec, true);
     Pixels from = in;
     for (int y = 0; y < kHeight; ++y) {
@@ -280,7 +279,8 @@ TEST_CASE("settings: what makes no sense is refused by name") {
   };
   CHECK_THAT(Check(ImageSettings()), IsOk());
   CHECK_THAT(with([](auto* s) { s->size = 0; }), HasCode(Code::kInvalidArgument, "size"));
-  CHECK_THAT(with([](auto* s) { s->resize_short = 200; }), HasCode(Code::kInvalidArgument, "resize"));
+  CHECK_THAT(with([](auto* s) { s->resize_short = 200; }),
+             HasCode(Code::kInvalidArgument, "resize"));
   CHECK_THAT(with([](auto* s) { s->area_min = 0; }), HasCode(Code::kInvalidArgument, "area_min"));
   CHECK_THAT(with([](auto* s) { s->area_max = 2; }), HasCode(Code::kInvalidArgument, "area_max"));
   CHECK_THAT(with([](auto* s) { s->aspect_min = NAN; }), HasCode(Code::kInvalidArgument, "aspect"));
