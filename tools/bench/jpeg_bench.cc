@@ -25,7 +25,7 @@ namespace stemma {
 namespace {
 
 constexpr int kWidth = 500, kHeight = 375, kQuality = 95;
-constexpr double kRoughness = .55;  // makes about 100 kB, ImageNet's mean
+constexpr double kRoughness = .71;  // makes about 100 kB, ImageNet's mean
 
 Status Make(lineage::Storage& disk, const std::string& folder, int count) {
   for (int i = 0; i < count; ++i) {

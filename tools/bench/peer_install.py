@@ -2,8 +2,8 @@
 ~/.cache/stemma/peers.
 
 Python from the torch wheel that the build uses (so the peers compute with the same kernels),
-torchvision with PIL, and Horovod built from its source package. Nothing of it is needed to build, test or run Stemma, and
-tools/setup knows nothing of it.
+torchvision with PIL, and Horovod built from its source package. Nothing of it is needed to build,
+test or run Stemma, and tools/setup knows nothing of it.
 """
 
 import glob
