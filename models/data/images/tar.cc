@@ -131,23 +131,27 @@ Result<uint64_t> TarSizeIn(std::string_view header) {
   return *size;
 }
 
+// An entry of `size` bytes lies in the file.
+Status TarReader::CheckEnd(uint64_t size) const {
+  if (size <= bytes_ - at_ - kTarBlock) return {};
+  return Wrong("its file of " + std::to_string(size) +
+               " bytes ends behind the archive, which has " + std::to_string(bytes_));
+}
+
 Result<std::string> TarReader::Text(uint64_t size) const {
   if (size > kTextMax)
     return Wrong("a long name or pax header of " + std::to_string(size) + " bytes");
+  STEMMA_RETURN_IF_ERROR(CheckEnd(size));
   std::string text(size, '\0');
   STEMMA_RETURN_IF_ERROR(file_.Read(at_ + kTarBlock, size, text.data()));
   return text;
 }
 
-// Goes behind an entry of `size` bytes, which must lie in the file.
+// Goes behind an entry of `size` bytes.
 Status TarReader::Skip(uint64_t size) {
-  const uint64_t left = bytes_ - at_ - kTarBlock;
-  if (size > left) {
-    return Wrong("its file of " + std::to_string(size) +
-                 " bytes ends behind the archive, which has " + std::to_string(bytes_));
-  }
+  STEMMA_RETURN_IF_ERROR(CheckEnd(size));
   const uint64_t padded = (size + kTarBlock - 1) / kTarBlock * kTarBlock;
-  at_ += kTarBlock + std::min(padded, left);
+  at_ = std::min(at_ + kTarBlock + padded, bytes_);
   return {};
 }
 

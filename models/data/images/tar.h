@@ -49,6 +49,7 @@ class TarReader {
  private:
   struct Long;  // what headers before an entry say of it
   Status Wrong(const std::string& what) const;
+  Status CheckEnd(uint64_t size) const;
   Result<std::string> Text(uint64_t size) const;
   Status Skip(uint64_t size);
   Status TakeExtension(char type, uint64_t size, Long* said);

@@ -112,6 +112,7 @@ TEST_CASE("tar: what is unexpected is named with the archive and the byte") {
       {Typed("a\nb", 0, '0') + TarEnd(), "control characters"},
       {Typed("g", 8, 'x') + record + TarPadding(8) + TarEnd(), "not made of records"},
       {Typed("g", 13, 'g') + "13 path=abcd\n" + TarPadding(13) + TarEnd(), "names a path"},
+      {Typed("L", 5000, 'L') + TarEnd(), "its file of 5000 bytes ends behind"},
       {Typed("L", 2 << 20, 'L') + TarEnd(), "long name or pax header of 2097152"},
   };
   for (const Case& one : cases) {
