@@ -51,14 +51,14 @@ void PrintReport(const models::PackReport& report, const std::string& out) {
         Shards(static_cast<int64_t>(report.manifest.shards.size())) + ", " + HumanBytes(bytes) +
         "\n");
   if (report.others > 0) {
-    std::fprintf(stderr, "warning: %s called neither .jpg nor .jpeg left out\n",
-                 Count(report.others, "file that is", "files that are").c_str());
+    std::fprintf(stderr, "warning: left out: %s called neither .jpg nor .jpeg\n",
+                 Count(report.others, "file", "files").c_str());
   }
   if (report.strange == 0) return;
   std::fprintf(stderr,
-               "warning: %s packed that no JPEG is in; a training ends at them unless it is told "
-               "to skip bad samples:\n",
-               Count(report.strange, "file was", "files were").c_str());
+               "warning: packed, but no JPEG: %s. A training ends there unless it is told to skip "
+               "bad samples:\n",
+               Count(report.strange, "file", "files").c_str());
   for (const std::string& name : report.strangers) std::fprintf(stderr, "  %s\n", name.c_str());
   const auto listed = static_cast<int64_t>(report.strangers.size());
   if (report.strange > listed) {
