@@ -66,6 +66,9 @@ TEST_CASE("a wrong command says what was meant and returns 2", "[cli]") {
       {"waveform --family=phenomx", "expected phenomt|phenomd"},
       {"waveform --family=phenomd --from=-1 --to=1 --step=.5", "frequency -1"},
       {"waveform --compare --random=-1", "--random = -1"},
+      {"data pakc", "did you mean `stemma data pack`?"},
+      {"data pack images", "--out=DIR is missing"},
+      {"data check --quikc images", "did you mean --quick?"},
   };
   for (const auto& one : cases) {
     INFO(one.words);
@@ -79,9 +82,10 @@ TEST_CASE("every verb explains itself", "[cli]") {
   const Box box("help");
   const Done help = box.Run("help");
   CHECK(help.code == 0);
-  for (const char* verb : {"train",    "log",    "find",   "show",   "diff",     "fork",   "tag",
-                           "annotate", "export", "import", "du",     "verify",   "bisect", "prune",
-                           "gc",       "scope",  "fsck",   "doctor", "waveform", "version"}) {
+  for (const char* verb :
+       {"train",    "log",    "find",   "show",   "diff",     "fork",    "tag",
+        "annotate", "export", "import", "du",     "verify",   "bisect",  "prune",
+        "gc",       "scope",  "fsck",   "doctor", "waveform", "version", "data"}) {
     INFO(verb);
     CHECK(help.Says(std::string("  ") + verb + " "));
     const Done one = box.Run(std::string(verb) + " --help");

@@ -2,8 +2,8 @@
 ~/.cache/stemma/peers.
 
 Python from the torch wheel that the build uses (so the peers compute with the same kernels), timm,
-and Horovod built from its source package. Nothing of it is needed to build, test or run Stemma, and
-tools/setup knows nothing of it.
+torchvision with PIL, and Horovod built from its source package. Nothing of it is needed to build,
+test or run Stemma, and tools/setup knows nothing of it.
 """
 
 import glob
@@ -26,6 +26,8 @@ PACKAGES = ["filelock==4.2.11", "typing-extensions==4.16.0", "sympy==1.14.0", "n
             "wheel==0.45.1"]
 CMAKE = "cmake==3.31.6"
 TIMM = "timm==1.0.31"
+# What reads images for torch's Python. torchvision 0.26 is made for torch 2.11.
+IMAGES = ["torchvision==0.26.0", "pillow==13.0.0"]
 # CUDA's libraries: torch's Python loads them even where there is no GPU.
 NVIDIA = ["cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,"
           "nvtx]==13.0.2", "nvidia-cudnn-cu13==9.19.0.56", "nvidia-cusparselt-cu13==0.8.0",
@@ -118,6 +120,20 @@ def timm():
     if mark.exists():
         return
     _pip("install", "--quiet", "--no-deps", TIMM, what="pip install of timm")
+    mark.write_text("")
+
+
+def torchvision():
+    """Adds torchvision and PIL to torch's Python; returns nothing, or raises Missing."""
+    torch()
+    mark = HOME / ".torchvision"
+    if mark.exists():
+        return
+    # torch is not one of pip's packages here, so pip must not look for it.
+    _pip("install", "--quiet", "--no-deps", *IMAGES, what="pip install of torchvision")
+    good, why = _imports("torchvision.transforms")
+    if not good:
+        raise Missing("torchvision does not start: " + why)
     mark.write_text("")
 
 

@@ -43,6 +43,7 @@ constexpr Verb kVerbs[] = {
     {"scale", "what a training costs on many ranks, predicted and validated", RunScale},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
+    {"data", "images on a disk: pack them into shards, check them", RunData},
     {"version", "which Stemma this is", RunVersion},
 };
 

@@ -49,5 +49,6 @@ Result<int> RunBench(const Arguments& arguments);
 Result<int> RunScale(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
 Result<int> RunGalaxy(const Arguments& arguments);
+Result<int> RunData(const Arguments& arguments);
 
 }  // namespace stemma::cli

@@ -47,3 +47,11 @@ def stemma_repositories():
         defines = ["SPDLOG_COMPILED_LIB", "SPDLOG_FMT_EXTERNAL"],
         linkopts = ["-lspdlog", "-lfmt"],
     )
+
+    # Images. jconfig.h is the compiler's own to find: it lies beside the libraries of one machine.
+    system_library(
+        name = "jpeg",
+        paths = ["jpeglib.h", "jmorecfg.h", "jerror.h"],
+        package = "libjpeg-dev",
+        linkopts = ["-ljpeg"],
+    )

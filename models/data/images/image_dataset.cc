@@ -1,0 +1,117 @@
+#include "models/data/images/image_dataset.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/bytes.h"
+#include "core/digest.h"
+
+namespace stemma::models {
+
+namespace {
+
+// Raised whenever the same settings begin to mean other floats.
+constexpr uint32_t kVersion = 1;
+
+}  // namespace
+
+struct ImageDataset::Worker {
+  ImagePreparer preparer;
+  EncodedImage image;
+};
+
+ImageDataset::ImageDataset(std::shared_ptr<const ImageSource> images, const ImageSettings& settings,
+                           ImageUse use, const BadSamplePolicy& policy)
+    : images_(std::move(images)), settings_(settings), use_(use), policy_(policy) {}
+
+ImageDataset::~ImageDataset() = default;
+
+Result<std::shared_ptr<const ImageDataset>> ImageDataset::Make(
+    std::shared_ptr<const ImageSource> images, const ImageSettings& settings, ImageUse use,
+    const BadSamplePolicy& policy) {
+  STEMMA_RETURN_IF_ERROR(Check(settings));
+  return std::shared_ptr<const ImageDataset>(
+      new ImageDataset(std::move(images), settings, use, policy));
+}
+
+SampleShape ImageDataset::Shape() const {
+  const int64_t size = settings_.size;
+  if (settings_.order == PixelOrder::kChannelsLast) return {{size, size, 3}, 1};
+  return {{3, size, size}, 1};
+}
+
+std::string ImageDataset::Digest() const {
+  Encoder bytes;
+  bytes.String("stemma images");
+  bytes.U32(kVersion);
+  bytes.String(images_->Digest());
+  bytes.U8(use_ == ImageUse::kTrain ? 1 : 0);
+  bytes.I64(settings_.size);
+  if (use_ == ImageUse::kTrain) {
+    for (const double v :
+         {settings_.area_min, settings_.area_max, settings_.aspect_min, settings_.aspect_max}) {
+      bytes.F64(v);
+    }
+    bytes.U8(settings_.flip ? 1 : 0);
+  } else {
+    bytes.I64(settings_.resize_short);
+  }
+  bytes.U8(settings_.reduce ? 1 : 0);
+  bytes.U8(settings_.order == PixelOrder::kChannelsLast ? 1 : 0);
+  for (const double v : settings_.mean) bytes.F64(v);
+  for (const double v : settings_.deviation) bytes.F64(v);
+  bytes.U8(policy_.on_bad == OnBadSample::kSkip ? 1 : 0);
+  return Sha256(bytes.bytes());
+}
+
+std::unique_ptr<ImageDataset::Worker> ImageDataset::TakeWorker() const {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      std::unique_ptr<Worker> worker = std::move(idle_.back());
+      idle_.pop_back();
+      return worker;
+    }
+  }
+  // Make checked the settings.
+  return std::unique_ptr<Worker>(new Worker{*ImagePreparer::Make(settings_), {}});
+}
+
+Status ImageDataset::Read(int64_t id, const Cursor& key, float* x, float* y) const {
+  std::unique_ptr<Worker> worker = TakeWorker();
+  const Status status = ReadWith(worker.get(), id, key, x, y);
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(worker));
+  return status;
+}
+
+Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, float* x,
+                              float* y) const {
+  STEMMA_RETURN_IF_ERROR(images_->Read(id, &worker->image));
+  *y = static_cast<float>(worker->image.label);
+  Status status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
+  if (status.ok()) return status;
+  status = std::move(status).Within(images_->NameOf(id));
+  if (policy_.on_bad == OnBadSample::kFail) return status;
+  std::fill_n(x, Shape().XCount(), 0.f);
+  *y = kNoLabel;
+  return Skip(key, std::move(status));
+}
+
+Status ImageDataset::Skip(const Cursor& key, Status reason) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  BadSamples& bad = skipped_[key.epoch];
+  ++bad.count;
+  if (bad.names.size() < kBadNamesMax) bad.names.push_back(reason.message());
+  if (bad.count <= policy_.bad_max) return {};
+  return std::move(reason).Within("more than " + std::to_string(policy_.bad_max) +
+                                  " bad samples in this epoch, the last one");
+}
+
+BadSamples ImageDataset::Skipped(uint64_t epoch) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto at = skipped_.find(epoch);
+  return at == skipped_.end() ? BadSamples() : at->second;
+}
+
+}  // namespace stemma::models
