@@ -16,6 +16,7 @@ import tempfile
 import figures_capture
 import figures_engine
 import figures_lineage
+import figures_parity
 from figure_base import ROOT, Figure, built, environment, mpirun, run, seconds_of, stemma
 
 
@@ -139,4 +140,5 @@ FIGURES = [
            waveform_ms),
     Figure("waveform_rate", "Mpoints/s", 1, False,
            "points of the (2,2) mode computed and printed by stemma waveform", waveform_rate),
-] + figures_lineage.FIGURES + figures_capture.FIGURES + figures_engine.FIGURES
+] + figures_lineage.FIGURES + figures_capture.FIGURES + figures_engine.FIGURES + \
+    figures_parity.FIGURES
