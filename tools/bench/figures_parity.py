@@ -2,7 +2,7 @@
 
 The engine writes keyed weights, an input and what it makes of them (stemma-engine sample); Python
 builds the same network, loads the weights strictly and computes the same. The value is the largest
-difference of all, as a share of the largest number of its tensor or layer
+difference of all, as a share of the largest number of its tensor or block
 (tools/pytorch/parity.py).
 """
 

@@ -5,8 +5,9 @@
     parity.py MODEL SAMPLE.pt
 
 Prints the largest difference of each kind, as a share of the largest number: of the tensor for
-outputs and statistics, of its layer's tensors for gradients (a bias before a batch norm has a
-gradient of zero, and rounding is all there is of it). The last line is the largest of all.
+outputs and statistics, of its block's tensors for gradients (a bias before a batch norm has a
+gradient of zero, as has the one weight of AI-GW's first convolution, and rounding is all there is
+of it). The last line is the largest of all.
 """
 
 import importlib
@@ -62,7 +63,7 @@ def run(model, sample):
     gradients = {name: p.grad for name, p in network.named_parameters()}
     gradients["input"] = images.grad
     yield ("gradients", gradients, under(sample, "gradient/"),
-           lambda name: name.rpartition(".")[0] or name)
+           lambda name: name.partition(".")[0])
     yield "statistics", dict(network.named_buffers()), under(sample, "after/"), itself
 
 
