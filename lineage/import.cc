@@ -1,106 +1,81 @@
 #include "lineage/import.h"
 
-#include <algorithm>
-#include <limits>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "lineage/graph.h"
+#include "lineage/import_plan.h"
 #include "lineage/layout.h"
 #include "lineage/names.h"
+#include "lineage/open_state.h"
 #include "lineage/pack.h"
-#include "lineage/pack_format.h"
-#include "lineage/safetensors.h"
+#include "lineage/weights/tensor_file.h"
 
 namespace stemma::lineage {
 namespace {
 
-constexpr uint64_t kHashBytes = 1 << 20;  // read at once for the file's digest
-
-// The file, opened and its header checked.
-struct SourceFile {
-  std::unique_ptr<ReadableFile> file;
-  uint64_t bytes = 0, data_begin = 0;
-  SafetensorsHeader header;
+// The file, what is taken of it, and what the state will look like.
+struct Taken {
+  std::unique_ptr<TensorFile> file;
+  ImportPlan plan;
 };
 
-Result<SourceFile> OpenSource(Storage& storage, const std::string& path) {
-  SourceFile source;
-  STEMMA_ASSIGN_OR_RETURN(source.file, storage.OpenToRead(path));
-  STEMMA_ASSIGN_OR_RETURN(source.bytes, storage.SizeOf(path));
-  if (source.bytes < 8) {
-    return Status(Code::kCorruption,
-                  "no safetensors file: it has " + std::to_string(source.bytes) + " bytes");
-  }
-  std::string length(8, '\0');
-  STEMMA_RETURN_IF_ERROR(source.file->Read(0, 8, length.data()));
-  const uint64_t json_bytes = Decoder(length).U64();
-  if (json_bytes > kSafetensorsHeaderMax || json_bytes > source.bytes - 8) {
-    return Status(Code::kCorruption,
-                  "no safetensors file: its first eight bytes are not the length of a header");
-  }
-  std::string json(json_bytes, '\0');
-  STEMMA_RETURN_IF_ERROR(source.file->Read(8, json_bytes, json.data()));
-  source.data_begin = 8 + json_bytes;
-  STEMMA_ASSIGN_OR_RETURN(source.header, ParseSafetensors(json, source.bytes - source.data_begin));
-  if (source.header.metadata.count(kKeyPack)) {
-    return Status(Code::kInvalidArgument,
-                  "it is a pack of a store, a part of a state and not a model: `stemma export` "
-                  "makes a file of the state that it belongs to");
-  }
-  if (source.header.entries.empty()) {
-    return Status(Code::kInvalidArgument, "it holds no tensor");
-  }
-  return source;
-}
-
-Result<Layout> LayoutFor(const SafetensorsHeader& header) {
-  std::vector<Span> spans;
-  for (const SafetensorsEntry& entry : header.entries) {
-    Span span;
-    span.name = entry.name;
-    span.section = "params";
-    span.dtype = entry.dtype;
-    for (const uint64_t dim : entry.shape) {
-      if (dim > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        return Status(Code::kInvalidArgument, "tensor '" + entry.name + "': impossible shape");
-      }
-      span.shape.push_back(static_cast<int64_t>(dim));
-    }
-    spans.push_back(std::move(span));
-  }
-  return Layout::Of(spans);
-}
-
-Result<std::string> DigestOf(const SourceFile& source) {
-  Sha256Stream digest;
-  std::string tile;
-  for (uint64_t at = 0; at < source.bytes; at += tile.size()) {
-    tile.resize(std::min(kHashBytes, source.bytes - at));
-    STEMMA_RETURN_IF_ERROR(source.file->Read(at, tile.size(), tile.data()));
-    digest.Update(tile);
-  }
-  return digest.Finish();
-}
-
-// Spans stand in the layout as entries do in the header.
-class EntrySource final : public PieceSource {
+// Spans stand in the layout as in the plan.
+class PlanSource final : public PieceSource {
  public:
-  explicit EntrySource(const SourceFile& source) : source_(source) {}
+  explicit PlanSource(const Taken& taken) : taken_(taken) {}
   Status Read(uint32_t span, uint32_t, uint64_t offset, uint64_t bytes, char* out) override {
-    const uint64_t begin = source_.data_begin + source_.header.entries[span].begin;
-    return source_.file->Read(begin + offset, bytes, out);
+    return taken_.file->Read(taken_.plan.tensors[span], offset, bytes, out);
   }
 
  private:
-  const SourceFile& source_;
+  const Taken& taken_;
 };
 
-Result<PackRef> WriteDurablePack(const SourceFile& source, const Layout& layout,
-                                 const RunWriter& run, Store& store) {
+Status CheckFit(const Record& like, const ImportPlan& plan, bool partial) {
+  if (plan.fit.exact() || (partial && !plan.spans.empty())) return {};
+  const std::string name = NameOfState(like);
+  if (plan.spans.empty()) {
+    return {Code::kInvalidArgument,
+            "no tensor of it fits " + name + ": " + FitInWords(plan.fit) + "; --map gives names"};
+  }
+  return {Code::kInvalidArgument, "it does not fit " + name + ": " + FitInWords(plan.fit) +
+                                      "; --map gives names, --partial takes the " +
+                                      std::to_string(plan.spans.size()) + " that fit"};
+}
+
+Result<Taken> Take(Store& store, const std::string& path, const ImportOptions& options,
+                   Imported* imported) {
+  Taken taken;
+  STEMMA_ASSIGN_OR_RETURN(taken.file, OpenTensorFile(store.storage(), path, options.key));
+  if (options.map) {
+    auto map = NameMap::Parse(*options.map);
+    if (!map.ok()) return Status(map.status()).Within("the map of names");
+    STEMMA_ASSIGN_OR_RETURN(taken.plan, PlanImport(taken.file->tensors(), &*map));
+    imported->unused = map->Unused();
+  } else {
+    STEMMA_ASSIGN_OR_RETURN(taken.plan, PlanImport(taken.file->tensors(), nullptr));
+  }
+  if (options.like) {
+    STEMMA_ASSIGN_OR_RETURN(const Layout like, LayoutOf(store, *options.like));
+    FitTo(like, &taken.plan);
+    STEMMA_RETURN_IF_ERROR(CheckFit(*options.like, taken.plan, options.partial));
+  }
+  imported->tensors = taken.plan.spans.size();
+  imported->bytes = taken.file->bytes();
+  imported->others = taken.file->others();
+  imported->renamed = taken.plan.renamed;
+  imported->dropped = taken.plan.dropped;
+  imported->missing = taken.plan.fit.missing;
+  imported->unexpected = taken.plan.fit.unexpected;
+  imported->mismatched = taken.plan.fit.mismatched;
+  return taken;
+}
+
+Result<PackRef> WriteDurablePack(const Taken& taken, const Layout& layout, const RunWriter& run,
+                                 Store& store) {
   Storage& storage = store.storage();
   PackIdentity identity;
   identity.run = run.run();
@@ -111,7 +86,7 @@ Result<PackRef> WriteDurablePack(const SourceFile& source, const Layout& layout,
   options.reserve = plan.file_bytes;
   STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
                           storage.Create(temporary, options));
-  EntrySource pieces(source);
+  PlanSource pieces(taken);
   STEMMA_ASSIGN_OR_RETURN(const ObjectId id, WritePack(plan, layout, pieces, *file));
   STEMMA_RETURN_IF_ERROR(file->Sync());
   STEMMA_RETURN_IF_ERROR(file->Close());
@@ -121,9 +96,9 @@ Result<PackRef> WriteDurablePack(const SourceFile& source, const Layout& layout,
   return PackRef{0, 1, id, plan.file_bytes};
 }
 
-Result<StateId> AppendState(const SourceFile& source, const Layout& layout, Record record,
-                            RunWriter& run, Store& store) {
-  STEMMA_ASSIGN_OR_RETURN(const PackRef pack, WriteDurablePack(source, layout, run, store));
+Result<StateId> AppendState(const Taken& taken, const Layout& layout, Record record, RunWriter& run,
+                            Store& store) {
+  STEMMA_ASSIGN_OR_RETURN(const PackRef pack, WriteDurablePack(taken, layout, run, store));
   STEMMA_ASSIGN_OR_RETURN(record.layout, store.PutLayout(layout.bytes()));
   record.packs = {pack};
   record.logical_bytes = layout.LogicalBytes(1);
@@ -132,19 +107,19 @@ Result<StateId> AppendState(const SourceFile& source, const Layout& layout, Reco
 }
 
 Result<Imported> Import(Store& store, const std::string& path, const ImportOptions& options) {
-  STEMMA_ASSIGN_OR_RETURN(const SourceFile source, OpenSource(store.storage(), path));
-  STEMMA_ASSIGN_OR_RETURN(const Layout layout, LayoutFor(source.header));
   Imported imported;
-  imported.tensors = source.header.entries.size();
-  imported.bytes = source.bytes;
-  STEMMA_ASSIGN_OR_RETURN(imported.sha256, DigestOf(source));
+  STEMMA_ASSIGN_OR_RETURN(const Taken taken, Take(store, path, options, &imported));
+  STEMMA_ASSIGN_OR_RETURN(const Layout layout, Layout::Of(taken.plan.spans));
+  STEMMA_ASSIGN_OR_RETURN(imported.sha256, taken.file->Sha256());
   Record record;
   record.step = options.step;
   record.attributes[kImportFile] = BaseOf(path);
   record.attributes["import.sha256"] = Hex(imported.sha256);
   record.attributes["import.bytes"] = static_cast<int64_t>(imported.bytes);
+  if (options.map) record.attributes["import.map_sha256"] = Hex(Sha256(*options.map));
+  if (options.like) record.attributes["import.like"] = Hex(options.like->id);
   STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<RunWriter> run, store.StartRun(options.run));
-  Result<StateId> id = AppendState(source, layout, std::move(record), *run, store);
+  Result<StateId> id = AppendState(taken, layout, std::move(record), *run, store);
   const Status closed = run->Close();
   if (!id.ok()) {
     return Status(id.status())
@@ -160,10 +135,13 @@ Result<Imported> Import(Store& store, const std::string& path, const ImportOptio
 
 }  // namespace
 
-Result<Imported> ImportSafetensors(Store& store, const std::string& path,
-                                   const ImportOptions& options) {
+Result<Imported> ImportTensors(Store& store, const std::string& path,
+                               const ImportOptions& options) {
   STEMMA_RETURN_IF_ERROR(CheckName("run", options.run));
   if (options.step < 0) return Status(Code::kInvalidArgument, "a step is 0 or more");
+  if (options.partial && !options.like) {
+    return Status(Code::kInvalidArgument, "--partial goes with --like: what fits, and what to");
+  }
   Result<Imported> imported = Import(store, path, options);
   if (imported.ok()) return imported;
   return Status(imported.status()).Within("import of " + path);

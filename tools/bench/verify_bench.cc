@@ -65,7 +65,7 @@ Status Bench(const std::string& folder, uint64_t bytes) {
       bytes, 1,
       [&]() -> Status {
         STEMMA_ASSIGN_OR_RETURN(const Imported imported,
-                                ImportSafetensors(*store, model, {"w", 0}));
+                                ImportTensors(*store, model, {"w", 0}));
         id = imported.id;
         return {};
       },

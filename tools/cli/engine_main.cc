@@ -12,6 +12,7 @@
 #include "tools/cli/bench_main.h"
 #include "tools/cli/environment.h"
 #include "tools/cli/train_options.h"
+#include "tools/pytorch/sample_verb.h"
 
 namespace stemma::cli {
 namespace {
@@ -60,6 +61,10 @@ int main(int argc, char** argv) {
   }
   if (verb == "bench") {
     return stemma::cli::RunBench({arguments.begin() + 1, arguments.end()});
+  }
+  if (verb == "sample") {
+    const stemma::Status done = stemma::cli::RunSample({arguments.begin() + 1, arguments.end()});
+    return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
   }
   if (verb == "version") {
     std::printf("%s\n", stemma::cli::EnvironmentJson().c_str());

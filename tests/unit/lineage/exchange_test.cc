@@ -184,7 +184,7 @@ TEST_CASE("bf16 keeps the upper half, and a NaN with a low payload stays a NaN")
   MemoryStorage disk;
   const auto store = OpenStore(disk);
   REQUIRE_THAT(PutFile(disk, "/in", FileOf(json, data.bytes())), IsOk());
-  const auto imported = ImportSafetensors(*store, "/in", {"w", 0});
+  const auto imported = ImportTensors(*store, "/in", {"w", 0});
   REQUIRE_THAT(imported.status(), IsOk());
   const Record record = MustLoad(*store).states.at(imported->id);
   ExportOptions options;
@@ -206,7 +206,7 @@ TEST_CASE("an imported file is a root that comes back bit for bit") {
   const OneState one(3);
   Store& store = *one.store;
   REQUIRE_THAT(ExportSafetensors(store, one.record, "/a", {}).status(), IsOk());
-  const auto imported = ImportSafetensors(store, "/a", {"pretrained", 5});
+  const auto imported = ImportTensors(store, "/a", {"pretrained", 5});
   REQUIRE_THAT(imported.status(), IsOk());
   const std::string file = *store.storage().ReadAll("/a");
   CHECK(imported->sha256 == Sha256(file));
@@ -268,21 +268,21 @@ TEST_CASE("what is no model is refused before a run is begun") {
     INFO(one.message);
     if (disk.Exists("/in")) REQUIRE_THAT(disk.Remove("/in"), IsOk());
     REQUIRE_THAT(PutFile(disk, "/in", one.file), IsOk());
-    CHECK_THAT(ImportSafetensors(*store, "/in", {"w", 0}).status(), HasCode(one.code, one.message));
+    CHECK_THAT(ImportTensors(*store, "/in", {"w", 0}).status(), HasCode(one.code, one.message));
   }
-  CHECK_THAT(ImportSafetensors(*store, "/absent", {"w", 0}).status(), HasCode(Code::kNotFound));
+  CHECK_THAT(ImportTensors(*store, "/absent", {"w", 0}).status(), HasCode(Code::kNotFound));
   const OneState state(1);
   const std::string pack = state.store->PackPath(state.record.packs[0].pack);
-  CHECK_THAT(ImportSafetensors(*state.store, pack, {"w", 0}).status(),
+  CHECK_THAT(ImportTensors(*state.store, pack, {"w", 0}).status(),
              HasCode(Code::kInvalidArgument, "stemma export"));
   REQUIRE_THAT(disk.Remove("/in"), IsOk());
   REQUIRE_THAT(PutFile(disk, "/in", FileOf(good, "abcd")), IsOk());
-  CHECK_THAT(ImportSafetensors(*store, "/in", {"", 0}).status(), HasCode(Code::kInvalidArgument));
-  CHECK_THAT(ImportSafetensors(*store, "/in", {"w", -1}).status(),
+  CHECK_THAT(ImportTensors(*store, "/in", {"", 0}).status(), HasCode(Code::kInvalidArgument));
+  CHECK_THAT(ImportTensors(*store, "/in", {"w", -1}).status(),
              HasCode(Code::kInvalidArgument, "step"));
   CHECK(MustLoad(*store).runs.empty());
-  REQUIRE_THAT(ImportSafetensors(*store, "/in", {"w", 0}).status(), IsOk());
-  CHECK_THAT(ImportSafetensors(*store, "/in", {"w", 0}).status(),
+  REQUIRE_THAT(ImportTensors(*store, "/in", {"w", 0}).status(), IsOk());
+  CHECK_THAT(ImportTensors(*store, "/in", {"w", 0}).status(),
              HasCode(Code::kInvalidArgument, "'w' exists"));
 }
 
@@ -347,7 +347,7 @@ TEST_CASE("wherever the disk fails or the machine dies, an import is whole or no
       FaultyStorage faulty(disk);
       const auto store = OpenStore(faulty);
       faulty.FailAt(n, fault);
-      const auto imported = ImportSafetensors(*store, "/in", {"w", 0});
+      const auto imported = ImportTensors(*store, "/in", {"w", 0});
       if (fault == Fault::kDieHalf || fault == Fault::kDieAfter) disk.Crash();
       const auto after = OpenStore(disk);
       const Graph graph = MustLoad(*after);

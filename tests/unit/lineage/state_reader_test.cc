@@ -134,7 +134,7 @@ TEST_CASE("an export as bf16 reads one plane, but where a NaN may hide in the ot
     length.U64(json.size());
     const std::string in = "/in" + std::to_string(hidden), out = "/out" + std::to_string(hidden);
     REQUIRE_THAT(WriteSynced(memory, in, length.bytes() + json + bytes), IsOk());
-    const auto imported = ImportSafetensors(*store, in, {"run" + std::to_string(hidden), 0});
+    const auto imported = ImportTensors(*store, in, {"run" + std::to_string(hidden), 0});
     REQUIRE_THAT(imported.status(), IsOk());
     const Record record = store->Load()->states.at(imported->id);
     ExportOptions options;

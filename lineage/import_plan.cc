@@ -1,0 +1,105 @@
+#include "lineage/import_plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+#include <utility>
+
+#include "lineage/export.h"
+
+namespace stemma::lineage {
+namespace {
+
+constexpr size_t kNamesShown = 6;
+
+std::string ShapeInWords(const Span& span) {
+  std::string dims;
+  for (const int64_t dim : span.shape) dims += (dims.empty() ? "" : ", ") + std::to_string(dim);
+  return std::string(NameOf(span.dtype)) + " [" + dims + "]";
+}
+
+void AppendNames(const char* what, const std::vector<std::string>& names, std::string* text) {
+  if (names.empty()) return;
+  *text += (text->empty() ? "" : ", ") + std::to_string(names.size()) + " " + what + " (";
+  for (size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) {
+    *text += (i == 0 ? "" : ", ") + names[i];
+  }
+  *text += names.size() > kNamesShown ? ", ...)" : ")";
+}
+
+Result<Span> SpanOf(const FileTensor& tensor, std::string name) {
+  Span span;
+  span.name = std::move(name);
+  span.section = "params";
+  span.dtype = tensor.dtype;
+  for (const uint64_t dim : tensor.shape) {
+    if (dim > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+      return Status(Code::kInvalidArgument, "tensor '" + tensor.name + "': impossible shape");
+    }
+    span.shape.push_back(static_cast<int64_t>(dim));
+  }
+  return span;
+}
+
+}  // namespace
+
+Result<ImportPlan> PlanImport(const std::vector<FileTensor>& tensors, NameMap* map) {
+  ImportPlan plan;
+  std::unordered_map<std::string, std::string> origins;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const std::string name = map == nullptr ? tensors[i].name : map->Apply(tensors[i].name);
+    plan.dropped += name.empty();
+    if (name.empty()) continue;
+    plan.renamed += name != tensors[i].name;
+    if (const auto [first, is_new] = origins.emplace(name, tensors[i].name); !is_new) {
+      return Status(Code::kInvalidArgument, "'" + first->second + "' and '" + tensors[i].name +
+                                                "' would both be called '" + name + "'");
+    }
+    STEMMA_ASSIGN_OR_RETURN(Span span, SpanOf(tensors[i], name));
+    plan.spans.push_back(std::move(span));
+    plan.tensors.push_back(i);
+  }
+  if (plan.spans.empty()) return Status(Code::kInvalidArgument, "the map leaves no tensor");
+  return plan;
+}
+
+void FitTo(const Layout& like, ImportPlan* plan) {
+  std::unordered_map<std::string, size_t> by_name;
+  for (size_t i = 0; i < plan->spans.size(); ++i) by_name[plan->spans[i].name] = i;
+  ImportPlan fitted;
+  fitted.renamed = plan->renamed;
+  fitted.dropped = plan->dropped;
+  for (const LayoutSpan& there : like.spans()) {
+    if (!IsInPart(there.span, ExportPart::kModel)) continue;
+    const auto found = by_name.find(there.span.name);
+    if (found == by_name.end()) {
+      fitted.fit.missing.push_back(there.span.name);
+      continue;
+    }
+    Span span = plan->spans[found->second];
+    const size_t tensor = plan->tensors[found->second];
+    by_name.erase(found);
+    if (span.dtype != there.span.dtype || span.shape != there.span.shape) {
+      fitted.fit.mismatched.push_back(span.name + " (" + ShapeInWords(span) + ", there " +
+                                      ShapeInWords(there.span) + ")");
+      continue;
+    }
+    span.section = there.span.section;
+    fitted.spans.push_back(std::move(span));
+    fitted.tensors.push_back(tensor);
+  }
+  for (const Span& span : plan->spans) {  // in the file's order
+    if (by_name.count(span.name) > 0) fitted.fit.unexpected.push_back(span.name);
+  }
+  *plan = std::move(fitted);
+}
+
+std::string FitInWords(const Fit& fit) {
+  std::string text;
+  AppendNames("missing", fit.missing, &text);
+  AppendNames("unexpected", fit.unexpected, &text);
+  AppendNames("mismatched", fit.mismatched, &text);
+  return text;
+}
+
+}  // namespace stemma::lineage

@@ -1,0 +1,104 @@
+// Weights of other programs as states, and back: names, what fits another state, and every bit.
+#include <string>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/digest.h"
+#include "lineage/export.h"
+#include "lineage/graph.h"
+#include "lineage/import.h"
+#include "lineage/memory_storage.h"
+#include "lineage/weights/name_map.h"
+#include "lineage/weights/tensor_file.h"
+#include "tests/unit/lineage/tensor_files.h"
+
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_steps.h"
+
+#include <catch2/catch.hpp>
+
+namespace stemma::lineage {
+namespace {
+
+using tests::HasCode;
+using tests::IsOk;
+
+TEST_CASE("names are mapped by the first rule that fits, and slips are said") {
+  auto map = NameMap::Parse(
+      "# a comment\nfc.* - # left out\nbackbone.*.bn *.norm\n*.gamma *.weight"
+      "\nbackbone.* *\nx y\n");
+  REQUIRE_THAT(map.status(), IsOk());
+  CHECK(map->Apply("fc.weight").empty());
+  CHECK(map->Apply("backbone.l1.bn") == "l1.norm");
+  CHECK(map->Apply("backbone.gamma") == "backbone.weight");
+  CHECK(map->Apply("backbone.").empty());
+  CHECK(map->Apply("other") == "other");
+  CHECK(map->Unused() == std::vector<std::string>{"x y"});
+  for (const char* bad : {"", "# only\n", "a\n", "a b c\n", "a* b**\n", "a *\n", "*a* b\n"}) {
+    INFO(bad);
+    CHECK(NameMap::Parse(bad).status().code() == Code::kInvalidArgument);
+  }
+  CHECK_THAT(NameMap::Parse("a b\n\na\n").status(), HasCode(Code::kInvalidArgument, "line 3"));
+}
+
+TEST_CASE("a state goes out to torch's form and comes back, by names, and as another has them") {
+  MemoryStorage disk;
+  const auto store = OpenStore(disk);
+  Put(disk, "/in.pt", ReadGolden("protocol2.pt"));
+  const auto first = ImportTensors(*store, "/in.pt", {"w", 3});
+  REQUIRE_THAT(first.status(), IsOk());
+  CHECK(first->tensors == 19);
+  const Record record = MustLoad(*store).states.at(first->id);
+  CHECK(HowMade(record) == EdgeKind::kImport);
+  CHECK(std::get<std::string>(record.attributes.at("import.sha256")) ==
+        Hex(Sha256(ReadGolden("protocol2.pt"))));
+  const auto report = ExportTorch(*store, record, "/out.pt", {});
+  REQUIRE_THAT(report.status(), IsOk());
+  const std::string out = *disk.ReadAll("/out.pt");
+  CHECK(report->bytes == out.size());
+  CHECK(out.find("\"stemma.state\":\"" + Hex(first->id)) != std::string::npos);
+  const auto before = OpenTensorFile(disk, "/in.pt", "");
+  const auto after = OpenTensorFile(disk, "/out.pt", "");
+  REQUIRE_THAT(after.status(), IsOk());
+  const auto want = ReadAll(**before), got = ReadAll(**after, 1000);
+  REQUIRE(want.size() == got.size());
+  for (const auto& [name, one] : want) {
+    INFO(name);
+    CHECK((got.at(name).bytes == one.bytes));
+    CHECK(got.at(name).about.shape == one.about.shape);
+    CHECK(got.at(name).about.dtype == one.about.dtype);
+  }
+  CHECK_THAT(ExportTorch(*store, record, "/out.pt", {}).status(),
+             HasCode(Code::kInvalidArgument, "--force"));
+
+  ImportOptions options{"fitted", 0};
+  options.like = record;
+  REQUIRE_THAT(ImportTensors(*store, "/out.pt", options).status(), IsOk());
+  options.run = "renamed";
+  options.map = "plain flat\nrow scalar2\nscalar row\ntype.* -\nno.such x\n";
+  const Status refused = ImportTensors(*store, "/out.pt", options).status();
+  CHECK_THAT(refused, HasCode(Code::kInvalidArgument, "does not fit w@3: 12 missing (plain, "));
+  CHECK_THAT(refused, HasCode(Code::kInvalidArgument, "2 unexpected (flat, scalar2)"));
+  CHECK_THAT(refused,
+             HasCode(Code::kInvalidArgument, "1 mismatched (row (f32 [], there f32 [4]))"));
+  CHECK_THAT(refused, HasCode(Code::kInvalidArgument, "--partial takes the 6 that fit"));
+  CHECK(MustLoad(*store).runs.count("renamed") == 0);
+  options.partial = true;
+  const auto partial = ImportTensors(*store, "/out.pt", options);
+  REQUIRE_THAT(partial.status(), IsOk());
+  CHECK(partial->tensors == 6);
+  CHECK(partial->renamed == 3);
+  CHECK(partial->dropped == 10);
+  CHECK(partial->unused == std::vector<std::string>{"no.such x"});
+  CHECK(partial->missing.size() == 12);
+  options.run = "clash";
+  options.map = "row scalar\n";
+  CHECK_THAT(ImportTensors(*store, "/out.pt", options).status(),
+             HasCode(Code::kInvalidArgument, "would both be called 'scalar'"));
+  options.like.reset();
+  CHECK_THAT(ImportTensors(*store, "/out.pt", options).status(),
+             HasCode(Code::kInvalidArgument, "--like"));
+}
+
+}  // namespace
+}  // namespace stemma::lineage
