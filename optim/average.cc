@@ -49,7 +49,8 @@ void WeightAverage::FollowOnHost(size_t index, double rest) {
   const Space& space = spaces_[index];
   const T* p = space.parameters.const_data_ptr<T>();
   T* a = arrays_[index].mutable_data_ptr<T>();
-  ForChunks(0, static_cast<int64_t>(space.mine.size()), [&](int64_t i) {
+  const auto chunks = static_cast<int64_t>(space.mine.size());
+  ForChunks(0, chunks, Order::kForwards, [&](int64_t i) {
     const ChunkPart& chunk = space.chunks[static_cast<size_t>(space.mine[static_cast<size_t>(i)])];
     Approach(static_cast<T>(rest), p + chunk.offset, a + chunk.state, chunk.count);
   });

@@ -77,11 +77,10 @@ class Training {
   ops::World& world_;
   std::unique_ptr<Workload> workload_;
   int64_t dataset_size_ = 0, total_steps_ = 0;
-  optim::OptimSettings optim_;  // of settings_, in steps
+  optim::OptimSettings optim_;  // of settings_, in steps, with what a recipe takes from the data
   RunFolder folder_;
   Session session_;
   std::unique_ptr<ops::Reducer> reducer_;
-  optim::OptimSettings optim_;  // with what a recipe takes from the data set
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Binding> binding_;
   std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore

@@ -39,7 +39,7 @@ std::string Typed(const std::string& name, uint64_t size, char type) {
   header[156] = type;
   int sum = 0;
   for (size_t i = 0; i < 512; ++i) sum += i >= 148 && i < 156 ? ' ' : uint8_t(header[i]);
-  char digits[8];
+  char digits[16];
   std::snprintf(digits, sizeof digits, "%06o", unsigned(sum));
   header.replace(148, 7, digits, 7);
   return header;
