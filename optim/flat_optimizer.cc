@@ -16,8 +16,8 @@ namespace stemma::optim {
 namespace {
 
 constexpr uint8_t kSmallVersion = 2;
-constexpr uint8_t kWithoutScale =
-    1;  // records that end after the digest: no loss scale, no plateau
+// Of records that end after the digest: no loss scale, no plateau.
+constexpr uint8_t kWithoutScale = 1;
 constexpr char kAverageSlot[] = "optim/ema";
 
 }  // namespace

@@ -4,8 +4,7 @@
 // streams, because every draw is keyed by (seed, step, sample).
 //
 //   params     Replicated, copied in the background until the fence; Frozen where the tensor needs
-//   no
-//              gradient when the training starts: its bytes are written once
+//              no gradient when the training starts: its bytes are written once
 //   optim/...  Replicated, likewise; Sharded when the optimizer is: each rank has its part of it.
 //              The names and shapes are the same, so states go from one to the other
 //   buffers    Replicated (averaged over ranks, or the same on all), copied at once: forward

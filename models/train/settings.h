@@ -21,11 +21,11 @@ struct RunSection {
 };
 
 struct TrainSection {
-  std::string length = "400step";   // "400step", "3ep", "12800samples"
-  int64_t global_batch = 32;        // samples per step over all ranks
-  int64_t micro_batches = 1;        // backward passes per step and rank
+  std::string length = "400step";     // "400step", "3ep", "12800samples"
+  int64_t global_batch = 32;          // samples per step over all ranks
+  int64_t micro_batches = 1;          // backward passes per step and rank
   std::string precision = "float32";  // float32 | bfloat16 | float16, of the forward: autocast.h
-  std::string last_batch = "drop";  // drop | short: what an epoch leaves when it does not divide
+  std::string last_batch = "drop";    // drop | short: what an epoch leaves when it does not divide
   int64_t seed = 1;
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
   int64_t loader_threads = 1;  // per rank; does not change the data

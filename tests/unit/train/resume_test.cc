@@ -32,8 +32,8 @@ struct Program {
   std::unique_ptr<Binding> binding;
 
   explicit Program(double scale) {
-    w1 = at::arange(1000, at::kFloat) * (scale / 3);
-    w2 = at::arange(kLarge, at::kFloat) * (scale / 7);
+    w1 = (at::arange(1000, at::kFloat) * (scale / 3)).requires_grad_();
+    w2 = (at::arange(kLarge, at::kFloat) * (scale / 7)).requires_grad_();
     moment = at::arange(kLarge, at::kFloat) * (scale / 11);
     mean = at::full({5}, scale / 13, at::kFloat);
     optim::NamedState slot;
