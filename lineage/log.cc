@@ -60,18 +60,6 @@ std::string ReadFrame(std::string_view ulid, std::string_view rest, FrameOf<Payl
 
 bool IsKnown(FrameType type) { return type >= FrameType::kOpen && type <= FrameType::kNote; }
 
-// Whether a whole frame begins anywhere from `at` on: a writer never goes on behind a torn one.
-// Only heads with a known type are hashed, or 16 MiB of noise would cost 2^23 digests.
-bool HoldsFrame(std::string_view ulid, std::string_view bytes, uint64_t at) {
-  for (; at + kFrameOverhead <= bytes.size(); ++at) {
-    const auto type = Decoder(bytes.substr(at + 4, 2)).U16();
-    if (!IsKnown(static_cast<FrameType>(type))) continue;
-    FrameView frame;
-    if (ReadFrame(ulid, bytes.substr(at), &frame).empty()) return true;
-  }
-  return false;
-}
-
 Status Newer(const std::string& what, uint16_t version) {
   return Status(Code::kIncompatible, what + " of version " + std::to_string(version) +
                                          "; this build reads version 1: use a newer one");
@@ -103,7 +91,8 @@ Result<SegmentOf<Payload>> Read(std::string_view bytes) {
     segment.frames.push_back(std::move(frame));
   }
   segment.torn_bytes = bytes.size() - segment.valid_bytes;
-  segment.damaged = HoldsFrame(segment.ulid, bytes, segment.valid_bytes + 1);
+  // A writer never goes on behind a torn frame.
+  segment.damaged = NextFrame(segment.ulid, bytes, segment.valid_bytes + 1).has_value();
   return segment;
 }
 
@@ -197,6 +186,23 @@ std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view 
   out.Raw(payload);
   out.Raw(digest);
   return out.Take();
+}
+
+std::string_view FrameAt(std::string_view ulid, std::string_view bytes, uint64_t at) {
+  if (at >= bytes.size()) return {};
+  FrameView frame;
+  if (!ReadFrame(ulid, bytes.substr(at), &frame).empty()) return {};
+  return bytes.substr(at, kFrameOverhead + frame.payload.size());
+}
+
+// Only heads with a known type are hashed, or 16 MiB of noise would cost 2^23 digests.
+std::optional<uint64_t> NextFrame(std::string_view ulid, std::string_view bytes, uint64_t from) {
+  for (uint64_t at = from; at + kFrameOverhead <= bytes.size(); ++at) {
+    const auto type = Decoder(bytes.substr(at + 4, 2)).U16();
+    if (!IsKnown(static_cast<FrameType>(type))) continue;
+    if (!FrameAt(ulid, bytes, at).empty()) return at;
+  }
+  return std::nullopt;
 }
 
 Result<Segment> ReadSegment(std::string_view bytes) { return Read<std::string>(bytes); }

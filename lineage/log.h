@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,11 @@ using SegmentView = SegmentOf<std::string_view>;
 // The bytes of a segment, for those who write one themselves (tests, repair). `ulid`: 16 raw bytes.
 std::string EncodeSegmentHeader(SegmentKind kind, std::string_view ulid);
 std::string EncodeFrame(std::string_view ulid, FrameType type, std::string_view payload);
+
+// The whole frame of segment `ulid` that begins at `at` of the segment's bytes; "" where none does.
+std::string_view FrameAt(std::string_view ulid, std::string_view bytes, uint64_t at);
+// Where the first whole frame of a known type begins, at `from` or behind it.
+std::optional<uint64_t> NextFrame(std::string_view ulid, std::string_view bytes, uint64_t from);
 
 // Never fails for what a crash may leave: a torn header gives a segment without frames.
 // kIncompatible: a whole header, or a whole frame of a known type, of a newer version.

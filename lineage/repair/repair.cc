@@ -22,9 +22,9 @@ constexpr int kVerifyJobs = 4;
 
 std::string ShortId(const ObjectId& id) { return Hex(id).substr(0, 16); }
 
-std::string FromText(const Mend& mend) {
+std::string FromText(const std::vector<std::string>& paths) {
   std::string text;
-  for (const std::string& path : mend.from) text += (text.empty() ? " from " : " and ") + path;
+  for (const std::string& path : paths) text += (text.empty() ? " from " : " and ") + path;
   return text;
 }
 
@@ -46,6 +46,7 @@ class Planner {
       plan_.beyond.push_back(survey.status().message());
     }
     if (options_.mend) {
+      PlanLogs();
       STEMMA_RETURN_IF_ERROR(PlanMending());
       PlanRestoring();
       for (Leftover& leftover :
@@ -63,6 +64,47 @@ class Planner {
 
  private:
   const Survey* Surveyed() const { return survey_ ? &*survey_ : nullptr; }
+
+  // Its writer is fenced, or has appended nothing for long by the disk's own clock. A writer
+  // appends to its newest file.
+  bool IsOver(const LogPlace& log) {
+    Storage& storage = store_.storage();
+    const auto newest = internal::NewestIncarnation(storage, paths_, log.run);
+    if (newest.ok() && *newest > log.incarnation) return true;
+    const std::string dir = paths_.IncarnationDir(log.run, log.incarnation);
+    const auto files = storage.List(dir);
+    if (!files.ok()) return false;
+    AgeProbe probe(storage, paths_);
+    for (const std::string& file : *files) {
+      const std::optional<double> age = probe.Seconds(dir + "/" + file);
+      if (!age || *age < options_.stale_s) return false;
+    }
+    return true;
+  }
+
+  // First of all, since a log that hides entries keeps the rest of the store from being looked at.
+  void PlanLogs() {
+    for (LogPlace& log : DamagedLogs(store_)) {
+      const std::string path = paths_.LogSegment(log.run, log.incarnation, log.segment);
+      const Result<LogMend> mend = TryMendLog(store_, options_.from, log);
+      if (!mend.ok()) {
+        plan_.beyond.push_back("run '" + log.name + "': " + mend.status().message() + Elsewhere());
+        continue;
+      }
+      if (!IsOver(log)) {
+        plan_.beyond.push_back("run '" + log.name + "': " + path + " was appended to in the last " +
+                               HumanDuration(options_.stale_s) +
+                               ": its writer may live; end it, then mend the log");
+        continue;
+      }
+      RepairItem item;
+      item.kind = RepairKind::kMendLog;
+      item.text = "mend " + path + " of run '" + log.name + "', which hides entries," +
+                  FromText(mend->from);
+      item.log = std::move(log);
+      plan_.items.push_back(std::move(item));
+    }
+  }
 
   // What fsck has found, and all of every state that is quarantined.
   Status PlanMending() {
@@ -120,7 +162,7 @@ class Planner {
       item.pack = pack;
       item.layout = record.layout;
       item.text = "mend pack " + ShortId(pack.pack) + " of " + NameOfState(record) + ", " +
-                  HumanBytes(mend->bytes) + "," + FromText(*mend);
+                  HumanBytes(mend->bytes) + "," + FromText(mend->from);
       plan_.items.push_back(std::move(item));
     }
   }
@@ -136,15 +178,18 @@ class Planner {
     item.kind = RepairKind::kMendObject;
     item.object = kind;
     item.layout = id;
-    item.text = "mend " + what + " " + ShortId(id) + " of " + NameOfState(record) + FromText(*mend);
+    item.text =
+        "mend " + what + " " + ShortId(id) + " of " + NameOfState(record) + FromText(mend->from);
     plan_.items.push_back(std::move(item));
   }
 
   void Beyond(const Record& record, const Status& why) {
-    plan_.beyond.push_back(NameOfState(record) + ": " + why.message() +
-                           (options_.from.empty() ? "; --from OTHER_STORE names another place "
-                                                    "that may have it"
-                                                  : "; no store that was named has it"));
+    plan_.beyond.push_back(NameOfState(record) + ": " + why.message() + Elsewhere());
+  }
+
+  std::string Elsewhere() const {
+    return options_.from.empty() ? "; --from OTHER_STORE names another place that may have it"
+                                 : "; no store that was named has it";
   }
 
   // By pack: who wants it. What only pruned states name is the collector's, unless it is a root.
@@ -223,8 +268,11 @@ class Planner {
   RepairPlan plan_;
 };
 
-Status Do(const Store& store, const Mender& mender, const RepairItem& item) {
+Status Do(Store& store, const Mender& mender, const RepairOptions& options,
+          const RepairItem& item) {
   switch (item.kind) {
+    case RepairKind::kMendLog:
+      return MendLog(store, options.from, item.log);
     case RepairKind::kMendPack: {
       STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
                               mender.Bytes(ObjectKind::kLayout, item.layout));
@@ -257,7 +305,7 @@ Result<RepairReport> CarryOut(Store& store, const RepairPlan& plan, const Repair
   RepairReport report;
   const Mender mender(store, options.from);
   for (const RepairItem& item : plan.items) {
-    const Status done = Do(store, mender, item);
+    const Status done = Do(store, mender, options, item);
     (done.ok() ? report.done : report.failed)
         .push_back(done.ok() ? item.text : item.text + ": " + done.message());
   }

@@ -5,7 +5,8 @@
 //   for (const RepairItem& item : plan.items) ...                 // said before it is done
 //   STEMMA_ASSIGN_OR_RETURN(const RepairReport done, CarryOut(*store, plan, options));
 //
-//   mend       an object with wrong bytes, or that is gone, from copies that have the right ones
+//   mend       an object with wrong bytes, or that is gone, from copies that have the right ones;
+//              a log in which a damaged entry hides others (mend_log.h)
 //   restore    a pack that is wanted and lies in a collector's trash: brought back
 //   lift       a quarantine of a state whose bytes are good
 //   sweep      what crashes left and nobody will use (sweep.h)
@@ -29,6 +30,7 @@
 #include "lineage/names.h"
 #include "lineage/record.h"
 #include "lineage/repair/intents.h"
+#include "lineage/repair/mend_log.h"
 #include "lineage/repair/quarantine.h"
 #include "lineage/repair/sweep.h"
 #include "lineage/store.h"
@@ -40,10 +42,11 @@ struct RepairOptions {
   std::vector<const Store*> from = {};  // other stores whose copies may be taken
   bool mend = true;                     // all but intents
   bool close_intents = false;
-  double stale_s = 3600;  // left-overs and intents that changed since may have a living maker
+  double stale_s = 3600;  // left-overs, intents and logs that changed since may have a living maker
 };
 
-enum class RepairKind { kMendPack, kMendObject, kRestore, kLift, kSweep, kClose };  // not on disk
+// Not on disk.
+enum class RepairKind { kMendLog, kMendPack, kMendObject, kRestore, kLift, kSweep, kClose };
 
 struct RepairItem {
   RepairKind kind = RepairKind::kSweep;
@@ -54,6 +57,7 @@ struct RepairItem {
   StateId state;      // kLift
   Leftover leftover;  // kSweep
   OpenIntent intent;  // kClose
+  LogPlace log;       // kMendLog
 };
 
 struct RepairPlan {

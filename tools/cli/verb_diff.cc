@@ -3,6 +3,7 @@
 
 #include "core/bytes.h"
 #include "lineage/graph.h"
+#include "tools/cli/bounds_lines.h"
 #include "tools/cli/diff_lines.h"
 #include "tools/cli/open_store.h"
 #include "tools/cli/state_diff.h"
@@ -20,7 +21,11 @@ constexpr size_t kLayersShown = 10;
 
 constexpr char kNotes[] =
     "L2 is |B - A|, relative is |B - A| / |A|, cosine compares directions (1: the same), changed\n"
-    "counts elements that differ by more than eps. All in float64, over verified bytes.\n";
+    "counts elements that differ by more than eps. All in float64, over verified bytes.\n"
+    "\n"
+    "--approx reads half of the bytes, the upper 16 bits of f32 tensors, and shows for each value\n"
+    "between which bounds it lies: what diff shows without --approx is never outside. One number\n"
+    "where two would show the same digits. With --json an end that is infinite is null.\n";
 
 std::string Number(const char* format, double value) {
   char text[64];
@@ -117,20 +122,25 @@ void PrintJson(const Record& a, const Record& b, const std::vector<SettingChange
 Result<int> RunDiff(const Arguments& arguments) {
   std::string path, name_a, name_b;
   double eps = 0;
-  bool by_layer = false, settings_only = false, json = false;
+  bool by_layer = false, settings_only = false, approx = false, json = false;
   Flags flags("diff", "What differs between two states: settings, metrics, weights.");
   flags.Word("A", &name_a, "a state");
   flags.Word("B", &name_b, "another state");
   flags.Number("eps", &eps, "E", "elements closer than this count as equal");
   flags.Switch("by-layer", &by_layer,
                "every layer in the order of the network, and the optimizer's state");
+  flags.Switch("approx", &approx, "half of the bytes; bounds instead of values");
   flags.Switch("settings", &settings_only, "only the settings; reads no tensor");
-  flags.Switch("json", &json, "one JSON object per line: states, setting, tensors, layer");
+  flags.Switch("json", &json,
+               "one JSON object per line: states, setting, tensors, layer or layer_bounds");
   AddStoreFlag(&flags, &path);
   flags.Notes(kNotes);
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
   if (!(eps >= 0)) return Status(Code::kInvalidArgument, "--eps is a distance: 0 or more");
+  if (approx && settings_only) {
+    return Status(Code::kInvalidArgument, "--settings reads no tensor: leave out --approx");
+  }
 
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId id_a, OneState(opened, name_a));
@@ -139,18 +149,26 @@ Result<int> RunDiff(const Arguments& arguments) {
   const Record& b = opened.graph.states.at(id_b);
   STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffStoredSettings(*opened.store, a, b));
   TensorDiff tensors;
-  if (!settings_only) {
+  TensorBounds bounds;
+  if (approx) {
+    STEMMA_ASSIGN_OR_RETURN(bounds, BoundTensors(*opened.store, a, b, eps));
+  } else if (!settings_only) {
     STEMMA_ASSIGN_OR_RETURN(tensors, DiffTensors(*opened.store, a, b, eps));
   }
   if (json) {
-    PrintJson(a, b, changes, settings_only ? nullptr : &tensors);
+    PrintJson(a, b, changes, settings_only || approx ? nullptr : &tensors);
+    if (approx) Print(BoundsJson(bounds));
     return 0;
   }
   Print("A  " + Words(opened.graph, id_a) + "\nB  " + Words(opened.graph, id_b) + "\n");
   Print(SettingsText(changes));
   if (settings_only) return 0;
   Print(MetricsText(a, b));
-  PrintTensors(tensors, by_layer);
+  if (approx) {
+    Print(BoundsText(bounds, by_layer));
+  } else {
+    PrintTensors(tensors, by_layer);
+  }
   return 0;
 }
 

@@ -1,12 +1,22 @@
+// What the change of a tensor is, and between which bounds the upper halves of its numbers put it.
 #include "tools/cli/tensor_change.h"
 
 #include <cmath>
 #include <cstring>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "core/random.h"
+#include "lineage/planes.h"
+#include "tools/cli/bounds_lines.h"
 #include "tools/cli/state_diff.h"
+
+#include "tests/support/metered_storage.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_steps.h"
+#include "tests/support/toy_state.h"
 
 #include <catch2/catch.hpp>
 
@@ -83,6 +93,169 @@ TEST_CASE("narrow floats are read by their own formats", "[diff]") {
 TEST_CASE("a layer is a tensor's name without its last word", "[diff]") {
   CHECK(LayerOf("block3.gate.weight") == "block3.gate");
   CHECK(LayerOf("scale") == "scale");
+}
+
+std::string HighOf(const std::string& f32) {
+  std::string high(f32.size() / 2, '\0');
+  lineage::SplitHigh(f32, high.data());
+  return high;
+}
+
+// Numbers near which a bound may go wrong: any bits, small and large ones, both zeros, denormals,
+// infinities, NaNs that lie in either half, and the ends of what an upper half leaves open.
+uint32_t DrawBits(Random* draw, uint64_t kind) {
+  constexpr uint32_t kSpecial[] = {0x00000000, 0x80000000, 0x00000001, 0x807fffff, 0x7f800000,
+                                   0xff800000, 0x7f800001, 0x7fc00000, 0xffc01234, 0x7f7fffff,
+                                   0x3f800000, 0x3f80ffff, 0x3f810000, 0xbf800000, 0x0000ffff};
+  if (kind == 0) return draw->U32();
+  if (kind == 1) return kSpecial[draw->Below(sizeof kSpecial / sizeof kSpecial[0])];
+  const auto value = static_cast<float>(draw->Normal());
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+// b is another number, a with other lower bits, a with the other sign, or a.
+uint32_t Partner(Random* draw, uint32_t a, uint64_t kind) {
+  switch (draw->Below(5)) {
+    case 0:
+      return DrawBits(draw, kind);
+    case 1:
+      return (a & 0xffff0000) | (draw->U32() & 0xffff);
+    case 2:
+      return a ^ 0x80000000;
+    case 3:
+      return a + 1;
+    default:
+      return a;
+  }
+}
+
+bool Holds(const ChangeBounds& bounds, const Change& exact) {
+  return bounds.count == exact.count && bounds.L2().Holds(exact.L2()) &&
+         bounds.RelativeL2().Holds(exact.RelativeL2()) && bounds.max.Holds(exact.max) &&
+         bounds.changed_least <= exact.changed && exact.changed <= bounds.changed_most;
+}
+
+TEST_CASE("no change of f32 leaves the bounds that its upper halves give", "[bounds]") {
+  uint64_t numbers = 0;
+  for (uint64_t round = 0; round < 20000; ++round) {
+    Random draw(round, "bounds");
+    const uint64_t kind = round % 4;  // the last one without special numbers
+    const double eps = draw.Below(2) == 0 ? 0 : std::ldexp(1, -static_cast<int>(draw.Below(12)));
+    std::vector<uint32_t> from(draw.Below(6)), to;
+    for (uint32_t& bits : from) bits = DrawBits(&draw, kind == 3 ? 2 : draw.Below(kind + 1));
+    for (const uint32_t bits : from) to.push_back(Partner(&draw, bits, kind == 3 ? 2 : kind));
+    const std::string a = Bytes(from), b = Bytes(to);
+    const Change exact = Compare(DType::kF32, a, b, eps);
+    const ChangeBounds bounds = BoundUpperHalves(HighOf(a), HighOf(b), eps);
+    INFO("round " << round << ": L2 " << exact.L2() << " in " << IntervalText(bounds.L2()));
+    REQUIRE(Holds(bounds, exact));
+    if (!std::isfinite(exact.L2()) || kind != 3) continue;
+    ++numbers;
+    const double room = (std::sqrt(exact.a_squared) + std::sqrt(exact.b_squared)) / 64;
+    REQUIRE(bounds.L2().high - bounds.L2().low <= room + 1e-40);
+  }
+  CHECK(numbers > 1000);
+}
+
+TEST_CASE("what an upper half leaves open is where the bounds lie", "[bounds]") {
+  // 1.0 and 2.0, of which only the upper halves are known: up to 1 + 127 / 2^14 and twice that.
+  const auto one = Bytes<uint16_t>({0x3f80}), two = Bytes<uint16_t>({0x4000});
+  const double open = 0xffff / 8388608.0;
+  const ChangeBounds apart = BoundUpperHalves(one, two, 0);
+  CHECK(apart.L2().low == Approx(1 - open).epsilon(1e-12));
+  CHECK(apart.L2().high == Approx(1 + 2 * open).epsilon(1e-12));
+  CHECK(apart.changed_least == 1);
+  const ChangeBounds same = BoundUpperHalves(one, one, 0);
+  CHECK(same.L2().low == 0);
+  CHECK(same.max.high == Approx(open).epsilon(1e-12));
+  CHECK(same.changed_least == 0);
+  CHECK(same.changed_most == 1);
+  const ChangeBounds forgiven = BoundUpperHalves(one, one, 0.01);
+  CHECK(forgiven.changed_most == 0);
+  CHECK(BoundUpperHalves("", "", 0).L2().high == 0);
+  const auto infinite = Bytes<uint16_t>({0x7f80}), nan = Bytes<uint16_t>({0x7fc0});
+  CHECK(BoundUpperHalves(infinite, infinite, 0).L2().may_be_nan);
+  CHECK(std::isinf(BoundUpperHalves(one, infinite, 0).L2().low));
+  CHECK(BoundUpperHalves(one, nan, 0).L2().is_nan);
+}
+
+TEST_CASE("bounds of what was read whole hold what float64 rounds away", "[bounds]") {
+  const auto of = [](DType dtype, const std::string& a, const std::string& b) {
+    return BoundsOf(dtype, Compare(dtype, a, b, 0));
+  };
+  // 1 apart, which no double at 2^62 can show; a distance whose square is below every double.
+  const int64_t large = int64_t{1} << 62;
+  CHECK(of(DType::kI64, Bytes<int64_t>({large}), Bytes<int64_t>({large + 1})).L2().Holds(1));
+  const auto tiny = of(DType::kF64, Bytes<double>({0}), Bytes<double>({1e-200}));
+  CHECK(tiny.L2().Holds(1e-200));
+  const auto huge = of(DType::kF64, Bytes<double>({0}), Bytes<double>({1e200}));
+  CHECK(huge.L2().Holds(1e200));
+  CHECK(IntervalText(of(DType::kF32, Bytes<float>({3}), Bytes<float>({7})).L2()) == "4");
+}
+
+TEST_CASE("an interval is shown no narrower than it is", "[bounds]") {
+  CHECK(IntervalText({0, 0}) == "0");
+  CHECK(IntervalText({0.123449, 0.123461}) == "0.1234 .. 0.1235");
+  CHECK(IntervalText({1, 2, true}) == "1 .. 2 or nan");
+  CHECK(IntervalText({0, 0, true, true}) == "nan");
+  CHECK(IntervalText({3, std::numeric_limits<double>::infinity()}) == "3 .. inf");
+  for (uint64_t round = 0; round < 2000; ++round) {
+    Random draw(round, "shown");
+    const double low = std::ldexp(draw.Uniform(), static_cast<int>(draw.Below(200)) - 100);
+    const double high = low * (1 + draw.Uniform());
+    const std::string text = IntervalText({low, high});
+    const size_t dots = text.find(" .. ");
+    REQUIRE(dots != text.npos);
+    REQUIRE(std::strtod(text.c_str(), nullptr) <= low);
+    REQUIRE(std::strtod(text.c_str() + dots + 4, nullptr) >= high);
+  }
+}
+
+// Two states of random bits: f32 in planes, one of them without elements, f64, i64, and bytes of
+// the rank's own.
+TEST_CASE("states are bounded from half of the bytes of their f32", "[bounds]") {
+  lineage::MemoryStorage disk;
+  tests::MeteredStorage metered(disk);
+  const auto store = lineage::OpenStore(metered);
+  std::vector<lineage::Span> spans = tests::ToySpans::SmallModel(true);
+  spans[0].shape = {1 << 19};  // a chunk for each plane
+  tests::ToySpans state(spans, 0);
+  SoloCohort solo;
+  tests::ToyRank toy{*store, solo, state, nullptr, nullptr};
+  REQUIRE_THAT(toy.Begin("r", false, {}), tests::IsOk());
+  std::vector<lineage::Record> records;
+  for (const int64_t step : {1, 2}) {
+    const auto durable = toy.CaptureStep(step, std::nullopt);
+    REQUIRE_THAT(durable.status(), tests::IsOk());
+    records.push_back((*durable)->record);
+  }
+  const uint64_t before = metered.data_bytes();
+  const auto bounds = BoundTensors(*store, records[0], records[1], 0);
+  REQUIRE_THAT(bounds.status(), tests::IsOk());
+  const uint64_t half = metered.data_bytes() - before;
+  const auto exact = DiffTensors(*store, records[0], records[1], 0);
+  REQUIRE_THAT(exact.status(), tests::IsOk());
+  const uint64_t whole = metered.data_bytes() - before - half;
+  REQUIRE(bounds->layers.size() == exact->layers.size());
+  for (size_t i = 0; i < exact->layers.size(); ++i) {
+    INFO(exact->layers[i].layer);
+    CHECK(bounds->layers[i].layer == exact->layers[i].layer);
+    CHECK(Holds(bounds->layers[i].change, exact->layers[i].change));
+  }
+  const uint64_t f32 = 4 * (uint64_t{1 << 19} + 7 + 61 * 53), rest = 5 * 8 + 8 + 13;
+  CHECK(bounds->bytes_whole == 2 * (f32 + rest));
+  CHECK(bounds->bytes_read == 2 * (f32 / 2 + rest));
+  CHECK(half < whole);
+  CHECK(half <= bounds->bytes_read + 4 * lineage::kChunkBytes);  // the last chunks hold more
+
+  const std::string text = BoundsText(*bounds, true);
+  CHECK_THAT(text, Catch::Contains("first layer that differs for certain: w1\n") &&
+                       Catch::Contains("of tensors: f32 by their upper 16 bits"));
+  const auto same = BoundTensors(*store, records[0], records[0], 0);
+  REQUIRE_THAT(same.status(), tests::IsOk());
+  CHECK_THAT(BoundsText(*same, false), Catch::Contains("identical"));
 }
 
 }  // namespace
