@@ -34,6 +34,17 @@ std::string PlaceText(const Damage& damage) {
   return text + damage.what.substr(named ? path.size() : 0);
 }
 
+// Damage whose place `text` does not name, as PackReader does: by the file and the range.
+std::vector<Damage> Unsaid(std::vector<Damage> damaged, std::string_view text) {
+  const auto said = [text](const Damage& damage) {
+    const std::string range = "bytes [" + std::to_string(damage.range.begin) + ", " +
+                              std::to_string(damage.range.end) + ")";
+    return damage.range.end > 0 && text.find(damage.path + ": " + range) != text.npos;
+  };
+  damaged.erase(std::remove_if(damaged.begin(), damaged.end(), said), damaged.end());
+  return damaged;
+}
+
 }  // namespace
 
 bool IsEvidence(const Damage& damage) {
@@ -86,7 +97,8 @@ Result<QuarantineChanges> RecordQuarantine(Store& store, const std::vector<Damag
   return changes;
 }
 
-Result<DamageVerdict> JudgeFailedRestore(Store& store, const StateId& state) {
+Result<DamageVerdict> JudgeFailedRestore(Store& store, const StateId& state,
+                                         std::string_view said) {
   STEMMA_ASSIGN_OR_RETURN(const Graph graph, store.Load());
   STEMMA_ASSIGN_OR_RETURN(const VerifyReport report,
                           VerifyStates(store, graph, {state}, {kVerifyJobs}));
@@ -107,8 +119,10 @@ Result<DamageVerdict> JudgeFailedRestore(Store& store, const StateId& state) {
   STEMMA_ASSIGN_OR_RETURN(const Graph now, store.Load());
   const Record& record = now.states.at(state);
   const std::string name = NameOfState(record);
-  verdict.text = name + " is quarantined: " + damage +
-                 ". To mend it: stemma fsck --repair --from OTHER_STORE. ";
+  const std::string unsaid = DamageText(Unsaid(report.damaged, said), state);
+  verdict.text = name + " is quarantined";
+  if (!unsaid.empty()) verdict.text += (said.empty() ? ": " : "; also damaged: ") + unsaid;
+  verdict.text += ". To mend it: stemma fsck --repair --from OTHER_STORE. ";
   const Result<StateId> before = ResumePoint(store, now, record.run_name, nullptr);
   verdict.restart_helps = before.ok();
   verdict.text += before.ok() ? "To go on from " + NameOfState(now.states.at(*before)) +

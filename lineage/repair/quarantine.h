@@ -18,6 +18,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/status.h"
@@ -44,13 +45,15 @@ std::string DamageText(const std::vector<Damage>& damaged, const StateId& state)
 Result<QuarantineChanges> RecordQuarantine(Store& store, const std::vector<Damage>& damaged,
                                            const std::vector<StateId>& read);
 
-// After a restore of `state` failed: reads all of it again and records what that shows.
+// After a restore of `state` failed: reads all of it again and records what that shows. `said`: the
+// failure's own text; places that it names are not named again.
 struct DamageVerdict {
   bool quarantined = false;
   bool restart_helps = false;  // and its run has another state to go on from
   std::string text;            // what is damaged and the ways out, or that the bytes are good now
 };
-Result<DamageVerdict> JudgeFailedRestore(Store& store, const StateId& state);
+Result<DamageVerdict> JudgeFailedRestore(Store& store, const StateId& state,
+                                         std::string_view said = {});
 
 // "quarantined by ana@node7 on ... (pack ...); `stemma fsck --repair ...", "" when it is not.
 std::string QuarantineWords(const Store& store, const Graph& graph, const StateId& state);

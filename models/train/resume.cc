@@ -19,17 +19,17 @@ Status Resume::Named(Status why) {
   why = std::move(why).Within("restore " + lineage::NameOfState(from_));
   if (why.code() != Code::kCorruption && why.code() != Code::kNotFound) return why;
   std::string text;
-  const Status judged = Judge(&text);
+  const Status judged = Judge(why.message(), &text);
   return {why.code(), why.message() + "; " + (judged.ok() ? text : judged.message())};
 }
 
 // Collective: rank 0 looks, all ranks hear.
-Status Resume::Judge(std::string* text) {
+Status Resume::Judge(const std::string& said, std::string* text) {
   const ops::Section section(world_.recorder(), "second reading of " + lineage::NameOfState(from_),
                              binding_.PatienceSeconds());
   std::string mine;  // whether a restart helps, as '+' or '-', then the text
   if (world_.rank() == 0) {
-    const auto verdict = lineage::JudgeFailedRestore(store_, from_.id);
+    const auto verdict = lineage::JudgeFailedRestore(store_, from_.id, said);
     const bool helps = verdict.ok() && verdict->restart_helps;
     mine = (helps ? "+" : "-") +
            (verdict.ok() ? verdict->text : "not quarantined: " + verdict.status().message());

@@ -75,7 +75,7 @@ class Resume final : public Gate {
   Status SpreadSmall(const lineage::SharedPart& part);
   Status Remember(Status status);
   Status Named(Status why);
-  Status Judge(std::string* text);
+  Status Judge(const std::string& said, std::string* text);
 
   lineage::Store& store_;
   const lineage::Record from_;

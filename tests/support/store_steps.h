@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/digest.h"
+#include "lineage/fsck.h"
 #include "lineage/store.h"
 
 #include "tests/support/status_matchers.h"
@@ -44,6 +47,13 @@ inline Graph MustLoad(const Store& store) {
   Result<Graph> graph = store.Load();
   REQUIRE_THAT(graph.status(), tests::IsOk());
   return *std::move(graph);
+}
+
+// What fsck has against the store when it has read every byte.
+inline std::vector<std::string> FsckErrors(const Store& store) {
+  const Result<FsckReport> report = Fsck(store, {true});
+  REQUIRE_THAT(report.status(), tests::IsOk());
+  return report->errors;
 }
 
 }  // namespace stemma::lineage

@@ -6,7 +6,6 @@
 #include "core/bytes.h"
 #include "lineage/export.h"
 #include "lineage/faulty_storage.h"
-#include "lineage/fsck.h"
 #include "lineage/graph.h"
 #include "lineage/index.h"
 #include "lineage/marks.h"
@@ -83,11 +82,6 @@ struct Scene {
     }
     return {};
   }
-  std::vector<std::string> Errors() const {
-    const auto report = Fsck(*store, {true});
-    REQUIRE_THAT(report.status(), IsOk());
-    return report->errors;
-  }
 };
 
 using Names = std::vector<std::string>;
@@ -140,7 +134,7 @@ TEST_CASE("a slice holds the tensors that were chosen, bit for bit", "[reshape]"
       CHECK(BytesOf(after, record).shared == 0);
     }
   }
-  CHECK(scene.Errors() == Names());
+  CHECK(FsckErrors(*scene.store) == Names());
 }
 
 TEST_CASE("rows are a range of the first dimension", "[reshape]") {
@@ -164,7 +158,7 @@ TEST_CASE("rows are a range of the first dimension", "[reshape]") {
   CHECK((scene.Bytes(made->id, "optim/v/net.w") == part(7, 53 * 4)));
   CHECK(ReshapeText(scene.Get(made->id)).find("rows 7:27") != std::string::npos);
   CHECK(std::get<int64_t>(scene.Get(made->id).attributes.at("reshape.end")) == 27);
-  CHECK(scene.Errors() == Names());
+  CHECK(FsckErrors(*scene.store) == Names());
 }
 
 TEST_CASE("what cannot be cut or put together is refused before a run is begun", "[reshape]") {
@@ -274,7 +268,7 @@ TEST_CASE("a stack has its members as rows, and all of them as parents", "[resha
   CHECK(found("path(a@, c@)") == Names{});
   CHECK(found("lca(m@, b@)") == Names{"b"});
   CHECK(found("attr.'reshape.how' = 'stack'") == Names{"e"});
-  CHECK(scene.Errors() == Names());
+  CHECK(FsckErrors(*scene.store) == Names());
 }
 
 TEST_CASE("a merge holds what each of the states holds", "[reshape]") {
@@ -300,7 +294,7 @@ TEST_CASE("a merge holds what each of the states holds", "[reshape]") {
   CHECK((scene.Bytes(both->id, "optim/v/net.w") == scene.Bytes(a, "optim/v/net.w")));
   REQUIRE_THAT(ExportSafetensors(*scene.store, scene.Get(both->id), "/m.safetensors", {}).status(),
                IsOk());
-  CHECK(scene.Errors() == Names());
+  CHECK(FsckErrors(*scene.store) == Names());
 }
 
 TEST_CASE("rebalanced packs are equal in size and hold the same state", "[reshape]") {
@@ -321,7 +315,7 @@ TEST_CASE("rebalanced packs are equal in size and hold the same state", "[reshap
     CHECK(record.packs.size() == made->packs);
     CHECK_THAT(RestoresOn(*scene.store, record, 3, ModelOn(3)), IsOk());
   }
-  CHECK(scene.Errors() == Names());
+  CHECK(FsckErrors(*scene.store) == Names());
 }
 
 TEST_CASE("a large state is cut into packs that differ by little", "[reshape]") {
@@ -360,7 +354,7 @@ TEST_CASE("a derived state outlives its parent's bytes, and damage there is name
   CHECK_THAT(RestoresOn(*scene.store, scene.Get(made->id), 1, ModelOn(1)), IsOk());
   CHECK_THAT(Rebalance(*scene.store, MustLoad(*scene.store), from, 2, {"y", {}}).status(),
              HasCode(Code::kNotFound, "its bytes are gone"));
-  CHECK(scene.Errors() == Names());
+  CHECK(FsckErrors(*scene.store) == Names());
 }
 
 TEST_CASE("wherever the disk fails or the machine dies, a derived state is whole or no state",
@@ -389,7 +383,7 @@ TEST_CASE("wherever the disk fails or the machine dies, a derived state is whole
         break;
       }
     }
-    CHECK(scene.Errors() == Names());
+    CHECK(FsckErrors(*scene.store) == Names());
   }
 }
 

@@ -6,7 +6,6 @@
 #include "core/bytes.h"
 #include "lineage/collect.h"
 #include "lineage/faulty_storage.h"
-#include "lineage/fsck.h"
 #include "lineage/graph.h"
 #include "lineage/marks.h"
 #include "lineage/memory_storage.h"
@@ -63,12 +62,6 @@ void CheckWhole(const Store& store, const StateId& id) {
   CHECK_THAT(RestoresOn(store, graph.states.at(id), 2, Model()), IsOk());
 }
 
-std::vector<std::string> Errors(const Store& store) {
-  const auto report = Fsck(store, {true});
-  REQUIRE_THAT(report.status(), IsOk());
-  return report->errors;
-}
-
 TEST_CASE("a state arrives under its id, its ancestors as records", "[migrate]") {
   const Source source;
   MemoryStorage disk;
@@ -87,7 +80,7 @@ TEST_CASE("a state arrives under its id, its ancestors as records", "[migrate]")
   CheckWhole(*target, source.side[1]);
   CHECK_THAT(target->WhyPruned(graph.states.at(source.base[0])),
              HasCode(Code::kNotFound, "its bytes stayed in /store"));
-  CHECK(Errors(*target) == std::vector<std::string>());
+  CHECK(FsckErrors(*target) == std::vector<std::string>());
 
   // Now all of it: bytes come, marks go, and what was there is not copied.
   const auto rest = source.To(*target, source.All());
@@ -98,14 +91,14 @@ TEST_CASE("a state arrives under its id, its ancestors as records", "[migrate]")
   CHECK(rest->packs == 6);
   CHECK(rest->packs_there == 2);
   for (const StateId& id : source.All()) CheckWhole(*target, id);
-  CHECK(Errors(*target) == std::vector<std::string>());
+  CHECK(FsckErrors(*target) == std::vector<std::string>());
 
   const auto again = source.To(*target, source.All());
   REQUIRE_THAT(again.status(), IsOk());
   CHECK(again->packs == 0);
   CHECK(again->bytes == 0);
   CHECK(again->states_there == 5);
-  CHECK(Errors(*source.store) == std::vector<std::string>());
+  CHECK(FsckErrors(*source.store) == std::vector<std::string>());
 }
 
 TEST_CASE("a run goes on there, and what the source adds later follows", "[migrate]") {
@@ -127,7 +120,7 @@ TEST_CASE("a run goes on there, and what the source adds later follows", "[migra
   const Status two = source.To(*target, {here}).status();
   CHECK_THAT(two, HasCode(Code::kInvalidArgument, "run 'base' went on in both stores"));
   CHECK_THAT(two, HasCode(Code::kInvalidArgument, "incarnation 3"));
-  CHECK(Errors(*target) == std::vector<std::string>());
+  CHECK(FsckErrors(*target) == std::vector<std::string>());
 }
 
 TEST_CASE("what cannot migrate is refused before anything is copied", "[migrate]") {
@@ -192,7 +185,7 @@ TEST_CASE("notes and tags go along, and what is said there stays", "[migrate]") 
   CHECK(IsPruned(graph, source.base[1]));  // there
   CHECK_FALSE(
       target->storage().Exists(target->PackPath(graph.states.at(source.base[0]).packs[0].pack)));
-  CHECK(Errors(*target) == std::vector<std::string>());
+  CHECK(FsckErrors(*target) == std::vector<std::string>());
   const auto again = source.To(*target, source.All(), true);
   REQUIRE_THAT(again.status(), IsOk());
   CHECK(again->notes + again->tags + again->packs == 0);
@@ -224,7 +217,7 @@ TEST_CASE("wherever the target's disk fails or its machine dies, what is seen is
       REQUIRE_THAT(source.To(*target, {source.side[1]}).status(), IsOk());
       CheckWhole(*target, source.side[1]);
       CHECK(MustLoad(*target).states.size() == 4);
-      CHECK(Errors(*target) == std::vector<std::string>());
+      CHECK(FsckErrors(*target) == std::vector<std::string>());
     }
   }
 }

@@ -11,6 +11,7 @@
 #include "lineage/graph.h"
 #include "lineage/index.h"
 #include "lineage/marks.h"
+#include "lineage/reader/state_reader.h"
 
 #include "tests/support/damaged_store.h"
 
@@ -79,6 +80,16 @@ TEST_CASE("a quarantined state is neither resumed nor forked, and the one before
   CHECK(verdict->restart_helps);
   CHECK_THAT(verdict->text, Catch::Contains("base@20 is quarantined: pack ") &&
                                 Catch::Contains("'w1'") && Catch::Contains("go on from base@10"));
+  // What the failure named is not named again; what it did not is.
+  const std::string failed =
+      ReadSpan(*at.store, at.graph.states.at(at.ids[1]), "w1").status().message();
+  const auto told = JudgeFailedRestore(*at.store, at.ids[1], failed);
+  REQUIRE_THAT(told.status(), IsOk());
+  CHECK_THAT(told->text, Catch::StartsWith("base@20 is quarantined. To mend it"));
+  REQUIRE(at.disk.Flip(at.Pack(1), at.data_begin + kChunkBytes));
+  const auto more = JudgeFailedRestore(*at.store, at.ids[1], failed);
+  REQUIRE_THAT(more.status(), IsOk());
+  CHECK_THAT(more->text, Catch::StartsWith("base@20 is quarantined; also damaged: pack "));
   const Graph graph = MustLoad(*at.store);
   std::vector<std::string> skipped;
   CHECK(*ResumePoint(*at.store, graph, "base", &skipped) == at.ids[0]);

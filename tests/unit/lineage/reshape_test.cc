@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "lineage/faulty_storage.h"
-#include "lineage/fsck.h"
 #include "lineage/graph.h"
 #include "lineage/index.h"
 #include "lineage/memory_storage.h"
@@ -45,12 +44,6 @@ std::vector<Span> WithPerRank(const std::vector<OnReshape>& rules) {
 std::string TextOf(const Record& record, const char* key) {
   const auto found = record.attributes.find(key);
   return found == record.attributes.end() ? "none" : std::get<std::string>(found->second);
-}
-
-std::vector<std::string> Errors(const Store& store) {
-  const auto report = Fsck(store, {true});
-  REQUIRE_THAT(report.status(), IsOk());
-  return report->errors;
 }
 
 // What each rank of a job of `ranks` holds of span `at` after a restore; "" for what it was left.
@@ -108,7 +101,7 @@ TEST_CASE("a state for other ranks shares its parent's packs, and what differs p
     CHECK(again.ranks_held == 0);
     CHECK_THAT(RestoresOn(*store, again, 3, SameOnAll(spans)), IsOk());
   }
-  CHECK(Errors(*store) == std::vector<std::string>());
+  CHECK(FsckErrors(*store) == std::vector<std::string>());
 }
 
 TEST_CASE("a reshape that cannot be is refused before anything is written", "[reshape]") {
@@ -192,7 +185,7 @@ TEST_CASE("wherever the disk fails or the machine dies, a reshape is whole or no
         break;
       }
     }
-    CHECK(Errors(*OpenStore(disk)) == std::vector<std::string>());
+    CHECK(FsckErrors(*OpenStore(disk)) == std::vector<std::string>());
   }
 }
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -340,7 +341,8 @@ TEST_CASE("a fork with settings of its own has them as a blob; how it was restor
 
 TEST_CASE("the store works on the real file system; what a fork costs is printed") {
   const char* scratch = std::getenv("TEST_TMPDIR");
-  std::string dir = std::string(scratch ? scratch : ".") + "/store_test_XXXXXX";
+  const std::string base = scratch ? scratch : std::filesystem::temp_directory_path().string();
+  std::string dir = base + "/store_test_XXXXXX";
   REQUIRE(mkdtemp(dir.data()) != nullptr);
   FaultyStorage counting(PosixStorage());
   const std::unique_ptr<Store> store = OpenStore(counting, dir + "/store");
@@ -364,6 +366,7 @@ TEST_CASE("the store works on the real file system; what a fork costs is printed
   CHECK_THAT(store->StartRun("branch").status(), HasCode(Code::kInvalidArgument));
   CHECK_THAT(store->SetTag("best", a, "", Sha256("x")), HasCode(Code::kInvalidArgument));
   CHECK(MustLoad(*store).runs.size() == 2);
+  std::filesystem::remove_all(dir);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/must_put.h"
 #include "tests/support/status_matchers.h"
 
 namespace stemma::models {
@@ -27,11 +28,7 @@ namespace {
 using lineage::MemoryStorage;
 using tests::HasCode;
 using tests::IsOk;
-
-void Put(lineage::Storage& disk, const std::string& path, const std::string& bytes) {
-  (void)disk.Remove(path);
-  REQUIRE_THAT(lineage::WriteDurable(disk, path, bytes), IsOk());
-}
+using tests::MustPut;
 
 std::string Jpeg(uint64_t seed) {
   return bench::MadeJpeg(bench::MadePixels(40, 30, seed), 40, 30, bench::JpegKind::k420, 80);
@@ -40,13 +37,13 @@ std::string Jpeg(uint64_t seed) {
 // Two classes with three and two images, and what is to be passed over.
 void PutFolder(lineage::Storage& disk) {
   for (const char* dir : {"/in", "/in/b", "/in/B"}) REQUIRE_THAT(disk.MakeDir(dir), IsOk());
-  Put(disk, "/in/readme.txt", "x");
-  Put(disk, "/in/b/1.JPG", Jpeg(1));
-  Put(disk, "/in/b/2.x.jpeg", Jpeg(2));
-  Put(disk, "/in/b/2_x.jpg", Jpeg(3));
-  Put(disk, "/in/b/notes.txt", "x");
-  Put(disk, "/in/B/4.jpg", Jpeg(4));
-  Put(disk, "/in/B/5.jpg", Jpeg(5));
+  MustPut(disk, "/in/readme.txt", "x");
+  MustPut(disk, "/in/b/1.JPG", Jpeg(1));
+  MustPut(disk, "/in/b/2.x.jpeg", Jpeg(2));
+  MustPut(disk, "/in/b/2_x.jpg", Jpeg(3));
+  MustPut(disk, "/in/b/notes.txt", "x");
+  MustPut(disk, "/in/B/4.jpg", Jpeg(4));
+  MustPut(disk, "/in/B/5.jpg", Jpeg(5));
 }
 
 std::shared_ptr<const FolderSource> OpenFolder(lineage::Storage& disk) {
@@ -77,7 +74,7 @@ TEST_CASE("folders: labels are the byte-wise order of the classes") {
   }
   const std::string digest = source->Digest();
   CHECK(OpenFolder(disk)->Digest() == digest);
-  Put(disk, "/in/b/1.JPG", Jpeg(1) + "x");
+  MustPut(disk, "/in/b/1.JPG", Jpeg(1) + "x");
   CHECK(OpenFolder(disk)->Digest() != digest);
   REQUIRE_THAT(disk.Remove("/in/b/1.JPG"), IsOk());
   CHECK_THAT(source->Read(2, &image), HasCode(Code::kNotFound, "/in/b/1.JPG"));
@@ -207,24 +204,24 @@ TEST_CASE("shards: damage and disagreement name shard, index and way out") {
 
   std::string moved = whole;  // the second header begins elsewhere
   moved.replace(0, 1024, std::string(1024, 'x'));
-  Put(disk, path, moved);
+  MustPut(disk, path, moved);
   CHECK_THAT(opened->Read(0, &image), HasCode(Code::kCorruption, "shard-000000.idx disagree"));
   CHECK_THAT(opened->Read(0, &image), HasCode(Code::kCorruption, "stemma data index"));
-  Put(disk, path, whole + "x");
+  MustPut(disk, path, whole + "x");
   CHECK_THAT(ShardSource::Open(disk, "/out", alone).status(),
              HasCode(Code::kCorruption, "its index /out/shard-000000.idx says"));
   REQUIRE_THAT(disk.Remove(IndexPathOf(path)), IsOk());
   CHECK_THAT(ShardSource::Open(disk, "/out", alone).status(),
              HasCode(Code::kCorruption, "manifest.json"));
   REQUIRE_THAT(disk.Remove("/out/manifest.json"), IsOk());
-  Put(disk, path, whole);
+  MustPut(disk, path, whole);
   CHECK(OpenShards(disk, "/out")->Size() == 5);  // foreign shards without index and manifest
   CHECK_THAT(ShardSource::Open(disk, "/out/s-{2..1}.tar", alone).status(),
              HasCode(Code::kInvalidArgument, "no range"));
   CHECK((*ShardPaths(disk, "/d/s-{08..10}.tar"))[2] == "/d/s-10.tar");
-  Put(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "seven"}}));
+  MustPut(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "seven"}}));
   CHECK_THAT(OpenShards(disk, path)->Read(0, &image), HasCode(Code::kCorruption, "'seven'"));
-  Put(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "x"}}));
+  MustPut(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "x"}}));
   CHECK_THAT(ShardSource::Open(disk, path, alone).status(),
              HasCode(Code::kCorruption, "sample 'b' has no .cls"));
 }
@@ -244,7 +241,7 @@ TEST_CASE("check: finds what is wrong with shards and folders, and nothing where
   };
   CHECK(check("/in") == 0);
   CHECK(check("/out") == 0);
-  Put(disk, "/in/b/1.JPG", Jpeg(1).substr(0, 400));
+  MustPut(disk, "/in/b/1.JPG", Jpeg(1).substr(0, 400));
   REQUIRE(check("/in") == 1);
   CHECK(said[0].find("/in/b/1.JPG: the JPEG is damaged") == 0);
   REQUIRE(disk.Flip("/out/shard-000000.tar", 900));
@@ -255,7 +252,7 @@ TEST_CASE("check: finds what is wrong with shards and folders, and nothing where
 TEST_CASE("dataset: bad images fail, or are skipped and counted up to a limit") {
   MemoryStorage disk;
   PutFolder(disk);
-  Put(disk, "/in/B/4.jpg", "\x89PNG\r\n\x1A\n");
+  MustPut(disk, "/in/B/4.jpg", "\x89PNG\r\n\x1A\n");
   ImageSettings settings;
   settings.size = 16;
   settings.resize_short = 20;

@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/must_put.h"
 #include "tests/support/status_matchers.h"
 
 namespace stemma::models {
@@ -15,11 +16,7 @@ namespace {
 using lineage::MemoryStorage;
 using tests::HasCode;
 using tests::IsOk;
-
-void Put(lineage::Storage& disk, const std::string& path, const std::string& bytes) {
-  (void)disk.Remove(path);
-  REQUIRE_THAT(lineage::WriteDurable(disk, path, bytes), IsOk());
-}
+using tests::MustPut;
 
 struct File {
   std::string name, bytes;
@@ -47,7 +44,7 @@ std::string Typed(const std::string& name, uint64_t size, char type) {
 
 Result<std::vector<File>> FilesOf(const std::string& tar) {
   MemoryStorage disk;
-  Put(disk, "/t", tar);
+  MustPut(disk, "/t", tar);
   auto file = disk.OpenToRead("/t");
   TarReader reader(**file, tar.size(), "/t");
   std::vector<File> files;
@@ -124,7 +121,7 @@ TEST_CASE("tar: what is unexpected is named with the archive and the byte") {
 
 Result<ShardIndex> IndexOfFiles(const std::vector<File>& files) {
   MemoryStorage disk;
-  Put(disk, "/t.tar", TarOf(files));
+  MustPut(disk, "/t.tar", TarOf(files));
   return BuildIndex(disk, "/t.tar");
 }
 
