@@ -1,6 +1,7 @@
 """The shipped recipe as it stands, on two ranks: its first 70 steps of 250 learn, and the tree that
 they leave can be read. 20 s of steps on two idle cores."""
 
+import json
 import pathlib
 import signal
 import statistics
@@ -23,6 +24,26 @@ def check_tree(box, last):
     done = box.say("diff", "laptop@50", newest)
     done.expect(0, "settings  the same", "metrics", "loss", "first layer that differs: block0.pre")
     assert "identical" not in done.text, done.text
+    check_bounds(box, "laptop@50", newest)
+
+
+def layers(box, kind, *words):
+    lines = box.say("diff", "--json", *words).expect(0).text.splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
+    return {(row["section"], row["layer"]): row for row in rows if row["kind"] == kind}
+
+
+def check_bounds(box, a, b):
+    """Half of the bytes say between which bounds the whole diff lies, layer by layer."""
+    box.say("diff", a, b, "--approx").expect(0, "first layer that differs for certain:",
+                                             "f32 by their upper 16 bits")
+    exact, bounds = layers(box, "layer", a, b), layers(box, "layer_bounds", a, b, "--approx")
+    assert exact.keys() == bounds.keys() and exact, (exact.keys(), bounds.keys())
+    for name, row in exact.items():
+        for value in ("l2", "relative_l2", "max"):
+            low, high = (bounds[name][value + end] for end in ("_low", "_high"))
+            high = float("inf") if high is None else high
+            assert row[value] is None or low <= row[value] <= high, (name, value, row, low, high)
 
 
 def test_laptop_recipe_learns(box):

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "lineage/memory_storage.h"
 #include "lineage/planes.h"
 #include "tools/cli/bounds_lines.h"
 #include "tools/cli/state_diff.h"
