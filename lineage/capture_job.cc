@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "lineage/names.h"
+#include "lineage/record_codec.h"
 #include "lineage/shards.h"
+#include "lineage/store_impl.h"
 
 namespace stemma::lineage {
 namespace {
@@ -133,6 +135,26 @@ std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t
   return std::nullopt;
 }
 
+// What it says of layout, ranks and packs.
+Status DescribeBytes(const CaptureJob& job, const std::vector<PartReport>& reports,
+                     Record* record) {
+  const CaptureContext& context = *job.context;
+  record->layout = context.layout.id();
+  record->world = static_cast<uint32_t>(context.ranks);
+  record->logical_bytes = context.layout.LogicalBytes(record->world);
+  STEMMA_ASSIGN_OR_RETURN(record->packs, GatherPacks(reports, &PartReport::pack, context.writers));
+  std::vector<PackRef> frozen;
+  if (job.writes_frozen) {
+    STEMMA_ASSIGN_OR_RETURN(frozen,
+                            GatherPacks(reports, &PartReport::frozen, context.frozen_writers));
+  } else if (job.frozen) {
+    frozen = job.frozen->packs();
+  }
+  record->frozen_packs = static_cast<uint32_t>(frozen.size());
+  record->packs.insert(record->packs.end(), frozen.begin(), frozen.end());
+  return {};
+}
+
 }  // namespace
 
 double SteadySeconds() {
@@ -228,23 +250,62 @@ Status CaptureSlot::Fit(uint64_t wanted) {
                          std::to_string(wanted) + " bytes: fewer ranks per host"};
 }
 
-Status DescribeBytes(const CaptureJob& job, const std::vector<PartReport>& reports,
-                     Record* record) {
-  const CaptureContext& context = *job.context;
-  record->layout = context.layout.id();
-  record->world = static_cast<uint32_t>(context.ranks);
-  record->logical_bytes = context.layout.LogicalBytes(record->world);
-  STEMMA_ASSIGN_OR_RETURN(record->packs, GatherPacks(reports, &PartReport::pack, context.writers));
-  std::vector<PackRef> frozen;
-  if (job.writes_frozen) {
-    STEMMA_ASSIGN_OR_RETURN(frozen,
-                            GatherPacks(reports, &PartReport::frozen, context.frozen_writers));
-  } else if (job.frozen) {
-    frozen = job.frozen->packs();
+bool ProvesShards(const CaptureJob& job) { return job.context->sharded && job.number == 1; }
+
+PartReport ReportOf(CaptureRoom& room, const CaptureJob& job) {
+  const std::lock_guard<std::mutex> lock(room.mutex);
+  PartReport report;
+  report.capture = job.number;
+  report.layout = job.context->layout.id();
+  if (ProvesShards(job)) report.held = EncodeHeld(job.context->spans);
+  report.audit = job.mail.audit;
+  report.status = job.mail.status;
+  if (!job.mail.status.ok()) {
+    report.state = PartState::kFailed;
+  } else if (job.mail.ended) {
+    report.state = PartState::kWritten;
+    report.pack = job.mail.pack;
+    report.frozen = job.mail.frozen;
   }
-  record->frozen_packs = static_cast<uint32_t>(frozen.size());
-  record->packs.insert(record->packs.end(), frozen.begin(), frozen.end());
-  return {};
+  return report;
+}
+
+Result<Record> RecordOf(CaptureRoom& room, const CaptureJob& job,
+                        const std::vector<PartReport>& reports, const RunWriter& writer) {
+  Record record = job.record;
+  record.run = writer.run();
+  record.run_name = writer.name();
+  record.incarnation = writer.incarnation();
+  record.capture = job.number;
+  STEMMA_RETURN_IF_ERROR(DescribeBytes(job, reports, &record));
+  if (job.context->ranks > 1) {
+    record.audit = job.differing.empty() ? "ok" : "suspect: " + job.differing;
+  }
+  {
+    const std::lock_guard<std::mutex> lock(room.mutex);
+    record.timings = job.mail.timings;
+    if (job.mail.ended_s > 0) record.timings.commit_lag_s = SteadySeconds() - job.mail.ended_s;
+  }
+  record.wall_ms = internal::WallMs();
+  return record;
+}
+
+void CommitJob(CaptureRoom& room, CaptureJob& job, RunWriter& writer, Record record) {
+  Result<std::string> payload = EncodeRecord(&record);
+  if (!payload.ok()) return EndCommit(room, job, payload.status(), "");
+  const Result<StateId> appended =
+      job.frozen ? writer.AppendNaming(record, job.frozen->state(), job.frozen->packs())
+                 : writer.Append(record);
+  EndCommit(room, job, appended.status(), *std::move(payload));
+}
+
+void EndCommit(CaptureRoom& room, CaptureJob& job, Status status, std::string payload) {
+  const std::lock_guard<std::mutex> lock(room.mutex);
+  if (job.mail.committed) return;
+  job.mail.commit = std::move(status);
+  job.mail.payload = std::move(payload);
+  job.mail.committed = true;
+  room.news.notify_all();
 }
 
 void RemovePacks(const CaptureJob& job) {

@@ -1,7 +1,8 @@
-// One capture on one rank, and what its workers do with it: copy, then write. Workers fill in the
-// mailbox and do nothing else; the loop reads it at a step's end and acts.
+// One capture on one rank, and what its workers do with it: copy, then write; on rank 0, when all
+// ranks have written, append the record. Workers fill in the mailbox and do nothing else; the loop
+// reads it at a step's end and acts.
 //
-// A CaptureJob is shared by the loop and two workers, none of which knows which of them ends first:
+// A CaptureJob is shared by the loop and its workers, none of which knows which of them ends first:
 // hence shared_ptr. The part above the mailbox is set before a worker sees it and constant then.
 #pragma once
 
@@ -39,6 +40,10 @@ struct CaptureJob {
   std::optional<ReplicaSample>
       sample;  // the eager part is hashed by the loop, the rest by a worker
 
+  // The loop's: all ranks have written their parts, so rank 0 appends the record.
+  bool committing = false;
+  std::string differing;  // replicas, as DifferingRanks
+
   struct Mailbox {          // guarded by CaptureRoom::mutex
     Status status;          // the first failure of any part
     bool copied = false;    // training may change the source
@@ -49,6 +54,9 @@ struct CaptureJob {
     std::optional<PackRef> pack, frozen;  // what was written
     Timings timings;
     double ended_s = 0;
+    bool committed = false;  // rank 0: the record is durable, or `commit` says why not
+    Status commit;
+    std::string payload;  // of the record, as the log holds it
   } mail;
 };
 
@@ -87,9 +95,23 @@ void WriteJob(CaptureRoom& room, CaptureJob& job);
 // The job is over, and with which failure (the first one counts). False: it was dropped before.
 bool EndJob(CaptureRoom& room, CaptureJob& job, const Status& status);
 
-// What the record says of layout, ranks and packs, when all ranks have reported theirs. kInternal:
-// together these are no state.
-Status DescribeBytes(const CaptureJob& job, const std::vector<PartReport>& reports, Record* record);
+// The first capture proves who holds what of sharded spans: that does not change, so once is
+// enough.
+bool ProvesShards(const CaptureJob& job);
+
+// What this rank tells the others of its part.
+PartReport ReportOf(CaptureRoom& room, const CaptureJob& job);
+
+// Rank 0: the record, when all ranks have reported their parts. kInternal: together these are no
+// state.
+Result<Record> RecordOf(CaptureRoom& room, const CaptureJob& job,
+                        const std::vector<PartReport>& reports, const RunWriter& writer);
+
+// Appends it to the log, and tells the mailbox.
+void CommitJob(CaptureRoom& room, CaptureJob& job, RunWriter& writer, Record record);
+
+// The commit is over (the first word counts).
+void EndCommit(CaptureRoom& room, CaptureJob& job, Status status, std::string payload);
 
 // For the packs of a dropped capture, once it has ended: nothing names them and nothing will (their
 // content says run, incarnation and capture), so their room goes back to a disk that may be full.

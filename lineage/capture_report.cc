@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/bytes.h"
+#include "lineage/audit.h"
 #include "lineage/shards.h"
 
 namespace stemma::lineage {
@@ -99,6 +100,12 @@ Status CheckShards(const Layout& layout, const std::vector<PartReport>& reports)
   std::vector<std::string> of_ranks;
   for (const PartReport& report : reports) of_ranks.push_back(report.held);
   return CheckAllHeld(layout, of_ranks);
+}
+
+std::string DifferingIn(const std::vector<PartReport>& reports) {
+  std::vector<uint64_t> digests;
+  for (const PartReport& report : reports) digests.push_back(report.audit);
+  return DifferingRanks(digests);
 }
 
 PartState Together(const std::vector<PartReport>& reports) {

@@ -43,6 +43,9 @@ Result<std::vector<PackRef>> GatherPacks(const std::vector<PartReport>& reports,
 // say: an incomplete state must not be found out by the restore.
 Status CheckShards(const Layout& layout, const std::vector<PartReport>& reports);
 
+// The ranks whose replicas differ, as DifferingRanks; "" when none does.
+std::string DifferingIn(const std::vector<PartReport>& reports);
+
 // What all parts say together: kWritten when every part is, kFailed when one is; else kWorking.
 PartState Together(const std::vector<PartReport>& reports);
 // The first failure, with its rank; kInternal when ranks speak of different captures.

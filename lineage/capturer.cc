@@ -10,7 +10,6 @@
 #include "lineage/record_codec.h"
 #include "lineage/serial_worker.h"
 #include "lineage/shards.h"
-#include "lineage/store_impl.h"
 
 namespace stemma::lineage {
 namespace {
@@ -18,6 +17,8 @@ namespace {
 constexpr double kWaitSecondsMax = 600;  // of a copy or a write; a slower disk is down
 // Of Finish's own: ranks without a pack wait in the exchange, whose deadline is the shorter one.
 constexpr double kFinishRoundSeconds = 1;
+
+constexpr char kAppending[] = "-";  // no verdict is so short
 
 using ContextPtr = std::shared_ptr<const CaptureContext>;
 using JobPtr = std::shared_ptr<CaptureJob>;  // shared: see capture_job.h
@@ -90,10 +91,15 @@ class CapturerImpl final : public Capturer {
   CaptureBits Poll() override {
     CaptureBits bits;
     if (in_flight_.empty()) return bits;
-    const PartReport report = ReportOf(*in_flight_.front());
+    const JobPtr job = in_flight_.front();
+    const PartReport report = ReportOf(room_, *job);
+    bits.audit = report.audit;
+    if (job->committing) {
+      bits.written = Committed(*job);
+      return bits;
+    }
     bits.written = report.state == PartState::kWritten;
     bits.failed = report.state == PartState::kFailed;
-    bits.audit = report.audit;
     return bits;
   }
 
@@ -109,13 +115,7 @@ class CapturerImpl final : public Capturer {
     std::vector<Durable> all;
     while (!in_flight_.empty()) {
       if (!sticky_.ok()) return sticky_;
-      {
-        const JobPtr job = in_flight_.front();
-        std::unique_lock<std::mutex> lock(room_.mutex);
-        const Status ended = WaitFor(lock, job, &CaptureJob::Mailbox::ended, kFinishRoundSeconds);
-        const bool down = SteadySeconds() - job->begun_s > kWaitSecondsMax;
-        if (!ended.ok() && down && job->mail.status.ok()) job->mail.status = ended;
-      }
+      WaitFront();
       STEMMA_ASSIGN_OR_RETURN(std::optional<Durable> durable, Settle(cohort));
       if (durable) all.push_back(*std::move(durable));
     }
@@ -123,6 +123,7 @@ class CapturerImpl final : public Capturer {
     return all;
   }
 
+  bool InFlight() const override { return !in_flight_.empty(); }
   const CaptureStats& stats() const override { return stats_; }
   const Status& last_failure() const override { return last_failure_; }
 
@@ -175,6 +176,27 @@ class CapturerImpl final : public Capturer {
                                 std::to_string(waited) + " s"};
   }
 
+  // Until this rank has something to say of the oldest capture, or for a while.
+  void WaitFront() {
+    const JobPtr job = in_flight_.front();
+    if (job->committing && writer_ == nullptr) return;  // rank 0 says
+    std::unique_lock<std::mutex> lock(room_.mutex);
+    const auto flag =
+        job->committing ? &CaptureJob::Mailbox::committed : &CaptureJob::Mailbox::ended;
+    const Status ended = WaitFor(lock, job, flag, kFinishRoundSeconds);
+    if (ended.ok() || SteadySeconds() - job->begun_s <= kWaitSecondsMax) return;
+    lock.unlock();
+    if (job->committing) return EndCommit(room_, *job, ended, "");
+    lock.lock();
+    if (job->mail.status.ok()) job->mail.status = ended;
+  }
+
+  // As far as this rank knows: only rank 0 appends.
+  bool Committed(const CaptureJob& job) {
+    const std::lock_guard<std::mutex> lock(room_.mutex);
+    return writer_ == nullptr || job.mail.committed;
+  }
+
   // At most `depth` copies are held; a further one waits until the oldest is on disk.
   Status TakeSlot(const JobPtr& job) {
     if (job->stage.bytes == 0) return {};
@@ -218,27 +240,6 @@ class CapturerImpl final : public Capturer {
     stats_.stall_s += seconds;
   }
 
-  PartReport ReportOf(CaptureJob& job) {
-    const std::lock_guard<std::mutex> lock(room_.mutex);
-    PartReport report;
-    report.capture = job.number;
-    report.layout = job.context->layout.id();
-    if (ProvesShards(job)) report.held = EncodeHeld(job.context->spans);
-    report.audit = job.mail.audit;
-    report.status = job.mail.status;
-    if (!job.mail.status.ok()) {
-      report.state = PartState::kFailed;
-    } else if (job.mail.ended) {
-      report.state = PartState::kWritten;
-      report.pack = job.mail.pack;
-      report.frozen = job.mail.frozen;
-    }
-    return report;
-  }
-
-  // Who holds what does not change, so once is enough.
-  bool ProvesShards(const CaptureJob& job) const { return job.context->sharded && job.number == 1; }
-
   // A restart sweeps this job's files away; the reason is of more use than the missing file.
   void PreferFence(PartReport* mine) {
     const Status alone = writer_->CheckFence();
@@ -251,7 +252,8 @@ class CapturerImpl final : public Capturer {
   // ranks.
   Result<std::optional<Durable>> Settle(Cohort& cohort) {
     const JobPtr job = in_flight_.front();
-    PartReport mine = ReportOf(*job);
+    if (job->committing) return Conclude(job, cohort);
+    PartReport mine = ReportOf(room_, *job);
     if (writer_ && mine.state != PartState::kWorking) PreferFence(&mine);
     STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
                             cohort.AllGather(EncodePart(mine)));
@@ -266,15 +268,27 @@ class CapturerImpl final : public Capturer {
       std::unique_lock<std::mutex> lock(room_.mutex);
       STEMMA_RETURN_IF_ERROR(WaitFor(lock, job, &CaptureJob::Mailbox::copied));
     }
-    in_flight_.pop_front();
     Status bad = together == PartState::kFailed ? FirstFailure(reports) : Status();
     if (bad.ok() && ProvesShards(*job)) bad = CheckShards(job->context->layout, reports);
     if (bad.ok()) bad = TakeFrozen(job.get());
     if (!bad.ok()) {
+      in_flight_.pop_front();
       Drop(job);
       return Failed(*job, bad);
     }
-    return Commit(job, reports, cohort);
+    BeginCommit(job, reports);
+    return std::optional<Durable>();
+  }
+
+  // No rank waits for the log's sync: a thread of rank 0's appends, and the ranks settle the
+  // capture a second time, to hear of it.
+  void BeginCommit(const JobPtr& job, const std::vector<PartReport>& reports) {
+    job->committing = true;
+    job->differing = DifferingIn(reports);
+    if (writer_ == nullptr) return;
+    const Result<Record> record = RecordOf(room_, *job, reports, *writer_);
+    if (!record.ok()) return EndCommit(room_, *job, record.status(), "");
+    committer_.Post([this, job, what = *record] { CommitJob(room_, *job, *writer_, what); });
   }
 
   // Captures become durable in their order, so what one before this was to write is there by now.
@@ -285,15 +299,16 @@ class CapturerImpl final : public Capturer {
     return Status(last_failure_).Within("the frozen spans that it was to name were not written");
   }
 
-  Result<std::optional<Durable>> Commit(const JobPtr& job, const std::vector<PartReport>& reports,
-                                        Cohort& cohort) {
-    std::string payload, verdict;
-    const std::string differing = Differing(reports);
-    if (context_->rank == 0) {
-      const Status appended = AppendRecord(*job, reports, differing, &payload);
-      verdict = EncodeVerdict(appended, payload);
+  // What rank 0 says counts, also that it is not done.
+  Result<std::optional<Durable>> Conclude(const JobPtr& job, Cohort& cohort) {
+    std::string verdict = kAppending;
+    if (writer_ != nullptr && Committed(*job)) {
+      verdict = EncodeVerdict(job->mail.commit, job->mail.payload);  // no worker touches these now
     }
     STEMMA_ASSIGN_OR_RETURN(verdict, cohort.Broadcast(std::move(verdict), 0));
+    if (verdict == kAppending) return std::optional<Durable>();
+    in_flight_.pop_front();
+    std::string payload;
     const Status decided = DecodeVerdict(verdict, &payload);
     if (!decided.ok()) return Failed(*job, decided);
     Durable durable;
@@ -308,35 +323,12 @@ class CapturerImpl final : public Capturer {
       frozen_ = std::make_shared<FrozenSet>(context_->store, durable.record, job->context->layout);
     }
     missed_ = 0;
-    if (differing.empty()) return std::optional<Durable>(std::move(durable));
+    if (job->differing.empty()) return std::optional<Durable>(std::move(durable));
     sticky_ = {Code::kCorruption,
-               "replicas differ at step " + std::to_string(job->record.step) + ": " + differing +
+               "replicas differ at step " + std::to_string(job->record.step) + ": " +
+                   job->differing +
                    "; the state is kept as suspect and is no head; resume from the one before it"};
     return sticky_;
-  }
-
-  std::string Differing(const std::vector<PartReport>& reports) const {
-    std::vector<uint64_t> digests;
-    for (const PartReport& report : reports) digests.push_back(report.audit);
-    return DifferingRanks(digests);
-  }
-
-  // Rank 0. The payload is what the log holds then.
-  Status AppendRecord(CaptureJob& job, const std::vector<PartReport>& reports,
-                      const std::string& differing, std::string* payload) {
-    Record record = job.record;
-    record.run = writer_->run();
-    record.run_name = writer_->name();
-    record.incarnation = writer_->incarnation();
-    record.capture = job.number;
-    STEMMA_RETURN_IF_ERROR(DescribeBytes(job, reports, &record));
-    if (context_->ranks > 1) record.audit = differing.empty() ? "ok" : "suspect: " + differing;
-    record.timings = job.mail.timings;  // ended: no worker touches it any more
-    if (job.mail.ended_s > 0) record.timings.commit_lag_s = SteadySeconds() - job.mail.ended_s;
-    record.wall_ms = internal::WallMs();
-    STEMMA_ASSIGN_OR_RETURN(*payload, EncodeRecord(&record));
-    if (!job.frozen) return writer_->Append(record).status();
-    return writer_->AppendNaming(record, job.frozen->state(), job.frozen->packs()).status();
   }
 
   // Before any record: the packs have no name anywhere.
@@ -378,6 +370,7 @@ class CapturerImpl final : public Capturer {
   Status sticky_, last_failure_;
 
   CaptureRoom room_;
+  SerialWorker committer_;  // rank 0's; at most one record at a time, so writer_ has one thread
   SerialWorker disk_;
   SerialWorker copier_;  // last: it posts to disk_, so it ends first
 };

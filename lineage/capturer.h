@@ -5,13 +5,14 @@
 //   capturer->Capture(request);                // step's end, all ranks alike: eager spans copied
 //   now optimizer->Step(step, capturer->fence());  // waits only if the copy has not finished mine
 //   |= capturer->Poll();                  // step's end: bits for the control word, never blocks
-//   capturer->Advance(verdict_bits, cohort);   // step's end: gathers, commits, reports
+//   capturer->Advance(verdict_bits, cohort);   // step's end: gathers, begins to commit, reports
 //
-// One Capturer per rank; all calls from the loop's thread, in the same order on all ranks. Two
-// stages: `captured` (training may change the state again) and `durable` (it survives power loss,
-// and only then is it acknowledged). At most settings.depth captures are in flight; a further one
-// waits. A failed capture is dropped on all ranks alike and returned, sticky, by Advance on every
-// rank.
+// One Capturer per rank; all calls from the loop's thread, in the same order on all ranks. When all
+// ranks have written, a thread of rank 0's appends the record, so that nobody waits for the log;
+// the next verdicts speak of that. Two stages: `captured` (training may change the state again) and
+// `durable` (it survives power loss, and only then is it acknowledged). At most settings.depth
+// captures are in flight; a further one waits. A failed capture is dropped on all ranks alike and
+// returned, sticky, by Advance on every rank.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,9 @@ struct CaptureRequest {
 
 // What this rank says in the step's control word.
 struct CaptureBits {
-  bool written =
-      false;  // its part of the oldest capture in flight is on disk (or it has none to write)
+  // Its part of the oldest capture in flight is on disk (or it has none to write); later, that the
+  // record is appended, or could not be: rank 0's to say, the others always do.
+  bool written = false;
   bool failed = false;
   uint64_t audit = 0;  // digest of the replica sample of the oldest capture in flight; 0: none
 };
@@ -82,11 +84,14 @@ class Capturer {
   // i.e. about what Poll() said for it on all ranks. Collective whenever either is set. The verdict
   // is only the occasion, since it may be a step old: the ranks gather their reports, audit digests
   // included, and those decide. A full disk, and under on_failure = continue any failure of a
-  // disk, gives nullopt and last_failure(), until there are missed_captures_max in a row.
+  // disk, gives nullopt and last_failure(), until there are missed_captures_max in a row. nullopt
+  // as well while InFlight(): then it is called again with a later verdict.
   virtual Result<std::optional<Durable>> Advance(bool all_written, bool any_failed,
                                                  bool audit_equal, Cohort& cohort) = 0;
   // Until nothing is in flight: for the last capture of a run. Collective.
   virtual Result<std::vector<Durable>> Finish(Cohort& cohort) = 0;
+  // Whether any capture is neither durable nor dropped; alike on all ranks.
+  virtual bool InFlight() const = 0;
   virtual const CaptureStats& stats() const = 0;
   // The newest dropped capture's, to be told to a person; OK when none was.
   virtual const Status& last_failure() const = 0;

@@ -3,7 +3,7 @@
 // and blobs are immutable and named by content; each log has one writer. FORMAT.md is the truth
 // about bytes.
 //
-// Thread-safe for reading; a RunWriter belongs to one thread. Failure: kIo with path and errno
+// Thread-safe for reading; a RunWriter is one thread's at a time. Failure: kIo with path and errno
 // text, kCorruption with file and offset, kNotFound, kIncompatible for a store of another version.
 #pragma once
 

@@ -32,19 +32,19 @@ int64_t IntervalOf(const lineage::Record& record) {
   return steps == nullptr ? 0 : *steps;
 }
 
-// Words that were posted before the last commit speak about the capture that is no longer in
-// flight.
+// Words that were posted before speak about what is settled by now: that the parts were written,
+// and later that the record is.
 Status Loop::Advance(const ops::Verdict& verdict) {
   if (!in_flight_ || verdict.step <= ignore_verdicts_to_) return {};
   const bool written = (verdict.all & ops::kAllCaptureWritten) != 0;
   const bool failed = (verdict.any & ops::kAnyCaptureFailed) != 0;
   if (!written && !failed) return {};
   ignore_verdicts_to_ = step_ - 1;
-  in_flight_ = false;
   const HeldUp held_up(&held_up_s_);
   STEMMA_ASSIGN_OR_RETURN(
       const auto durable,
       parts_.capturer->Advance(written, failed, verdict.audit_equal, parts_.world.cohort()));
+  in_flight_ = parts_.capturer->InFlight();  // its record may be on its way
   if (durable) Acknowledge(*durable, false);
   TellMissed();
   return {};

@@ -147,8 +147,9 @@ class ToyLoop {
       equal = equal && one.substr(2) == all[0].substr(2);
     }
     if (!in_flight_ || (!written && !failed)) return {};
-    in_flight_ = false;
     STEMMA_ASSIGN_OR_RETURN(const auto durable, capturer_.Advance(written, failed, equal, cohort_));
+    if (capturer_.InFlight()) return {};  // the record is on its way
+    in_flight_ = false;
     durable ? Acknowledge(*durable) : Miss();
     return {};
   }

@@ -1,4 +1,6 @@
+#include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "lineage/audit.h"
@@ -281,6 +283,77 @@ TEST_CASE("several captures are in flight, and a verdict that is a step old harm
     return done.size() == 30 ? Status() : Status(Code::kInternal, "states are missing");
   }));
   CheckEveryState(*store, true, 2);
+}
+
+// A log that takes its time.
+class SlowLog final : public RunWriter {
+ public:
+  explicit SlowLog(RunWriter& log) : log_(log) {}
+  void Go() { go_.set_value(); }
+
+  Result<StateId> Append(Record record) override {
+    gone_.wait();
+    return log_.Append(std::move(record));
+  }
+  Result<StateId> AppendNaming(Record record, const StateId& of,
+                               const std::vector<PackRef>& packs) override {
+    gone_.wait();
+    return log_.AppendNaming(std::move(record), of, packs);
+  }
+  const std::string& run() const override { return log_.run(); }
+  const std::string& name() const override { return log_.name(); }
+  uint32_t incarnation() const override { return log_.incarnation(); }
+  std::string tmp_dir() const override { return log_.tmp_dir(); }
+  Status CheckFence() override { return log_.CheckFence(); }
+  Status Close() override { return log_.Close(); }
+
+ private:
+  RunWriter& log_;
+  std::promise<void> go_;
+  std::shared_future<void> gone_ = go_.get_future().share();
+};
+
+TEST_CASE("nobody waits for the log, and a state counts when its record is durable") {
+  for (const bool fails : {false, true}) {
+    MemoryStorage disk;
+    const std::unique_ptr<Store> store = OpenStore(disk);
+    const auto writer = *store->StartRun("base");
+    SlowLog log(*writer);
+    ToySpans state(ToySpans::SmallModel(false), 0);
+    state.Fill(1);
+    SoloCohort solo;
+    const auto capturer =
+        *Capturer::Create(Settings(), *store, &log, writer->tmp_dir(), state.spans, state, 0, 1);
+    CaptureRequest request;
+    request.record.step = 1;
+    REQUIRE_THAT(capturer->Capture(request), IsOk());
+    REQUIRE_THAT(capturer->WaitCopied(), IsOk());
+    const auto until_written = [&] {
+      while (!capturer->Poll().written) std::this_thread::yield();
+    };
+    until_written();
+    for (int i = 0; i < 3; ++i) {  // the first begins it; to the others rank 0 says "not yet"
+      const auto early = capturer->Advance(true, false, true, solo);
+      REQUIRE_THAT(early.status(), IsOk());
+      CHECK_FALSE(early->has_value());
+      CHECK(capturer->InFlight());
+      CHECK_FALSE(capturer->Poll().written);
+      CHECK(store->Load()->states.empty());
+    }
+    if (fails) disk.LimitBytes(0);
+    log.Go();
+    until_written();
+    const auto durable = capturer->Advance(true, false, true, solo);
+    CHECK_FALSE(capturer->InFlight());
+    if (fails) {
+      CHECK(capturer->stats().failed == 1);
+      CHECK_THAT(capturer->last_failure(), HasCode(Code::kIo, "capture 1 at step 1"));
+      continue;
+    }
+    REQUIRE_THAT(durable.status(), IsOk());
+    REQUIRE(durable->has_value());
+    CHECK(store->Load()->states.count((*durable)->id) == 1);
+  }
 }
 
 TEST_CASE("a fenced job cannot commit, and its state does not count") {
