@@ -84,8 +84,9 @@ std::string Certainty(const Interval& interval) {
 
 std::string IntervalText(const Interval& interval) {
   if (interval.is_nan) return "nan";
-  const bool one =
-      interval.low == interval.high || interval.high - interval.low <= kSameDigits * interval.high;
+  const double width = interval.high - interval.low;
+  const bool one = interval.low == interval.high ||
+                   (std::isfinite(width) && width <= kSameDigits * interval.high);
   std::string text = one ? FourDigits(interval.high)
                          : Rounded(interval.low, false) + " .. " + Rounded(interval.high, true);
   if (interval.may_be_nan) text += " or nan";
