@@ -221,7 +221,7 @@ TEST_CASE("states are bounded from half of the bytes of their f32", "[bounds]") 
   tests::MeteredStorage metered(disk);
   const auto store = lineage::OpenStore(metered);
   std::vector<lineage::Span> spans = tests::ToySpans::SmallModel(true);
-  spans[0].shape = {1 << 19};  // a chunk for each plane
+  spans[0].shape = {1 << 20};  // two chunks for each plane
   tests::ToySpans state(spans, 0);
   SoloCohort solo;
   tests::ToyRank toy{*store, solo, state, nullptr, nullptr};
@@ -245,7 +245,7 @@ TEST_CASE("states are bounded from half of the bytes of their f32", "[bounds]") 
     CHECK(bounds->layers[i].layer == exact->layers[i].layer);
     CHECK(Holds(bounds->layers[i].change, exact->layers[i].change));
   }
-  const uint64_t f32 = 4 * (uint64_t{1 << 19} + 7 + 61 * 53), rest = 5 * 8 + 8 + 13;
+  const uint64_t f32 = 4 * (uint64_t{1 << 20} + 7 + 61 * 53), rest = 5 * 8 + 8 + 13;
   CHECK(bounds->bytes_whole == 2 * (f32 + rest));
   CHECK(bounds->bytes_read == 2 * (f32 / 2 + rest));
   CHECK(half < whole);
