@@ -69,12 +69,6 @@ std::string NameIn(std::string_view header) {
   return prefix.empty() ? name : prefix + "/" + name;
 }
 
-bool IsNameGood(const std::string& name) {
-  return !name.empty() && std::none_of(name.begin(), name.end(), [](char c) {
-    return static_cast<uint8_t>(c) < ' ' || c == '\x7F';
-  });
-}
-
 void Put(std::string* header, Place place, std::string_view text) {
   header->replace(place.at, text.size(), text);
 }
@@ -225,11 +219,17 @@ Result<bool> TarReader::Next(TarEntry* entry) {
     if (type != '0' && type != '\0' && type != '7') {
       return Wrong("'" + name + "' is no regular file (type '" + std::string(1, type) + "')");
     }
-    if (!IsNameGood(name)) return Wrong("a file whose name is empty or has control characters");
+    if (!IsTarName(name)) return Wrong("a file whose name is empty or has control characters");
     *entry = {name, at_ + kTarBlock, size};
     STEMMA_RETURN_IF_ERROR(Skip(size));
     return true;
   }
+}
+
+bool IsTarName(const std::string& name) {
+  return !name.empty() && std::none_of(name.begin(), name.end(), [](char c) {
+    return static_cast<uint8_t>(c) < ' ' || c == '\x7F';
+  });
 }
 
 std::string TarHeader(const std::string& name, uint64_t size) {

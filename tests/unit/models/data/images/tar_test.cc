@@ -153,12 +153,20 @@ TEST_CASE("index: fields by sample, and back from its text") {
   }
 }
 
+TEST_CASE("index: it lies beside its shard, and replaces no other's") {
+  CHECK(IndexPathOf("/d/a.tar") == "/d/a.idx");
+  CHECK(IndexPathOf("/d.tar/a") == "/d.tar/a.idx");
+  CHECK(IndexPathOf("/d/a.tar.gz") == "/d/a.tar.gz.idx");
+  CHECK(IndexPathOf("a") == "a.idx");
+}
+
 TEST_CASE("index: samples that are none are named") {
   const auto says = [](const std::vector<File>& files, const char* what) {
     CHECK_THAT(IndexOfFiles(files).status(), HasCode(Code::kCorruption, what));
     CHECK_THAT(IndexOfFiles(files).status(), HasCode(Code::kCorruption, "/t.tar, file at byte"));
   };
   says({{"nofield", "x"}}, "'nofield' has no field");
+  says({{".jpg", "x"}}, "'.jpg' has no key");  // an index could not say it
   says({{"a.jpg", "x"}, {"a.jpg", "y"}}, "'a.jpg' is there twice");
   says({{"a.jpg", "x"}, {"b.jpg", "y"}, {"a.cls", "1"}}, "must be neighbours");
 }
