@@ -221,7 +221,9 @@ Result<ShardIndex> DecodeIndex(std::string_view text, const std::string& path) {
       }
       index.places.push_back(place);
     }
-    if (lines.words().empty()) return lines.Wrong("a sample without a key");
+    if (!IsTarName(std::string(lines.words()))) {
+      return lines.Wrong("a sample without a key, or with a control character in it");
+    }
     index.keys += lines.words();
     index.key_ends.push_back(index.keys.size());
   }

@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "core/text.h"
 #include "lineage/names.h"
 #include "models/data/images/reading.h"
 #include "models/data/images/tar.h"
@@ -177,7 +178,7 @@ Status ShardSource::Read(int64_t id, EncodedImage* image) const {
   const std::string_view text = memory.substr(label.offset - begin, label.size);
   if (!ParseLabel(text, &image->label)) {
     return {Code::kCorruption,
-            NameOf(id) + ": its class is no number: '" + std::string(text.substr(0, 20)) + "'"};
+            NameOf(id) + ": its class is no number: '" + Printable(text, 20) + "'"};
   }
   if (!classes_.empty() && image->label >= static_cast<int64_t>(classes_.size())) {
     return {Code::kCorruption, NameOf(id) + ": class " + std::to_string(image->label) +

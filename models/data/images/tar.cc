@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "core/text.h"
 
 namespace stemma::models {
 namespace {
@@ -217,7 +218,8 @@ Result<bool> TarReader::Next(TarEntry* entry) {
       continue;
     }
     if (type != '0' && type != '\0' && type != '7') {
-      return Wrong("'" + name + "' is no regular file (type '" + std::string(1, type) + "')");
+      return Wrong("'" + Printable(name) + "' is no regular file (type '" + Printable({&type, 1}) +
+                   "')");
     }
     if (!IsTarName(name)) return Wrong("a file whose name is empty or has control characters");
     *entry = {name, at_ + kTarBlock, size};

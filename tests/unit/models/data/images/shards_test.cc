@@ -302,8 +302,8 @@ TEST_CASE("shards: damage and disagreement name shard, index and way out") {
   CHECK_THAT(ShardSource::Open(disk, "/out/s-{2..1}.tar", alone).status(),
              HasCode(Code::kInvalidArgument, "no range"));
   CHECK((*ShardPaths(disk, "/d/s-{08..10}.tar"))[2] == "/d/s-10.tar");
-  Put(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "seven"}}));
-  CHECK_THAT(OpenShards(disk, path)->Read(0, &image), HasCode(Code::kCorruption, "'seven'"));
+  Put(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "sev\x1bn"}}));
+  CHECK_THAT(OpenShards(disk, path)->Read(0, &image), HasCode(Code::kCorruption, "'sev?n'"));
   Put(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "x"}}));
   CHECK_THAT(ShardSource::Open(disk, path, alone).status(),
              HasCode(Code::kCorruption, "sample 'b' has no .cls"));
