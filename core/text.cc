@@ -57,6 +57,12 @@ std::string Nearest(std::string_view word, const std::vector<std::string>& candi
   return best;
 }
 
+std::string Printable(std::string_view text, size_t most) {
+  std::string shown(text.substr(0, most));
+  for (char& c : shown) c = c >= ' ' && c <= '~' ? c : '?';
+  return text.size() > most ? shown + "..." : shown;
+}
+
 std::string HumanBytes(uint64_t bytes) {
   if (bytes < 1000) return std::to_string(bytes) + " B";
   constexpr std::array<const char*, 6> kUnits = {"kB", "MB", "GB", "TB", "PB", "EB"};

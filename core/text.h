@@ -17,6 +17,10 @@ size_t EditDistance(std::string_view a, std::string_view b);
 // all), or one is the beginning of the other. The first of equals wins.
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
+// What somebody else wrote, for a message: other characters than printable ASCII as '?', so that
+// none of them reaches a terminal, and "..." behind the first `most` where there are more.
+std::string Printable(std::string_view text, size_t most = 200);
+
 // "0 B", "812 B", "41.2 MB", "1.20 GB": powers of 1000, as disks and networks count.
 std::string HumanBytes(uint64_t bytes);
 

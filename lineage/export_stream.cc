@@ -127,12 +127,6 @@ class Stream {
 
 std::string TemporaryFor(const std::string& path) { return path + "." + NewUlid() + ".part"; }
 
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // Gives a written and synced file its name; the other name goes in any case.
 Status Publish(Storage& storage, const std::string& temporary, const std::string& path,
                Status written) {
@@ -141,7 +135,7 @@ Status Publish(Storage& storage, const std::string& temporary, const std::string
     (void)storage.Remove(temporary);
     return written;
   }
-  return storage.SyncDir(FolderOf(path));
+  return storage.SyncDir(ParentOf(path));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/text.h"
 #include "lineage/export.h"
 
 namespace stemma::lineage {
@@ -34,7 +35,8 @@ Result<Span> SpanOf(const FileTensor& tensor, std::string name) {
   span.dtype = tensor.dtype;
   for (const uint64_t dim : tensor.shape) {
     if (dim > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-      return Status(Code::kInvalidArgument, "tensor '" + tensor.name + "': impossible shape");
+      return Status(Code::kInvalidArgument,
+                    "tensor '" + Printable(tensor.name) + "': impossible shape");
     }
     span.shape.push_back(static_cast<int64_t>(dim));
   }
@@ -52,8 +54,9 @@ Result<ImportPlan> PlanImport(const std::vector<FileTensor>& tensors, NameMap* m
     if (name.empty()) continue;
     plan.renamed += name != tensors[i].name;
     if (const auto [first, is_new] = origins.emplace(name, tensors[i].name); !is_new) {
-      return Status(Code::kInvalidArgument, "'" + first->second + "' and '" + tensors[i].name +
-                                                "' would both be called '" + name + "'");
+      return Status(Code::kInvalidArgument, "'" + Printable(first->second) + "' and '" +
+                                                Printable(tensors[i].name) +
+                                                "' would both be called '" + Printable(name) + "'");
     }
     STEMMA_ASSIGN_OR_RETURN(Span span, SpanOf(tensors[i], name));
     plan.spans.push_back(std::move(span));
@@ -89,7 +92,7 @@ void FitTo(const Layout& like, ImportPlan* plan) {
     fitted.tensors.push_back(tensor);
   }
   for (const Span& span : plan->spans) {  // in the file's order
-    if (by_name.count(span.name) > 0) fitted.fit.unexpected.push_back(span.name);
+    if (by_name.count(span.name) > 0) fitted.fit.unexpected.push_back(Printable(span.name));
   }
   *plan = std::move(fitted);
 }

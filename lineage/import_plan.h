@@ -18,7 +18,7 @@ namespace stemma::lineage {
 // How tensors fit a state's parameters and buffers. All three empty: exactly.
 struct Fit {
   std::vector<std::string> missing;     // in the state, not in the file
-  std::vector<std::string> unexpected;  // in the file, not in the state
+  std::vector<std::string> unexpected;  // in the file, not in the state; as text.h's Printable
   std::vector<std::string> mismatched;  // "fc.weight (f32 [10, 2048], there f32 [1000, 2048])"
   bool exact() const { return missing.empty() && unexpected.empty() && mismatched.empty(); }
 };

@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/digest.h"
+#include "core/text.h"
 
 namespace stemma::lineage {
 namespace {
@@ -126,7 +127,7 @@ Result<Layout> Layout::Of(const std::vector<Span>& spans) {
     std::string fault = Fault(span);
     if (fault.empty() && !names.insert(span.name).second) fault = "the name comes twice";
     if (!fault.empty()) {
-      return Status(Code::kInvalidArgument, "span '" + span.name + "': " + fault);
+      return Status(Code::kInvalidArgument, "span '" + Printable(span.name) + "': " + fault);
     }
     const auto [at, fresh] =
         sections.emplace(span.section, static_cast<uint32_t>(layout.sections_.size()));

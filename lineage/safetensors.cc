@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
+
 namespace stemma::lineage {
 namespace {
 
@@ -150,7 +152,9 @@ class HeaderReader {
     return true;
   }
   bool Refuse(std::string what) {
-    if (error.empty()) error = entry_.name.empty() ? what : "entry '" + entry_.name + "': " + what;
+    if (!error.empty()) return false;
+    error = entry_.name.empty() ? "" : "entry '" + Printable(entry_.name) + "': ";
+    error += Printable(what);
     return false;
   }
 
@@ -207,7 +211,7 @@ Status CheckCoverage(const std::vector<SafetensorsEntry>& entries, uint64_t data
   uint64_t covered = 0;
   for (const SafetensorsEntry& entry : entries) {
     if (entry.begin != covered) {
-      return Corrupt("entry '" + entry.name + "' leaves a hole or overlaps at byte " +
+      return Corrupt("entry '" + Printable(entry.name) + "' leaves a hole or overlaps at byte " +
                      std::to_string(covered));
     }
     covered = entry.end;

@@ -22,6 +22,11 @@ constexpr char kAverageSlot[] = "optim/ema";
 
 }  // namespace
 
+std::vector<std::string> MomentumSlots(const OptimSettings& settings) {
+  if (settings.momentum == 0) return {};
+  return {"optim/momentum"};
+}
+
 FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
                              ops::Reducer& reducer, std::vector<Space> spaces,
                              std::vector<std::string> slots)

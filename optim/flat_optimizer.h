@@ -31,6 +31,9 @@
 
 namespace stemma::optim {
 
+// The slots of what keeps a momentum, sgd and lars: none where it is 0.
+std::vector<std::string> MomentumSlots(const OptimSettings& settings);
+
 class FlatOptimizer : public Optimizer {
  public:
   // `slots`: "optim/m", ...: one flat array of zeros per space for each. "optim/ema" is added to

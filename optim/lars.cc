@@ -3,18 +3,10 @@
 #include <limits>
 
 namespace stemma::optim {
-namespace {
-
-std::vector<std::string> SlotsOf(const OptimSettings& settings) {
-  if (settings.momentum == 0) return {};
-  return {"optim/momentum"};
-}
-
-}  // namespace
 
 Lars::Lars(const OptimSettings& settings, int64_t total_steps, ops::Reducer& reducer,
            std::vector<Space> spaces)
-    : FlatOptimizer(settings, total_steps, reducer, std::move(spaces), SlotsOf(settings)) {}
+    : FlatOptimizer(settings, total_steps, reducer, std::move(spaces), MomentumSlots(settings)) {}
 
 std::string Lars::Describe() const {
   size_t adapted = 0;

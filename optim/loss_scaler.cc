@@ -8,6 +8,7 @@
 namespace stemma::optim {
 namespace {
 
+constexpr int64_t kNotDynamic = -1;     // in place of the clean updates, in the record
 constexpr double kMostScale = 0x1p100;  // far from where a scaled loss leaves float32
 
 bool IsPowerOfTwo(double value) {
@@ -35,14 +36,14 @@ void LossScaler::Overflowed() {
 
 void LossScaler::Encode(Encoder* out) const {
   out->F64(scale_);
-  out->I64(clean_);
+  out->I64(dynamic_ ? clean_ : kNotDynamic);
 }
 
 bool LossScaler::Decode(Decoder* in) {
   const double scale = in->F64();
   const int64_t clean = in->I64();
-  if (!in->ok() || !IsPowerOfTwo(scale) || clean < 0) return false;
-  if (!dynamic_) return true;
+  if (!in->ok() || !IsPowerOfTwo(scale) || clean < kNotDynamic) return false;
+  if (!dynamic_ || clean == kNotDynamic) return true;
   scale_ = scale;
   clean_ = clean;
   return true;

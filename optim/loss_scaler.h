@@ -32,7 +32,8 @@ class LossScaler {
   void Overflowed();  // it was skipped
 
   void Encode(Encoder* out) const;
-  // A static scale, and none, stay what the settings say: a fork may change them. False: no state
+  // Takes on a dynamic scale, where both have one. All else stays what the settings say: a fork may
+  // change them, and one from a static scale, or none, begins at optim.loss_scale. False: no state
   // of a LossScaler.
   bool Decode(Decoder* in);
 

@@ -1,6 +1,7 @@
 #include "optim/plateau.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace stemma::optim {
@@ -20,7 +21,7 @@ void Plateau::Observe(double loss, double samples, bool epoch_ends) {
 }
 
 void Plateau::EndEpoch(double metric) {
-  if (metric < best_ - delta_) {  // false for NaN
+  if (std::isfinite(metric) && metric < best_ - delta_) {
     best_ = metric;
     waited_ = 0;
     return;

@@ -1,18 +1,10 @@
 #include "optim/sgd.h"
 
 namespace stemma::optim {
-namespace {
-
-std::vector<std::string> SlotsOf(const OptimSettings& settings) {
-  if (settings.momentum == 0) return {};
-  return {"optim/momentum"};
-}
-
-}  // namespace
 
 Sgd::Sgd(const OptimSettings& settings, int64_t total_steps, ops::Reducer& reducer,
          std::vector<Space> spaces)
-    : FlatOptimizer(settings, total_steps, reducer, std::move(spaces), SlotsOf(settings)) {}
+    : FlatOptimizer(settings, total_steps, reducer, std::move(spaces), MomentumSlots(settings)) {}
 
 std::string Sgd::Describe() const {
   const char* kind = settings().nesterov ? "sgd with nesterov momentum" : "sgd with momentum";

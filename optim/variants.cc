@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "optim/options.h"
@@ -53,6 +54,9 @@ Status CheckOwners(const OptimSettings& s) {
        "adam's decay is l2, adamw's is decoupled, and that of sgd and lars is l2"},
       {"eps_inside_sqrt", s.eps_inside_sqrt, "lamb", "only lamb looks at it"},
       {"grad_averaging", !s.grad_averaging, "lamb", "only lamb looks at it"},
+      {"phi_min", s.phi_min != 0, "lamb", "phi_min and phi_max are lamb's"},
+      {"phi_max", s.phi_max != 0, "lamb", "phi_min and phi_max are lamb's"},
+      {"nesterov", s.nesterov, "sgd", "only sgd looks at it"},
       {"lars_variant", s.lars_variant != plain.lars_variant, "lars", "only lars looks at it"},
       {"trust_coefficient", s.trust_coefficient != plain.trust_coefficient, "lars",
        "only lars looks at it"},
@@ -65,8 +69,18 @@ Status CheckOwners(const OptimSettings& s) {
             std::string("optim.") + option.key + " is set, but optim.name is '" + s.name + "': " +
                 option.why + "; leave it out, or set optim.name = \"" + option.owner + "\""};
   }
-  if (s.adapt == "list" && s.name != "lamb" && s.name != "lars") {
-    return {Code::kInvalidArgument, "optim.adapt is 'list', but " + s.name +
+  return {};
+}
+
+Status CheckRatio(const OptimSettings& s) {
+  if (s.name == "lamb" || s.name == "lars") return {};
+  const OptimSettings plain;
+  const std::pair<const char*, bool> ratio[] = {{"adapt", s.adapt != plain.adapt},
+                                                {"ratio_min", s.ratio_min != 0},
+                                                {"ratio_max", s.ratio_max != 0}};
+  for (const auto& [key, changed] : ratio) {
+    if (!changed) continue;
+    return {Code::kInvalidArgument, std::string("optim.") + key + " is set, but " + s.name +
                                         " has no trust ratio: leave it out, or set optim.name to "
                                         "lamb or lars"};
   }
@@ -75,22 +89,15 @@ Status CheckOwners(const OptimSettings& s) {
 
 Status CheckLars(const OptimSettings& s) {
   if (s.name != "lars") return {};
-  const auto refuse = [](const std::string& text) { return Status(Code::kInvalidArgument, text); };
   if (!(s.trust_coefficient > 0 && s.trust_coefficient < 1e300)) {
     return OutOfRange("trust_coefficient", s.trust_coefficient, "(0, inf)");
   }
   if (!(s.lars_clamp >= 0 && s.lars_clamp < 1e300)) {
     return OutOfRange("lars_clamp", s.lars_clamp, "[0, inf), 0: off");
   }
-  if (s.nesterov) return refuse("optim.nesterov is true, but lars has no such form: leave it out");
-  if (s.phi_min != 0 || s.phi_max != 0) {
-    return refuse("optim.phi_min and optim.phi_max are lamb's: lars clamps by optim.ratio_max");
-  }
-  if (s.bias_correction != "moments") {
-    return refuse("optim.bias_correction is '" + s.bias_correction +
-                  "', but lars has no moments to correct: leave it out");
-  }
-  return {};
+  if (s.bias_correction == "moments") return {};
+  return {Code::kInvalidArgument, "optim.bias_correction is '" + s.bias_correction +
+                                      "', but lars has no moments to correct: leave it out"};
 }
 
 }  // namespace
@@ -98,6 +105,7 @@ Status CheckLars(const OptimSettings& s) {
 Status CheckVariant(const OptimSettings& s) {
   STEMMA_RETURN_IF_ERROR(CheckWords(s));
   STEMMA_RETURN_IF_ERROR(CheckOwners(s));
+  STEMMA_RETURN_IF_ERROR(CheckRatio(s));
   if (s.adapt == "list" && Words(s.adapt_roles).empty()) {
     return {Code::kInvalidArgument,
             "optim.adapt is 'list' and optim.adapt_roles is empty: name roles, such as "

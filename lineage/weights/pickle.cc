@@ -1,9 +1,10 @@
 #include "lineage/weights/pickle.h"
 
-#include <optional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
+#include "core/text.h"
 #include "lineage/weights/pickle_machine.h"
 
 namespace stemma::lineage {
@@ -24,22 +25,21 @@ bool HoldsTensors(const PickleValues& values, const PickleValue& dict) {
 }
 
 // A name as people see it.
-std::string Shown(std::string_view text) {
-  std::string shown(text.substr(0, 60));
-  for (char& c : shown) c = c >= ' ' && c <= '~' ? c : '?';
-  return "'" + shown + "'";
-}
+std::string Shown(std::string_view text) { return "'" + Printable(text, 60) + "'"; }
 
-// The dicts with tensors inside of `root`, by key; of equal keys the last, as in Python.
+// The dicts with tensors inside of `root`, by key; of equal keys the last, as in Python. One may
+// stand there under a million keys: it is looked at once.
 std::vector<std::pair<std::string_view, uint32_t>> DictsIn(const PickleValues& values,
                                                            const PickleValue& root) {
   std::vector<std::pair<std::string_view, uint32_t>> dicts;
+  std::unordered_map<uint32_t, bool> holds;
   for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
-    const PickleValue& value = values[root.items[i + 1]];
-    if (values[root.items[i]].kind == PickleKind::kText && IsDict(value) &&
-        HoldsTensors(values, value)) {
-      dicts.emplace_back(values[root.items[i]].text, root.items[i + 1]);
-    }
+    const PickleValue& key = values[root.items[i]];
+    const uint32_t number = root.items[i + 1];
+    if (key.kind != PickleKind::kText || !IsDict(values[number])) continue;
+    const auto [known, is_new] = holds.emplace(number, false);
+    if (is_new) known->second = HoldsTensors(values, values[number]);
+    if (known->second) dicts.emplace_back(key.text, number);
   }
   return dicts;
 }
@@ -87,6 +87,7 @@ Result<PickledTensors> ReadTensorPickle(std::string_view pickle, const std::stri
   STEMMA_ASSIGN_OR_RETURN(const uint32_t chosen, ChooseDict(values, machine.root(), key));
   PickledTensors all = machine.TakeFound(), found;
   std::set<std::string_view> names;
+  uint64_t dims = 0;
   const std::vector<uint32_t>& items = values[chosen].items;
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
     const PickleValue& name = values[items[i]];
@@ -102,6 +103,8 @@ Result<PickledTensors> ReadTensorPickle(std::string_view pickle, const std::stri
       return Status(Code::kCorruption, "pickle: the key " + Shown(name.text) + " comes twice");
     }
     PickledTensor tensor = all.tensors[static_cast<size_t>(value.number)];
+    dims += tensor.shape.size();
+    if (dims > kPickleDimsMax) return ManyDimensions();
     tensor.name = std::string(name.text);
     found.tensors.push_back(std::move(tensor));
   }

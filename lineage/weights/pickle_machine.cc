@@ -279,7 +279,7 @@ Status PickleMachine::PushNamed(std::string_view module, std::string_view name) 
 
 Status PickleMachine::Fill(PickleKind kind, size_t count) {
   const size_t floor = marks_.empty() ? 0 : marks_.back();
-  if (stack_.size() < std::max(floor + count, count + 1)) {
+  if (stack_.size() < floor + count + 1) {
     return Corrupt("it fills what is not there");
   }
   const size_t at = stack_.size() - count;

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/text.h"
+
 namespace stemma::lineage {
 namespace {
 
 constexpr size_t kDimsRead = 64;  // torch's own limit
+constexpr size_t kKeyMax = 100;   // bytes; torch's are decimal numbers
 
 struct StorageType {
   std::string_view name;
@@ -104,6 +107,8 @@ bool PickledTensor::IsContiguous() const {
   return true;
 }
 
+Status ManyDimensions() { return Corrupt("its tensors have more than eight million dimensions"); }
+
 Result<PickleValue> TorchObjects::Named(std::string_view module, std::string_view name) {
   if (module == "collections" && name == "OrderedDict") {
     return Make(PickleKind::kGlobal, kOrderedDict);
@@ -117,11 +122,8 @@ Result<PickleValue> TorchObjects::Named(std::string_view module, std::string_vie
   if (const DType* dtype = StorageTypeOf(name); dtype != nullptr && module == "torch") {
     return Make(PickleKind::kGlobal, kStorageTypes + static_cast<int64_t>(*dtype));
   }
-  // Not more of a hostile name than helps; what is no letter does not reach a terminal.
-  std::string full = std::string(module.substr(0, 100)) + "." + std::string(name.substr(0, 100));
-  for (char& c : full) c = c > ' ' && c <= '~' ? c : '?';
   return Status(Code::kInvalidArgument,
-                "it names " + full +
+                "it names " + Printable(module, 100) + "." + Printable(name, 100) +
                     ", and nothing but plain dicts of tensors is read, for nothing in a file is "
                     "ever run: in Python, torch.save(model.state_dict(), FILE), or only the part "
                     "of the checkpoint that holds the tensors");
@@ -168,6 +170,8 @@ Result<PickleValue> TorchObjects::MakeTensor(const PickleValues& values,
     return Corrupt("a tensor with " + std::to_string(tensor.shape.size()) + " dimensions and " +
                    std::to_string(tensor.strides.size()) + " strides");
   }
+  dims_ += tensor.shape.size();
+  if (dims_ > kPickleDimsMax) return ManyDimensions();
   STEMMA_RETURN_IF_ERROR(CheckView(tensor, found.storages[tensor.storage]));
   found.tensors.push_back(std::move(tensor));
   return Make(PickleKind::kTensor, static_cast<int64_t>(found.tensors.size() - 1));
@@ -181,8 +185,12 @@ Result<PickleValue> TorchObjects::Persistent(const PickleValues& values, const P
   if (!typed || values[id.items[1]].number < kStorageTypes || values[id.items[4]].number < 0) {
     return Corrupt("a persistent id that is no storage of a known type");
   }
+  const std::string_view key = values[id.items[2]].text;
+  if (key.size() > kKeyMax || Printable(key) != key) {
+    return Corrupt("a storage called '" + Printable(key, kKeyMax) + "', which is no number");
+  }
   PickledStorage storage;
-  storage.key = std::string(values[id.items[2]].text);
+  storage.key = std::string(key);
   storage.dtype = static_cast<DType>(values[id.items[1]].number - kStorageTypes);
   storage.count = static_cast<uint64_t>(values[id.items[4]].number);
   const auto [place, is_new] =

@@ -38,6 +38,10 @@ struct PickleValue {
 };
 using PickleValues = std::vector<PickleValue>;
 
+// Of all tensors together: a few bytes of a pickle make one of 64 dimensions once more.
+constexpr uint64_t kPickleDimsMax = 8 << 20;
+Status ManyDimensions();
+
 enum PickleGlobal : int64_t {
   kOrderedDict,
   kRebuildTensor,
@@ -60,6 +64,7 @@ class TorchObjects {
  private:
   Result<PickleValue> MakeTensor(const PickleValues& values, const PickleValue& arguments);
   std::unordered_map<std::string, uint32_t> by_key_;  // storages
+  uint64_t dims_ = 0;                                 // of all tensors
 };
 
 }  // namespace stemma::lineage

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/text.h"
 #include "lineage/weights/zip.h"
 
 namespace stemma::lineage {
@@ -16,7 +17,7 @@ Status Corrupt(const std::string& what) { return {Code::kCorruption, "torch file
 Status CheckStored(const std::string& name, const ZipMember& member) {
   if (!member.compressed) return {};
   return {Code::kInvalidArgument,
-          "its member '" + name +
+          "its member '" + Printable(name) +
               "' is compressed, which torch.save never does: unpack it and pack it again with "
               "`zip -0 -r`, or load it in Python and torch.save it again"};
 }
@@ -44,8 +45,11 @@ Result<std::string> FolderOf(const ZipDirectory& zip) {
   return folder;
 }
 
-Result<std::string> ReadMember(ReadableFile& file, const ZipMember& member, uint64_t max,
-                               const char* what) {
+// A member of the archive that has it by this name.
+Result<std::string> ReadMember(ReadableFile& file, const ZipDirectory& zip, const std::string& name,
+                               uint64_t max, const char* what) {
+  const ZipMember& member = zip.at(name);
+  STEMMA_RETURN_IF_ERROR(CheckStored(name, member));
   if (member.bytes > max) return Corrupt(std::string(what) + " is too long");
   std::string bytes(member.bytes, '\0');
   STEMMA_RETURN_IF_ERROR(file.Read(member.begin, member.bytes, bytes.data()));
@@ -53,10 +57,10 @@ Result<std::string> ReadMember(ReadableFile& file, const ZipMember& member, uint
 }
 
 Status CheckByteOrder(ReadableFile& file, const ZipDirectory& zip, const std::string& folder) {
-  const auto order = zip.find(folder + "byteorder");
-  if (order == zip.end()) return {};  // before torch 2.1: little
+  const std::string name = folder + "byteorder";
+  if (zip.count(name) == 0) return {};  // before torch 2.1: little
   STEMMA_ASSIGN_OR_RETURN(const std::string text,
-                          ReadMember(file, order->second, 16, "its byte order"));
+                          ReadMember(file, zip, name, 16, "its byte order"));
   if (text == "little") return {};
   return {Code::kInvalidArgument,
           "it was written on a big-endian machine: load and save it in Python on this one"};
@@ -90,9 +94,8 @@ Result<std::unique_ptr<TorchFile>> TorchFile::Open(std::unique_ptr<ReadableFile>
   STEMMA_ASSIGN_OR_RETURN(const ZipDirectory zip, ReadZip(*file, file_bytes));
   STEMMA_ASSIGN_OR_RETURN(const std::string folder, FolderOf(zip));
   STEMMA_RETURN_IF_ERROR(CheckByteOrder(*file, zip, folder));
-  STEMMA_RETURN_IF_ERROR(CheckStored(kPickleName, zip.at(folder + kPickleName)));
-  STEMMA_ASSIGN_OR_RETURN(const std::string pickle, ReadMember(*file, zip.at(folder + kPickleName),
-                                                               kPickleMax, "its pickle"));
+  STEMMA_ASSIGN_OR_RETURN(const std::string pickle,
+                          ReadMember(*file, zip, folder + kPickleName, kPickleMax, "its pickle"));
   std::unique_ptr<TorchFile> torch(new TorchFile(std::move(file)));
   STEMMA_ASSIGN_OR_RETURN(torch->found_, ReadTensorPickle(pickle, key));
   for (const PickledStorage& storage : torch->found_.storages) {

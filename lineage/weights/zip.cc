@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/bytes.h"
+#include "core/text.h"
 
 namespace stemma::lineage {
 namespace {
@@ -120,17 +121,17 @@ Result<CentralEntry> ReadCentral(Decoder* in) {
 
 Status CheckPlain(const CentralEntry& entry) {
   if ((entry.flags & 1) != 0) {
-    return {Code::kInvalidArgument, "its member '" + entry.name + "' is encrypted"};
+    return {Code::kInvalidArgument, "its member '" + Printable(entry.name) + "' is encrypted"};
   }
   if (entry.method == 0 && entry.stored != entry.bytes) {
-    return Corrupt("'" + entry.name + "' has two lengths");
+    return Corrupt("'" + Printable(entry.name) + "' has two lengths");
   }
   return {};
 }
 
 // Where the data begins: behind the local header, whose length only it knows.
 Result<ZipMember> Locate(ReadableFile& file, const CentralEntry& entry, uint64_t limit) {
-  const std::string where = "'" + entry.name + "' ";
+  const std::string where = "'" + Printable(entry.name) + "' ";
   const uint64_t least = kLocalBytes + entry.name.size();
   if (entry.header > limit || limit - entry.header < least) {
     return Corrupt(where + "lies outside of the file");
@@ -177,7 +178,7 @@ Result<ZipDirectory> ReadZip(ReadableFile& file, uint64_t file_bytes) {
     STEMMA_RETURN_IF_ERROR(CheckPlain(entry));
     STEMMA_ASSIGN_OR_RETURN(const ZipMember member, Locate(file, entry, place.begin));
     if (!zip.emplace(entry.name, member).second) {
-      return Corrupt("it has '" + entry.name + "' twice");
+      return Corrupt("it has '" + Printable(entry.name) + "' twice");
     }
   }
   STEMMA_RETURN_IF_ERROR(CheckDisjoint(zip));

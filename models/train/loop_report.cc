@@ -14,11 +14,12 @@ Status Loop::ReduceLoss() {
   Encoder mine;
   mine.F64(times_.data + times_.forward + times_.backward);
   mine.F64(failure_.ok() ? loss_ : 0);
-  for (const auto& part : loss_parts_) mine.F64(failure_.ok() ? part.second : 0);
   if (pace_) {
     mine.F64(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count());
     mine.F64(held_up_s_);
   }
+  // Last, for not every rank has as many: one that has had no rows so far knows of none.
+  for (const auto& part : loss_parts_) mine.F64(failure_.ok() ? part.second : 0);
   STEMMA_ASSIGN_OR_RETURN(const auto all, parts_.world.cohort().AllGather(mine.Take()));
   std::vector<double> own_s;  // what each rank needed for itself until it waited for others
   std::vector<double> sums(1 + loss_parts_.size(), 0);
@@ -26,10 +27,12 @@ Status Loop::ReduceLoss() {
   for (const std::string& bytes : all) {
     Decoder in(bytes);
     own_s.push_back(in.F64());
-    for (double& sum : sums) sum += in.F64();
-    if (!pace_) continue;
-    elapsed_s = std::max(elapsed_s, in.F64());
-    held_up_s = std::max(held_up_s, in.F64());
+    sums[0] += in.F64();
+    if (pace_) {
+      elapsed_s = std::max(elapsed_s, in.F64());
+      held_up_s = std::max(held_up_s, in.F64());
+    }
+    for (size_t i = 1; i < sums.size(); ++i) sums[i] += in.F64();
   }
   if (pace_) pace_->Observe(elapsed_s, held_up_s);
   FindSlowest(own_s);

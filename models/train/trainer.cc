@@ -106,7 +106,6 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_RETURN_IF_ERROR(UseThreads(settings_.device, world_));
   STEMMA_ASSIGN_OR_RETURN(policy_, PolicyOf(settings_.lineage));
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
-  dataset_size_ = workload_->TrainData()->Size();
   STEMMA_ASSIGN_OR_RETURN(const Course course, CourseOf(settings_, dataset_size_));
   total_steps_ = course.total_steps;
   optim_ = course.optim;
@@ -139,7 +138,10 @@ Status Training::MakeWorkload(const WorkloadFactory& make) {
   auto workload = make(settings_);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), workload.status()));
   workload_ = *std::move(workload);
-  return {};
+  const auto data = workload_->TrainData();  // maybe out of files of each host's own
+  dataset_size_ = data->Size();
+  return AgreeOn(world_.cohort(), {{"size of the data set", std::to_string(dataset_size_)},
+                                   {"digest of the data set", Hex(data->Digest())}});
 }
 
 Status Training::OpenFolder() {

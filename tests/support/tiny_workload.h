@@ -21,7 +21,8 @@ constexpr int64_t kTinyIn = 512, kTinyOut = 512, kTinySamples = 64;
 
 class TinyData final : public models::Dataset {
  public:
-  int64_t Size() const override { return kTinySamples; }
+  explicit TinyData(int64_t samples) : samples_(samples) {}
+  int64_t Size() const override { return samples_; }
   models::SampleShape Shape() const override { return {{kTinyIn}, kTinyOut}; }
   std::string Digest() const override { return "tiny"; }
   Status Read(int64_t id, const models::Cursor&, float* x, float* y) const override {
@@ -30,6 +31,9 @@ class TinyData final : public models::Dataset {
     for (int64_t i = 0; i < kTinyOut; ++i) y[i] = static_cast<float>(draw.Normal());
     return {};
   }
+
+ private:
+  const int64_t samples_;
 };
 
 class TinyWorkload final : public models::Workload {
@@ -37,8 +41,9 @@ class TinyWorkload final : public models::Workload {
   static Result<std::unique_ptr<models::Workload>> Make(const models::RunSettings&) {
     return std::unique_ptr<models::Workload>(std::make_unique<TinyWorkload>());
   }
-  TinyWorkload()
-      : weight_(at::linspace(-0.1, 0.1, kTinyIn * kTinyOut)
+  explicit TinyWorkload(int64_t samples = kTinySamples)
+      : samples_(samples),
+        weight_(at::linspace(-0.1, 0.1, kTinyIn * kTinyOut)
                     .reshape({kTinyIn, kTinyOut})
                     .contiguous()
                     .requires_grad_(true)),
@@ -58,10 +63,11 @@ class TinyWorkload final : public models::Workload {
     return (out - batch.y).square().sum();
   }
   std::shared_ptr<const models::Dataset> TrainData() const override {
-    return std::make_shared<TinyData>();
+    return std::make_shared<TinyData>(samples_);
   }
 
  private:
+  const int64_t samples_;
   at::Tensor weight_, bias_, mean_;
 };
 

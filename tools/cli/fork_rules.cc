@@ -38,4 +38,20 @@ std::string WhyNotAtFork(std::string_view key) {
   return "";
 }
 
+std::string WhyNotThatState(const optim::OptimSettings& parent, const optim::OptimSettings& fork) {
+  const auto toggled = [](const std::string& key, const std::string& what) {
+    return key +
+           " cannot go from 0 to another value at a fork, nor back: it decides whether there " +
+           what + ", which the parent's bytes have or have not; start a new run";
+  };
+  if ((parent.ema_decay == 0) != (fork.ema_decay == 0)) {
+    return toggled("optim.ema_decay", "is an average of the parameters");
+  }
+  const bool has_momentum = fork.name == "sgd" || fork.name == "lars";
+  if (has_momentum && (parent.momentum == 0) != (fork.momentum == 0)) {
+    return toggled("optim.momentum", "is a momentum");
+  }
+  return "";
+}
+
 }  // namespace stemma::cli

@@ -5,7 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "optim/settings.h"
+
 namespace stemma::cli {
+
+// "" when the optimizer of `fork` keeps just the state that the parent's kept; else what does not
+// go, with the key. Of the same kind of optimizer.
+std::string WhyNotThatState(const optim::OptimSettings& parent, const optim::OptimSettings& fork);
 
 // "" when `key` may change at a fork; else why not, as the end of a sentence about the key.
 std::string WhyNotAtFork(std::string_view key);

@@ -3,21 +3,14 @@
 #include <algorithm>
 #include <string_view>
 
+#include "lineage/weights/crc32.h"
+
 namespace stemma::cli {
 
 namespace {
 
 void Big32(uint32_t v, std::string* out) {
   for (int shift = 24; shift >= 0; shift -= 8) out->push_back(static_cast<char>(v >> shift));
-}
-
-uint32_t Crc32(std::string_view bytes) {
-  uint32_t crc = ~uint32_t{0};
-  for (const char c : bytes) {
-    crc ^= static_cast<uint8_t>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
-  }
-  return ~crc;
 }
 
 uint32_t Adler32(std::string_view bytes) {
@@ -51,7 +44,7 @@ void Chunk(const char* type, const std::string& data, std::string* out) {
   Big32(static_cast<uint32_t>(data.size()), out);
   const std::string checked = type + data;
   out->append(checked);
-  Big32(Crc32(checked), out);
+  Big32(lineage::Crc32(0, checked), out);
 }
 
 std::string_view Row(const Pixels& pixels, size_t y) {

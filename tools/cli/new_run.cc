@@ -25,6 +25,7 @@ Result<NewSettings> SettingsFor(const lineage::Store& store, const Record& paren
   models::RunSettings settings;
   SettingsList list = models::FieldsOf(settings);
   STEMMA_RETURN_IF_ERROR(list.ReadText(before, "settings of " + lineage::NameOfState(parent)));
+  const optim::OptimSettings optim_before = settings.optim;
   for (const std::string& assignment : sets) {
     const std::string key = assignment.substr(0, assignment.find('='));
     const bool asked = rules == SetRules::kFork && list.Find(key) != nullptr;
@@ -33,6 +34,10 @@ Result<NewSettings> SettingsFor(const lineage::Store& store, const Record& paren
       return Status(Code::kInvalidArgument, key + " cannot change at a fork: it " + why);
     }
     STEMMA_RETURN_IF_ERROR(list.Set(assignment));
+  }
+  if (rules == SetRules::kFork) {
+    const std::string why = WhyNotThatState(optim_before, settings.optim);
+    if (!why.empty()) return Status(Code::kInvalidArgument, why);
   }
   STEMMA_RETURN_IF_ERROR(list.Set("run.name=" + name, "--name"));
   NewSettings made;

@@ -3,6 +3,7 @@
 #include "core/bytes.h"
 #include "core/text.h"
 #include "lineage/export.h"
+#include "lineage/names.h"
 #include "lineage/reader/state_reader.h"
 #include "lineage/storage.h"
 #include "tools/cli/become_engine.h"
@@ -97,7 +98,9 @@ Status CheckTargets(lineage::Storage& storage, const Targets& targets, bool repl
 Status MakeFolder(lineage::Storage& storage, const std::string& folder) {
   if (folder.empty()) return {};
   const Status made = storage.MakeDir(folder);
-  return made.code() == Code::kInvalidArgument ? Status() : made;  // it is there
+  if (made.code() == Code::kInvalidArgument) return {};  // it is there
+  STEMMA_RETURN_IF_ERROR(made);
+  return storage.SyncDir(lineage::ParentOf(folder));
 }
 
 Status WriteOne(const OpenedStore& opened, const Record& record, const Form& form,

@@ -1,6 +1,7 @@
 #include "tools/pytorch/loader.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace stemma::pytorch {
 namespace {
@@ -34,10 +35,15 @@ const std::vector<Model>& Models() {
   return models;
 }
 
-// A text in Python; names of files have nothing that would need more.
+// A text in Python, whatever a file may be called.
 std::string Quoted(const std::string& text) {
   std::string quoted = "\"";
-  for (const char c : text) quoted += (c == '"' || c == '\\' ? "\\" : "") + std::string(1, c);
+  for (const char c : text) {
+    char escaped[5];
+    std::snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned>(c) & 0xffu);
+    const bool control = static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+    quoted += control ? escaped : (c == '"' || c == '\\' ? "\\" : "") + std::string(1, c);
+  }
   return quoted + "\"";
 }
 

@@ -10,6 +10,11 @@
 #include "tools/cli/flags.h"
 
 namespace stemma::cli {
+namespace {
+
+constexpr int64_t kThreadsMax = 1024;
+
+}  // namespace
 
 Status RunSample(const std::vector<std::string>& arguments) {
   models::SampleRequest request;
@@ -29,7 +34,10 @@ Status RunSample(const std::vector<std::string>& arguments) {
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return std::fputs(flags.HelpText().c_str(), stdout), Status();
   request.in_f64 = type == "f64";
-  if (threads < 0) return {Code::kInvalidArgument, "--threads is 0 or more"};
+  if (threads < 0 || threads > kThreadsMax) {
+    return {Code::kInvalidArgument,
+            "--threads is " + std::to_string(threads) + ", expected 0 to 1024; 0: all cores"};
+  }
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
   lineage::Storage& storage = lineage::PosixStorage();
   try {

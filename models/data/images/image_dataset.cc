@@ -12,6 +12,7 @@ namespace {
 
 // Raised whenever the same settings begin to mean other floats.
 constexpr uint32_t kVersion = 1;
+constexpr int64_t kLabelMax = int64_t{1} << 24;  // a target is a float
 
 }  // namespace
 
@@ -88,6 +89,11 @@ Status ImageDataset::Read(int64_t id, const Cursor& key, float* x, float* y) con
 Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, float* x,
                               float* y) const {
   STEMMA_RETURN_IF_ERROR(images_->Read(id, &worker->image));
+  if (worker->image.label > kLabelMax) {
+    return {Code::kIncompatible, images_->NameOf(id) + ": class " +
+                                     std::to_string(worker->image.label) +
+                                     " is no exact float: number the classes from 0 on"};
+  }
   *y = static_cast<float>(worker->image.label);
   Status status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
   if (status.ok()) return status;

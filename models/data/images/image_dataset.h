@@ -4,8 +4,8 @@
 //   STEMMA_ASSIGN_OR_RETURN(auto data, ImageDataset::Make(images, settings, ImageUse::kTrain, {}));
 //   STEMMA_ASSIGN_OR_RETURN(auto loader, Loader::Start(data, loader_settings, shard, cursor));
 //
-// A sample is Shape().x floats, {3, size, size} or {size, size, 3}, and one target: its class. A
-// class is exact in float32 up to 2^24.
+// A sample is Shape().x floats, {3, size, size} or {size, size, 3}, and one target: its class. One
+// above 2^24, which float32 has not exactly, ends the run.
 //
 // An image that cannot be decoded ends the run, with its name. With OnBadSample::kSkip it becomes
 // zeros with the target kNoLabel, which a loss and a metric leave out; at most `bad_max` of them in

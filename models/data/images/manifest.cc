@@ -4,6 +4,7 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "core/text.h"
 
 namespace stemma::models {
 namespace {
@@ -23,7 +24,8 @@ Result<Manifest> Read(const Json& json) {
     ShardFacts shard;
     shard.name = one.at("name").get<std::string>();
     if (!one.at("samples").is_number_unsigned() || !one.at("bytes").is_number_unsigned()) {
-      return Status(Code::kCorruption, "the manifest says no numbers of '" + shard.name + "'");
+      return Status(Code::kCorruption,
+                    "the manifest says no numbers of '" + Printable(shard.name) + "'");
     }
     shard.samples = one.at("samples").get<int64_t>();
     shard.bytes = one.at("bytes").get<uint64_t>();
@@ -31,7 +33,7 @@ Result<Manifest> Read(const Json& json) {
     if (shard.digest.size() != kXxh128Bytes || shard.samples < 0 || shard.samples > kSamplesMax ||
         shard.name.empty()) {
       return Status(Code::kCorruption,
-                    "the manifest says no size or digest of '" + shard.name + "'");
+                    "the manifest says no size or digest of '" + Printable(shard.name) + "'");
     }
     manifest.shards.push_back(std::move(shard));
   }

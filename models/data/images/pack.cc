@@ -7,6 +7,8 @@
 
 #include "core/cohort.h"
 #include "core/digest.h"
+#include "core/text.h"
+#include "lineage/names.h"
 #include "models/data/images/folder_source.h"
 #include "models/data/images/jpeg.h"
 #include "models/data/images/shard_index.h"
@@ -83,6 +85,7 @@ class Packer {
     STEMMA_ASSIGN_OR_RETURN(images_, FolderSource::Open(disk_, settings_.folder, alone));
     report_.manifest.classes = images_->Classes();
     report_.others = images_->others();
+    STEMMA_RETURN_IF_ERROR(CheckNames());
     const int64_t size = images_->Size();
     const SampleOrder order(settings_.seed, size);
     for (int64_t i = 0; i < size; ++i) {
@@ -98,6 +101,18 @@ class Packer {
   }
 
  private:
+  // Before the first of perhaps a million is packed: a shard with such a name could not be read.
+  Status CheckNames() const {
+    for (int64_t id = 0; id < images_->Size(); ++id) {
+      const std::string path = images_->NameOf(id), name = path.substr(settings_.folder.size());
+      if (IsTarName(name)) continue;
+      return {Code::kInvalidArgument, settings_.folder + Printable(name) +
+                                          ": a control character, here '?', which names in "
+                                          "shards cannot have; rename it"};
+    }
+    return {};
+  }
+
   // CLASS/NAME, which no sample before had and in which the first dot is the field's.
   std::string KeyOf(int64_t id) {
     std::string file = images_->FileOf(id);
@@ -175,6 +190,10 @@ Status Check(lineage::Storage& disk, const PackSettings& settings, const std::st
       settings.name[0] == '.') {
     return {Code::kInvalidArgument, "'" + settings.name + "' is no name for shards"};
   }
+  if (settings.out.rfind(settings.folder + "/", 0) == 0) {
+    return {Code::kInvalidArgument, settings.out + " lies among the classes of " + settings.folder +
+                                        " and would be one; name a folder outside of it"};
+  }
   if (disk.Exists(settings.out)) {
     return {Code::kInvalidArgument, settings.out + " exists; name a folder that does not"};
   }
@@ -185,16 +204,13 @@ Status Check(lineage::Storage& disk, const PackSettings& settings, const std::st
   return {};
 }
 
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 }  // namespace
 
 Result<PackReport> PackFolder(lineage::Storage& disk, const PackSettings& given) {
   PackSettings settings = given;
-  while (settings.out.size() > 1 && settings.out.back() == '/') settings.out.pop_back();
+  for (std::string* path : {&settings.folder, &settings.out}) {
+    while (path->size() > 1 && path->back() == '/') path->pop_back();
+  }
   const std::string part = settings.out + ".part";
   STEMMA_RETURN_IF_ERROR(Check(disk, settings, part));
   STEMMA_RETURN_IF_ERROR(disk.MakeDir(part));
@@ -202,8 +218,11 @@ Result<PackReport> PackFolder(lineage::Storage& disk, const PackSettings& given)
   Status status = report.status();
   if (status.ok()) status = disk.SyncDir(part);
   if (status.ok()) status = disk.Rename(part, settings.out);
-  if (status.ok()) status = disk.SyncDir(ParentOf(settings.out));
-  if (status.ok()) return report;
+  if (status.ok()) {
+    status = disk.SyncDir(lineage::ParentOf(settings.out));
+    if (status.ok()) return report;
+    return std::move(status).Within(settings.out + " is whole, but may not outlive a crash");
+  }
   RemoveFolder(disk, part);
   if (lineage::IsNoSpace(status)) {
     return std::move(status).Within("the disk of " + settings.out +
@@ -219,7 +238,7 @@ Result<ShardFacts> WriteIndex(lineage::Storage& disk, const std::string& shard) 
   if (disk.Exists(part)) STEMMA_RETURN_IF_ERROR(disk.Remove(part));
   STEMMA_RETURN_IF_ERROR(lineage::WriteSynced(disk, part, EncodeIndex(index)));
   STEMMA_RETURN_IF_ERROR(disk.Rename(part, path));
-  STEMMA_RETURN_IF_ERROR(disk.SyncDir(ParentOf(path)));
+  STEMMA_RETURN_IF_ERROR(disk.SyncDir(lineage::ParentOf(path)));
   return ShardFacts{shard, index.samples(), index.bytes, index.digest};
 }
 

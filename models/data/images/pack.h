@@ -14,7 +14,8 @@
 // Equal folders and settings give equal bytes: no time, owner or path of this machine goes in.
 //
 // All is written into OUT.part, which becomes OUT at the end: what OUT holds is whole. An error
-// removes what was written; after a crash OUT.part is in the way, and the next call says so.
+// before that removes what was written; after a crash OUT.part is in the way, and the next call
+// says so.
 //
 // Thread: one. Failure: kInvalidArgument for settings and for an OUT that exists; what the disk
 // says, with how far it came where it is full.

@@ -123,14 +123,18 @@ SampleName SplitName(std::string_view name) {
 }
 
 std::string IndexPathOf(const std::string& shard) {
-  const size_t dot = shard.rfind(".tar");
-  return (dot == std::string::npos ? shard : shard.substr(0, dot)) + ".idx";
+  constexpr std::string_view kEnd = ".tar";
+  const size_t length = shard.size() - std::min(shard.size(), kEnd.size());
+  return (shard.substr(length) == kEnd ? shard.substr(0, length) : shard) + ".idx";
 }
 
 Status IndexBuilder::Add(const std::string& name, uint64_t offset, uint64_t size) {
   const SampleName split = SplitName(name);
   if (split.field.empty() || split.field.find(' ') != std::string_view::npos) {
     return {Code::kCorruption, "'" + name + "' has no field: a sample's file is KEY.FIELD"};
+  }
+  if (split.key.empty()) {
+    return {Code::kCorruption, "'" + name + "' has no key: a sample's file is KEY.FIELD"};
   }
   if (samples_.empty() || samples_.back().key != split.key) {
     if (!keys_.insert(std::string(split.key)).second) {
@@ -217,7 +221,9 @@ Result<ShardIndex> DecodeIndex(std::string_view text, const std::string& path) {
       }
       index.places.push_back(place);
     }
-    if (lines.words().empty()) return lines.Wrong("a sample without a key");
+    if (!IsTarName(std::string(lines.words()))) {
+      return lines.Wrong("a sample without a key, or with a control character in it");
+    }
     index.keys += lines.words();
     index.key_ends.push_back(index.keys.size());
   }

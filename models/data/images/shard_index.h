@@ -57,11 +57,11 @@ struct SampleName {
 };
 SampleName SplitName(std::string_view name);
 
-// "/d/a.tar" -> "/d/a.idx"
+// "/d/a.tar" -> "/d/a.idx"; behind another name it is put: "/d.tar/a" -> "/d.tar/a.idx"
 std::string IndexPathOf(const std::string& shard);
 
-// Reads all of a shard. Also kCorruption: a file without a field, a field twice in a sample, a key
-// that comes again after another one.
+// Reads all of a shard. Also kCorruption: a file without a key or a field, a field twice in a
+// sample, a key that comes again after another one.
 Result<ShardIndex> BuildIndex(lineage::Storage& disk, const std::string& shard);
 
 std::string EncodeIndex(const ShardIndex& index);

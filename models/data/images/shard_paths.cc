@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "lineage/names.h"
 #include "models/data/images/shard_source.h"
 
 namespace stemma::models {
@@ -18,8 +19,6 @@ std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
-
-std::string FileOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool IsNumber(std::string_view text) {
   return !text.empty() && text.size() < 10 &&
@@ -80,10 +79,10 @@ Result<ShardIndex> IndexOf(lineage::Storage& disk, const std::string& shard) {
   STEMMA_ASSIGN_OR_RETURN(ShardIndex index, DecodeIndex(text, path));
   STEMMA_ASSIGN_OR_RETURN(const uint64_t bytes, disk.SizeOf(shard));
   if (bytes != index.bytes) {
-    return Status(Code::kCorruption, shard + " has " + std::to_string(bytes) +
-                                         " bytes and its index " + path + " says " +
-                                         std::to_string(index.bytes) + "; if the shard is good, `" +
-                                         "stemma data index " + FileOf(shard) + "` makes it anew");
+    return Status(Code::kCorruption,
+                  shard + " has " + std::to_string(bytes) + " bytes and its index " + path +
+                      " says " + std::to_string(index.bytes) + "; if the shard is good, `" +
+                      "stemma data index " + lineage::BaseOf(shard) + "` makes it anew");
   }
   return index;
 }

@@ -5,6 +5,8 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "core/text.h"
+#include "lineage/names.h"
 #include "models/data/images/reading.h"
 #include "models/data/images/tar.h"
 
@@ -13,13 +15,11 @@ namespace {
 
 constexpr size_t kOpenMax = 256;
 
-std::string FileOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 // The shards at hand are those of the manifest, where there is one.
 Status CheckManifest(const Manifest& manifest, const std::string& shard, const ShardIndex& index) {
   if (manifest.shards.empty()) return {};
   for (const ShardFacts& facts : manifest.shards) {
-    if (facts.name != FileOf(shard)) continue;
+    if (facts.name != lineage::BaseOf(shard)) continue;
     if (facts.bytes == index.bytes && facts.digest == index.digest &&
         facts.samples == index.samples()) {
       return {};
@@ -85,7 +85,7 @@ Status ShardSource::Decode(const std::string& table) {
     STEMMA_ASSIGN_OR_RETURN(const ImageFields fields, FindImageFields(shard.index, shard.path));
     shard.image = fields.image;
     shard.label = fields.label;
-    facts.String(FileOf(shard.path));
+    facts.String(lineage::BaseOf(shard.path));
     facts.U64(shard.index.bytes);
     facts.String(shard.index.digest);
     samples += shard.index.samples();
@@ -135,6 +135,13 @@ Result<std::shared_ptr<lineage::ReadableFile>> ShardSource::OpenShard(size_t sha
   return files_[shard];
 }
 
+void ShardSource::CloseShard(size_t shard) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!files_[shard]) return;
+  files_[shard] = nullptr;
+  open_.erase(std::find(open_.begin(), open_.end(), shard));
+}
+
 Status ShardSource::Read(int64_t id, EncodedImage* image) const {
   const Sample sample = Find(id);
   const Shard& shard = shards_[sample.shard];
@@ -150,7 +157,10 @@ Status ShardSource::Read(int64_t id, EncodedImage* image) const {
   image->memory.resize(end - begin);
   STEMMA_RETURN_IF_ERROR(ReadPatiently([&]() -> Status {
     STEMMA_ASSIGN_OR_RETURN(const auto file, OpenShard(sample.shard));
-    return file->Read(begin, end - begin, image->memory.data());
+    Status read = file->Read(begin, end - begin, image->memory.data());
+    if (!read.ok())
+      CloseShard(sample.shard);  // a stale handle stays stale: the next try opens anew
+    return read;
   }));
   const std::string_view memory = image->memory;
   for (const FieldPlace& place : {picture, label}) {
@@ -161,14 +171,14 @@ Status ShardSource::Read(int64_t id, EncodedImage* image) const {
             shard.path + " and its index " + IndexPathOf(shard.path) +
                 " disagree on the header at byte " + std::to_string(place.offset - kTarBlock) +
                 ": " + (size.ok() ? "another size" : size.status().message()) +
-                "; `stemma data index " + FileOf(shard.path) +
+                "; `stemma data index " + lineage::BaseOf(shard.path) +
                 "` makes the index anew, `stemma data check` says what is damaged"};
   }
   image->bytes = memory.substr(picture.offset - begin, picture.size);
   const std::string_view text = memory.substr(label.offset - begin, label.size);
   if (!ParseLabel(text, &image->label)) {
     return {Code::kCorruption,
-            NameOf(id) + ": its class is no number: '" + std::string(text.substr(0, 20)) + "'"};
+            NameOf(id) + ": its class is no number: '" + Printable(text, 20) + "'"};
   }
   if (!classes_.empty() && image->label >= static_cast<int64_t>(classes_.size())) {
     return {Code::kCorruption, NameOf(id) + ": class " + std::to_string(image->label) +

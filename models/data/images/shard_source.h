@@ -62,6 +62,7 @@ class ShardSource final : public ImageSource {
   Status Decode(const std::string& table);
   Sample Find(int64_t id) const;
   Result<std::shared_ptr<lineage::ReadableFile>> OpenShard(size_t shard) const;
+  void CloseShard(size_t shard) const;
 
   lineage::Storage& disk_;
   std::vector<Shard> shards_;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "core/text.h"
 
 namespace stemma::models {
 namespace {
@@ -67,12 +68,6 @@ std::string NameIn(std::string_view header) {
   if (Field(header, kMagic).substr(0, 6) != std::string_view("ustar\0", 6)) return name;
   const std::string prefix = TextOf(Field(header, kPrefix));
   return prefix.empty() ? name : prefix + "/" + name;
-}
-
-bool IsNameGood(const std::string& name) {
-  return !name.empty() && std::none_of(name.begin(), name.end(), [](char c) {
-    return static_cast<uint8_t>(c) < ' ' || c == '\x7F';
-  });
 }
 
 void Put(std::string* header, Place place, std::string_view text) {
@@ -223,13 +218,20 @@ Result<bool> TarReader::Next(TarEntry* entry) {
       continue;
     }
     if (type != '0' && type != '\0' && type != '7') {
-      return Wrong("'" + name + "' is no regular file (type '" + std::string(1, type) + "')");
+      return Wrong("'" + Printable(name) + "' is no regular file (type '" + Printable({&type, 1}) +
+                   "')");
     }
-    if (!IsNameGood(name)) return Wrong("a file whose name is empty or has control characters");
+    if (!IsTarName(name)) return Wrong("a file whose name is empty or has control characters");
     *entry = {name, at_ + kTarBlock, size};
     STEMMA_RETURN_IF_ERROR(Skip(size));
     return true;
   }
+}
+
+bool IsTarName(const std::string& name) {
+  return !name.empty() && std::none_of(name.begin(), name.end(), [](char c) {
+    return static_cast<uint8_t>(c) < ' ' || c == '\x7F';
+  });
 }
 
 std::string TarHeader(const std::string& name, uint64_t size) {

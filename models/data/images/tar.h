@@ -60,6 +60,9 @@ class TarReader {
   uint64_t at_ = 0;  // of the header that is read, or is next
 };
 
+// Whether TarReader takes it for a file's: not empty, and no control character in it.
+bool IsTarName(const std::string& name);
+
 // The size that a header of an entry states. kCorruption, without a place, when the checksum of its
 // 512 bytes is wrong or the size is no number.
 Result<uint64_t> TarSizeIn(std::string_view header);

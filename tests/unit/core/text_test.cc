@@ -42,6 +42,14 @@ TEST_CASE("numbers with units never show four digits where three were meant", "[
   CHECK(HumanDuration(-2) == "-2.00 s");
 }
 
+TEST_CASE("what others wrote reaches no terminal as it is", "[text]") {
+  CHECK(Printable("conv1.weight [64]~") == "conv1.weight [64]~");
+  CHECK(Printable("a\x1b[2J\nb\x7f\xc3\xa9") == "a?[2J?b???");
+  CHECK(Printable("abcdef", 6) == "abcdef");
+  CHECK(Printable("abcdef", 5) == "abcde...");
+  CHECK(Printable("", 0).empty());
+}
+
 TEST_CASE("doubles as TOML keep their type", "[toml]") {
   CHECK(DoubleText(3) == "3.0");
   CHECK(DoubleText(1e300) == "1e+300");

@@ -175,6 +175,7 @@ TEST_CASE("what is no dict of tensors is refused, with the name and the way out"
       {with(p2 + "]q\1h\1a0"), Code::kCorruption, "ends too early"},
       {with(p2 + "0."), Code::kCorruption, "more than there is"},
       {with(p2 + "(]K\1a(a."), Code::kCorruption, "fills"},
+      {with(p2 + "]((K\1e."), Code::kCorruption, "fills"},
       {with(p2 + "}(K\1u."), Code::kCorruption, "no dict"},
       {with(p2 + "h\1."), Code::kCorruption, "never remembered"},
       {with(p2 + "C\1x."), Code::kInvalidArgument, "instruction 67"},
@@ -231,6 +232,42 @@ TEST_CASE("a pickle cannot make the reader recurse, wait or grow") {
                                       {"a/data/0", std::string(4 * 255, 'x')}}))
                  .status(),
              HasCode(Code::kInvalidArgument, "sixteen times"));
+}
+
+TEST_CASE("a compressed byte order is no big-endian one, and names reach no terminal as they are") {
+  MemoryStorage disk;
+  std::string packed = Archive({{"a/byteorder", "little"}, {"a/data.pkl", "\x80\x02}."}});
+  packed[packed.find("PK\1\2") + 10] = 8;
+  CHECK_THAT(OpenBytes(disk, packed).status(),
+             HasCode(Code::kInvalidArgument, "'a/byteorder' is compressed"));
+  std::string escape = OneView(1, Zero() + "K\1\x85K\1\x85");
+  escape.replace(escape.find(Text("0")), Text("0").size(), Text("\x1b[2J"));
+  CHECK_THAT(OpenBytes(disk, Archive({{"a/data.pkl", escape}})).status(),
+             HasCode(Code::kCorruption, "a storage called '?[2J'"));
+}
+
+// What takes no room of its own: one dict under many keys, one tensor under many names, one call
+// again and again. Looking at each for itself would take minutes, and gigabytes.
+TEST_CASE("a pickle cannot make much out of the same few values") {
+  MemoryStorage disk;
+  const auto open = [&](const std::string& pickle) {
+    return OpenBytes(disk, Archive({{"a/data.pkl", pickle}, {"a/data/0", "4321"}})).status();
+  };
+  constexpr int kMany = 100'000, kTensors = (8 << 20) / 64 + 1;
+  std::string dicts = "\x80\x02}q\1(" + std::string(2 * kMany, 'N') + "u0}(";
+  for (int i = 0; i < kMany; ++i) dicts += "U\1ah\1";
+  CHECK_THAT(open(dicts + "u."), HasCode(Code::kInvalidArgument, "no dict with tensors"));
+  std::string ones;
+  for (int i = 0; i < 64; ++i) ones += "K\1";
+  const std::string one = OneView(1, Zero() + "(" + ones + "t(" + ones + "t");
+  const std::string tensor = one.substr(9, one.size() - 11);
+  CHECK_THAT(open(one), IsOk());
+  std::string named = "\x80\x02}" + Text("0") + tensor + "q\1s";
+  for (int i = 1; i < kTensors; ++i) named += Text(std::to_string(i)) + "h\1s";
+  CHECK_THAT(open(named + "."), HasCode(Code::kCorruption, "eight million dimensions"));
+  std::string made = "\x80\x02" + tensor.substr(0, tensor.size() - 1) + "q\2" + "0q\1" + "0";
+  for (int i = 0; i < kTensors; ++i) made += "h\1h\2R0";
+  CHECK_THAT(open(made + "N."), HasCode(Code::kCorruption, "eight million dimensions"));
 }
 
 TEST_CASE("an archive in zip64's form is read, and bytes are in one member only") {

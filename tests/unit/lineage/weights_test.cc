@@ -10,6 +10,7 @@
 #include "lineage/memory_storage.h"
 #include "lineage/weights/name_map.h"
 #include "lineage/weights/tensor_file.h"
+#include "lineage/weights/torch_writer.h"
 #include "tests/unit/lineage/tensor_files.h"
 
 #include "tests/support/status_matchers.h"
@@ -98,6 +99,25 @@ TEST_CASE("a state goes out to torch's form and comes back, by names, and as ano
   options.like.reset();
   CHECK_THAT(ImportTensors(*store, "/out.pt", options).status(),
              HasCode(Code::kInvalidArgument, "--like"));
+}
+
+TEST_CASE("names that no state can have are refused, and reach no terminal as they are") {
+  MemoryStorage disk;
+  const auto store = OpenStore(disk);
+  const auto file = disk.Create("/in.pt", {});
+  TorchWriter writer(**file, {{"a\x1b[2J", DType::kU8, {1}}});
+  REQUIRE_THAT(writer.Begin(), IsOk());
+  REQUIRE_THAT(writer.Append("x"), IsOk());
+  REQUIRE_THAT(writer.Finish(), IsOk());
+  CHECK_THAT(ImportTensors(*store, "/in.pt", {"w", 0}).status(),
+             HasCode(Code::kInvalidArgument, "span 'a?[2J'"));
+  const std::string json = R"({"a\u001b[2J":{"dtype":"F3"}})";
+  Encoder safetensors;
+  safetensors.U64(json.size());
+  Put(disk, "/in.safetensors", safetensors.bytes() + json);
+  CHECK_THAT(ImportTensors(*store, "/in.safetensors", {"w", 0}).status(),
+             HasCode(Code::kCorruption, "entry 'a?[2J'"));
+  CHECK(MustLoad(*store).runs.count("w") == 0);
 }
 
 }  // namespace

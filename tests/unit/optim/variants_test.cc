@@ -1,10 +1,14 @@
 // Presets, recipes, and which options go together.
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 
+#include "core/bytes.h"
 #include "models/train/fill_settings.h"
+#include "optim/loss_scaler.h"
 #include "optim/options.h"
+#include "optim/plateau.h"
 #include "optim/presets.h"
 #include "optim/recipe.h"
 
@@ -49,6 +53,10 @@ TEST_CASE("options that nobody would look at, and those that exclude each other"
       {[](auto* s) { s->name = "sgd", s->preset = "apex"; }, "presets are variants of lamb"},
       {[](auto* s) { s->name = "adamw", s->decay = "l2"; }, "adamw's is decoupled"},
       {[](auto* s) { s->name = "adam", s->adapt = "list"; }, "adam has no trust ratio"},
+      {[](auto* s) { s->name = "sgd", s->adapt = "all"; }, "sgd has no trust ratio"},
+      {[](auto* s) { s->name = "adam", s->ratio_max = 10; }, "optim.ratio_max is set, but adam"},
+      {[](auto* s) { s->name = "adamw", s->phi_max = 10; }, "optim.phi_max is set"},
+      {[](auto* s) { s->nesterov = true; }, "set optim.name = \"sgd\""},
       {[](auto* s) { s->name = "adam", s->grad_averaging = false; }, "only lamb looks at it"},
       {[](auto* s) { s->clip_to_lr = true; }, "set optim.name = \"lars\""},
       {[](auto* s) { s->name = "lars", s->nesterov = true; }, "optim.nesterov"},
@@ -73,6 +81,33 @@ TEST_CASE("options that nobody would look at, and those that exclude each other"
   const uint64_t clipped = DigestOfOptions(lars);
   lars.clip_to_lr = false;
   CHECK(DigestOfOptions(lars) != clipped);
+}
+
+TEST_CASE("what a fork finds in its parent's small record") {
+  OptimSettings s;  // no scale
+  Encoder parent;
+  LossScaler(s).Encode(&parent);
+  s.loss_scaling = "dynamic";
+  s.loss_scale = 1024;
+  LossScaler child(s);
+  Decoder in(parent.bytes());
+  REQUIRE(child.Decode(&in));
+  CHECK(child.scale() == 1024);  // not from 1 up
+  child.Overflowed();
+  Encoder out;
+  child.Encode(&out);
+  LossScaler grandchild(s);
+  Decoder again(out.bytes());
+  REQUIRE(grandchild.Decode(&again));
+  CHECK(grandchild.scale() == 512);
+}
+
+TEST_CASE("a mean loss of minus infinity is no better one, for ever") {
+  Plateau plateau{OptimSettings()};
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    plateau.EndEpoch(-std::numeric_limits<double>::infinity());
+  }
+  CHECK(plateau.factor() == 0.5);
 }
 
 TEST_CASE("the untuned rule fits every published batch") {

@@ -103,6 +103,24 @@ TEST_CASE("a fork keeps what gives its parent's bytes their meaning", "[fork]") 
   }
 }
 
+TEST_CASE("a fork's optimizer keeps the state that its parent's kept", "[fork]") {
+  optim::OptimSettings parent, fork;
+  parent.ema_decay = 0.99;
+  fork.ema_decay = 0.999;
+  CHECK(WhyNotThatState(parent, fork).empty());
+  fork.ema_decay = 0;
+  CHECK(WhyNotThatState(parent, fork).find("optim.ema_decay cannot go from 0") == 0);
+  CHECK(WhyNotThatState(fork, parent).find("optim.ema_decay cannot go from 0") == 0);
+  parent.ema_decay = 0;
+  fork.momentum = 0;  // lamb has none anyway
+  CHECK(WhyNotThatState(parent, fork).empty());
+  for (const char* name : {"sgd", "lars"}) {
+    parent.name = fork.name = name;
+    CHECK(WhyNotThatState(parent, fork).find("optim.momentum cannot go from 0") == 0);
+    CHECK(WhyNotThatState(fork, fork).empty());
+  }
+}
+
 TEST_CASE("text is measured and cut by columns, not by bytes", "[terminal]") {
   CHECK(Width("│ ● a") == 5);
   CHECK(Cut("│ ● abc", 5) == "│ ● a");

@@ -139,6 +139,28 @@ TEST_CASE("what cannot be honoured is refused before anything is built") {
              HasCode(Code::kInvalidArgument, "optim.warmup is '5min'"));
 }
 
+// As class folders may be, that each host has a copy of.
+TEST_CASE("ranks with data sets of other sizes do not begin to train") {
+  const auto worlds = comm::World::Threads(2);
+  const std::string folder = NewFolder();
+  const auto results = SpawnRanks(2, [&](int rank) -> Status {
+    const TinyRun run("", "r", {"train.length=1step"});
+    models::TrainOptions options;
+    options.dir = folder;
+    options.progress = "off";
+    options.environment_json = "{}";
+    const auto make = [rank](const models::RunSettings&) {
+      return Result<std::unique_ptr<models::Workload>>(std::make_unique<TinyWorkload>(64 + rank));
+    };
+    const models::Outcome outcome =
+        models::Train(run.settings, run.list, options, *worlds[static_cast<size_t>(rank)], make);
+    return {outcome.exit_code == 0 ? Code::kOk : Code::kInternal, outcome.cause};
+  });
+  for (const Status& result : results) {
+    CHECK_THAT(result, HasCode(Code::kInternal, "size of the data set differs: rank {0} 64"));
+  }
+}
+
 TEST_CASE("an autocast guard covers the forward and leaves nothing behind") {
   models::RunSettings settings;
   settings.train.precision = "bfloat16";

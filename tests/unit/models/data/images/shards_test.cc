@@ -170,6 +170,20 @@ TEST_CASE("pack: shards hold what the folders hold, and equal input gives equal 
   CHECK_THAT(PackFolder(disk, Packing()).status(), HasCode(Code::kInvalidArgument, "/out exists"));
 }
 
+TEST_CASE("pack: names that no shard can have, and an OUT among the classes, are refused at once") {
+  MemoryStorage disk;
+  PutFolder(disk);
+  PackSettings inside = Packing();
+  inside.folder = "/in/";
+  inside.out = "/in/out/";
+  CHECK_THAT(PackFolder(disk, inside).status(), HasCode(Code::kInvalidArgument, "outside of it"));
+  CHECK_FALSE(disk.Exists("/in/out.part"));
+  MustPut(disk, "/in/b/3\n.jpg", Jpeg(6));
+  CHECK_THAT(PackFolder(disk, Packing()).status(),
+             HasCode(Code::kInvalidArgument, "/in/b/3?.jpg: a control character"));
+  CHECK_FALSE(disk.Exists("/out.part"));
+}
+
 TEST_CASE("pack: a disk that fails at any change leaves nothing that looks whole") {
   for (uint64_t n = 1;; ++n) {
     MemoryStorage disk;
@@ -183,14 +197,80 @@ TEST_CASE("pack: a disk that fails at any change leaves nothing that looks whole
     }
     CAPTURE(n);
     CHECK_FALSE(status.ok());
-    if (disk.Exists("/out"))
-      CHECK_THAT(OpenShards(disk, "/out")->Classes(), Catch::VectorContains(std::string("b")));
+    if (!disk.Exists("/out")) continue;
+    CHECK_THAT(OpenShards(disk, "/out")->Classes(), Catch::VectorContains(std::string("b")));
+    CHECK(status.message().find("/out is whole") == 0);
   }
   MemoryStorage disk;
   PutFolder(disk);
   disk.LimitBytes(12000);
   CHECK_THAT(PackFolder(disk, Packing()).status(), HasCode(Code::kIo, "too small"));
   CHECK_FALSE(disk.Exists("/out.part"));
+}
+
+// A network file system after its server came back: what was open before is stale for ever.
+class StaleHandles final : public lineage::Storage {
+ public:
+  explicit StaleHandles(lineage::Storage& base) : base_(base) {}
+  bool stale = false;  // the first handle that is opened
+  int opened = 0;
+
+  Result<std::unique_ptr<lineage::ReadableFile>> OpenToRead(const std::string& path) override {
+    STEMMA_ASSIGN_OR_RETURN(auto file, base_.OpenToRead(path));
+    return std::unique_ptr<lineage::ReadableFile>(
+        std::make_unique<Handle>(std::move(file), opened++ == 0 ? &stale : nullptr));
+  }
+  Result<std::unique_ptr<lineage::WritableFile>> Create(
+      const std::string& path, const lineage::WriteOptions& options) override {
+    return base_.Create(path, options);
+  }
+  Result<std::string> ReadAll(const std::string& path) override { return base_.ReadAll(path); }
+  Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) override {
+    return base_.ReadAt(path, offset, bytes);
+  }
+  Result<uint64_t> SizeOf(const std::string& path) override { return base_.SizeOf(path); }
+  Result<int64_t> ModifiedMs(const std::string& path) override { return base_.ModifiedMs(path); }
+  Result<std::vector<std::string>> List(const std::string& dir) override { return base_.List(dir); }
+  Status MakeDir(const std::string& path) override { return base_.MakeDir(path); }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return base_.Rename(from, to);
+  }
+  Status Remove(const std::string& path) override { return base_.Remove(path); }
+  Status SyncDir(const std::string& dir) override { return base_.SyncDir(dir); }
+  bool Exists(const std::string& path) override { return base_.Exists(path); }
+
+ private:
+  struct Handle final : lineage::ReadableFile {
+    Handle(std::unique_ptr<lineage::ReadableFile> with, const bool* goes_stale)
+        : file(std::move(with)), is_stale(goes_stale) {}
+    Status Read(uint64_t offset, uint64_t bytes, char* out) override {
+      if (is_stale == nullptr || !*is_stale) return file->Read(offset, bytes, out);
+      return {Code::kIo, std::string("read: ") + std::strerror(ESTALE)};
+    }
+    std::unique_ptr<lineage::ReadableFile> file;
+    const bool* is_stale;
+  };
+  lineage::Storage& base_;
+};
+
+TEST_CASE("shards: a handle that went stale is opened anew") {
+  MemoryStorage disk;
+  MustPut(disk, "/s.tar",
+      TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "y"}, {"b.cls", "16777217"}}));
+  MustPut(disk, "/s.idx", EncodeIndex(*BuildIndex(disk, "/s.tar")));
+  StaleHandles mount(disk);
+  const auto shards = OpenShards(mount, "/s.tar");
+  EncodedImage image;
+  REQUIRE_THAT(shards->Read(0, &image), IsOk());
+  CHECK(mount.opened == 1);
+  mount.stale = true;
+  REQUIRE_THAT(shards->Read(1, &image), IsOk());
+  CHECK(image.bytes == "y");
+  CHECK(mount.opened == 2);
+  const auto data = *ImageDataset::Make(shards, {}, ImageUse::kTrain, {});
+  float y = 0;
+  CHECK_THAT(data->Read(1, {1, 0, 0}, nullptr, &y),
+             HasCode(Code::kIncompatible, "class 16777217 is no exact float"));
 }
 
 TEST_CASE("shards: damage and disagreement name shard, index and way out") {
@@ -219,8 +299,8 @@ TEST_CASE("shards: damage and disagreement name shard, index and way out") {
   CHECK_THAT(ShardSource::Open(disk, "/out/s-{2..1}.tar", alone).status(),
              HasCode(Code::kInvalidArgument, "no range"));
   CHECK((*ShardPaths(disk, "/d/s-{08..10}.tar"))[2] == "/d/s-10.tar");
-  MustPut(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "seven"}}));
-  CHECK_THAT(OpenShards(disk, path)->Read(0, &image), HasCode(Code::kCorruption, "'seven'"));
+  MustPut(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "sev\x1bn"}}));
+  CHECK_THAT(OpenShards(disk, path)->Read(0, &image), HasCode(Code::kCorruption, "'sev?n'"));
   MustPut(disk, path, TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "x"}}));
   CHECK_THAT(ShardSource::Open(disk, path, alone).status(),
              HasCode(Code::kCorruption, "sample 'b' has no .cls"));

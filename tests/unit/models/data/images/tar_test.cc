@@ -1,6 +1,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "core/bytes.h"
+#include "core/digest.h"
 #include "lineage/memory_storage.h"
 #include "models/data/images/shard_index.h"
 #include "models/data/images/tar.h"
@@ -106,6 +108,7 @@ TEST_CASE("tar: what is unexpected is named with the archive and the byte") {
       {good.substr(0, good.size() - 512), "one block of zeros alone"},
       {summed, "byte 1536: its checksum is wrong"},
       {Typed("link", 0, '2') + TarEnd(), "'link' is no regular file (type '2')"},
+      {Typed("l\x1b", 0, '\x1b') + TarEnd(), "'l?' is no regular file (type '?')"},
       {Typed("a\nb", 0, '0') + TarEnd(), "control characters"},
       {Typed("g", 8, 'x') + record + TarPadding(8) + TarEnd(), "not made of records"},
       {Typed("g", 13, 'g') + "13 path=abcd\n" + TarPadding(13) + TarEnd(), "names a path"},
@@ -137,7 +140,12 @@ TEST_CASE("index: fields by sample, and back from its text") {
   CHECK(index->place(0, 0).size == 5);
   CHECK(index->place(1, 0).offset == 0);
   CHECK(index->place(1, 2).size == 2);
-  const std::string text = EncodeIndex(*index);
+  std::string text = EncodeIndex(*index);
+  text.replace(text.find("k 2"), 3, "k\x1b!");
+  text.resize(text.rfind("end "));
+  text += "end " + Hex(Xxh128(text)) + "\n";
+  CHECK_THAT(DecodeIndex(text, "/t.idx").status(), HasCode(Code::kCorruption, "a control char"));
+  text = EncodeIndex(*index);
   const auto back = DecodeIndex(text, "/t.idx");
   REQUIRE_THAT(back.status(), IsOk());
   CHECK(EncodeIndex(*back) == text);
@@ -150,12 +158,20 @@ TEST_CASE("index: fields by sample, and back from its text") {
   }
 }
 
+TEST_CASE("index: it lies beside its shard, and replaces no other's") {
+  CHECK(IndexPathOf("/d/a.tar") == "/d/a.idx");
+  CHECK(IndexPathOf("/d.tar/a") == "/d.tar/a.idx");
+  CHECK(IndexPathOf("/d/a.tar.gz") == "/d/a.tar.gz.idx");
+  CHECK(IndexPathOf("a") == "a.idx");
+}
+
 TEST_CASE("index: samples that are none are named") {
   const auto says = [](const std::vector<File>& files, const char* what) {
     CHECK_THAT(IndexOfFiles(files).status(), HasCode(Code::kCorruption, what));
     CHECK_THAT(IndexOfFiles(files).status(), HasCode(Code::kCorruption, "/t.tar, file at byte"));
   };
   says({{"nofield", "x"}}, "'nofield' has no field");
+  says({{".jpg", "x"}}, "'.jpg' has no key");  // an index could not say it
   says({{"a.jpg", "x"}, {"a.jpg", "y"}}, "'a.jpg' is there twice");
   says({{"a.jpg", "x"}, {"b.jpg", "y"}, {"a.cls", "1"}}, "must be neighbours");
 }
