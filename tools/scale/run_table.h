@@ -40,11 +40,11 @@ struct RunRow {
   int nodes = 0, ranks = 0;
   int64_t local_batch = 0, global_batch = 0;
   int repeat = 0;     // from 0
-  int64_t steps = 0;  // that were counted
+  int64_t steps = 0;  // in steady state: what quantiles and samples_per_s count
   std::optional<double> step_p10_s, step_p50_s, step_p90_s;
   std::optional<double> samples_per_s;  // steady state, all ranks
   std::optional<double> epoch_s;        // wall time of one pass over the data, validation included
-  std::optional<double> train_s;        // of the counted steps and all between them
+  std::optional<double> train_s;        // of all steps after the warm-up and what lies between
   std::optional<double> exposed_comm_s, input_wait_s, straggler_s;  // per step
   std::optional<double> efficiency_throughput, efficiency_time;     // shares: 1 is ideal
   int base_ranks = 0;  // what the efficiencies compare with; 0 while they are empty

@@ -22,7 +22,7 @@
 namespace stemma::scale {
 
 constexpr double kEfficiencyAsked = 0.75;
-constexpr int kNodeCountsAsked = 3;
+constexpr int kNodeCountsAsked = 3, kRepeatsAsked = 3;
 
 // Of the repeats of one mode, system, number of ranks and origin.
 struct Spread {
