@@ -6,6 +6,7 @@
 #include "tools/cli/scale_lines.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
+#include "tools/cli/verb_scale_run.h"
 #include "tools/scale/calibration.h"
 #include "tools/scale/report.h"
 #include "tools/scale/simulate.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr char kHelp[] =
     "stemma scale WHAT [flags]\n\n"
     "What a training costs on many ranks. `stemma scale WHAT --help` explains one.\n\n"
+    "  run         a real series here or under Slurm: how well one input scales\n"
     "  predict     a step, an epoch and the time to accuracy on a described machine\n"
     "  validate    the published points beside the model's predictions, with every error\n";
 
@@ -233,10 +235,13 @@ Result<int> RunScale(const Arguments& arguments) {
   const std::string what = arguments.empty() ? "--help" : arguments[0];
   if (what == "--help" || what == "-h") return Print(kHelp), 0;
   const Arguments words(arguments.begin() + 1, arguments.end());
+  if (what == "run") return RunScaleSeries(words);
+  const bool recipe = what.size() > 5 && what.compare(what.size() - 5, 5, ".toml") == 0;
+  if (recipe) return RunScaleSeries(arguments);
   if (what == "predict") return Predict(words);
   if (what == "validate") return RunValidate(words);
   return Status(Code::kInvalidArgument, "nothing of `stemma scale` is called '" + what +
-                                            "'; there are predict and validate");
+                                            "'; there are run, predict and validate");
 }
 
 }  // namespace stemma::cli

@@ -84,7 +84,7 @@ ChildEnd RunChild(const std::vector<std::string>& words, const std::string& log_
   const auto begin = Clock::now();
   const std::string command = CommandLine(words);
   Result<pid_t> child = Start(words, log_path);
-  if (!child.ok()) return {child.status().Within(command), 0};
+  if (!child.ok()) return {Status(child.status()).Within(command), 0};
   setpgid(*child, *child);  // whoever of the two comes first
   int ended = 0;
   bool asked = false, killed = false;
