@@ -20,6 +20,7 @@
 #include "tools/cli/terminal.h"
 #include "tools/cli/train_options.h"
 #include "tools/scale/series/child.h"
+#include "tools/scale/series/curve.h"
 #include "tools/scale/series/files.h"
 #include "tools/scale/series/report.h"
 #include "tools/scale/series/series.h"
@@ -56,7 +57,7 @@ struct RunFlags {
   int64_t ranks_per_node = 0, batch = 0, repeats = 3, steps = 200, warmup = 20, seed = 1;
   int64_t threads = 0, size = 0;
   double timeout_s = 3600;
-  bool no_comm = false, fresh = false, dry_run = false;
+  bool no_comm = false, fresh = false, dry_run = false, curve = false;
 };
 
 Flags FlagList(RunFlags* f) {
@@ -85,6 +86,8 @@ Flags FlagList(RunFlags* f) {
   flags.Integer("size", &f->size, "N", "--model: side of images or points of a waveform");
   flags.Choice("precision", &f->precision, {"f32", "tf32", "bf16"}, "--model: of products");
   flags.Switch("no-comm", &f->no_comm, "--model: exposed communication against a loop without");
+  flags.Switch("curve", &f->curve,
+               "also the all-reduce by size, for `stemma scale validate --own`");
   flags.Number("timeout", &f->timeout_s, "S", "longest time of a point; it is ended then");
   flags.Choice("launcher", &f->launcher, {"auto", "mpirun", "srun"}, "what starts the ranks");
   flags.Text("launcher-args", &f->launcher_args, "WORDS", "more words for it, last");
@@ -263,15 +266,23 @@ scale::Facts FactsOf(const scale::Series& series) {
   return facts;
 }
 
+// What a series wrote, and nothing else that may lie in its folder.
 Status Forget(const std::string& folder) {
-  std::error_code none;
-  if (!fs::exists(folder, none)) return {};
+  std::error_code error;
+  if (!fs::exists(folder, error)) return {};
   STEMMA_ASSIGN_OR_RETURN(const scale::FolderLock lock, scale::FolderLock::Take(folder));
-  for (const char* name :
-       {"scale.csv", "scale.md", "scale.json", "series.json", "recipe.toml", "points"}) {
-    std::error_code error;
-    fs::remove_all(folder + "/" + name, error);
-    if (error) return {Code::kIo, "--fresh: " + folder + "/" + name + ": " + error.message()};
+  std::vector<fs::path> paths;
+  for (const char* name : {"scale.csv", "scale.md", "scale.json", "scale.html", "series.json",
+                           "recipe.toml", "points"}) {
+    paths.push_back(fs::path(folder) / name);
+  }
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const bool curve = entry.path().filename().string().rfind("all_reduce-r", 0) == 0;
+    if (curve) paths.push_back(entry.path());
+  }
+  for (const fs::path& path : paths) {
+    if (!error) fs::remove_all(path, error);
+    if (error) return {Code::kIo, "--fresh: " + path.string() + ": " + error.message()};
   }
   return {};
 }
@@ -356,6 +367,7 @@ Result<int> RunScaleSeries(const Arguments& arguments) {
           "/scale.csv, scale.md, scale.json: " + std::to_string(end.ran) +
           " points of this invocation, " + std::to_string(end.found) + " of earlier ones\n");
   }
+  if (f.curve) STEMMA_RETURN_IF_ERROR(scale::MeasureCurves(series, Tell));
   if (end.failures.empty()) return 0;
   Tell(std::to_string(end.failures.size()) + (end.failures.size() == 1 ? " count" : " counts") +
        " failed, as shown above; the same command again runs what is missing");

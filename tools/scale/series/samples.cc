@@ -72,7 +72,8 @@ int HostsOf(const std::string& world) {
 }
 
 Status CheckSteps(const std::string& path, const PointSamples& samples, const Point& point) {
-  if (static_cast<int64_t>(samples.step_s.size()) != point.steps) {
+  if (samples.step_s.empty() ||
+      (point.steps > 0 && static_cast<int64_t>(samples.step_s.size()) != point.steps)) {
     return Other(path, std::to_string(samples.step_s.size()) +
                            " steps after the warm-up, asked for " + std::to_string(point.steps));
   }

@@ -44,6 +44,7 @@ struct PointSamples {
   std::string world;  // in the child's words
 };
 
+// point.steps 0: as many as there are.
 Result<PointSamples> ReadBench(const std::string& path, const std::string& model,
                                const Point& point);
 Result<PointSamples> ReadTraining(const std::string& metrics_path, const Point& point);

@@ -277,6 +277,7 @@ std::vector<std::pair<std::string, std::string>> InputOf(const Series& series) {
           {"warmup", std::to_string(shape.warmup)},
           {"ranks per node", std::to_string(shape.ranks_per_node)},
           {"threads", std::to_string(series.threads)},
+          {"cores", std::to_string(series.machine.cores)},
           {"system", series.system},
           {"build", series.build}};
 }
