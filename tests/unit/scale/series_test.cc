@@ -12,8 +12,10 @@
 #include "tools/scale/run_table.h"
 #include "tools/scale/run_verdict.h"
 #include "tools/scale/series/child.h"
+#include "tools/scale/series/curve.h"
 #include "tools/scale/series/files.h"
 #include "tools/scale/series/launch.h"
+#include "tools/scale/series/own.h"
 #include "tools/scale/series/points.h"
 #include "tools/scale/series/report.h"
 #include "tools/scale/series/samples.h"
@@ -59,9 +61,10 @@ std::string Read(const std::string& path) {
 // takes 8 ms / ranks, and 1 ms more on 4 ranks. The files beside it steer it.
 constexpr char kLauncher[] = R"(#!/bin/sh
 here=$(dirname "$0")
-ranks= batch= iters= json= last=
+ranks= batch= iters= json= last= model=
 for word in "$@"; do
   [ "$last" = -n ] && ranks=$word
+  [ "$last" = train ] && model=$word
   last=$word
   case $word in
     --batch-size=*) batch=${word#*=} ;;
@@ -74,11 +77,12 @@ echo "$ranks $*" >>"$here/calls"
 [ -e "$here/hang-$ranks" ] && { echo "waiting for rank 1"; sleep 600; }
 [ -e "$here/silent-$ranks" ] && exit 0
 bytes=1000
+[ -e "$here/bytes" ] && bytes=$(cat "$here/bytes")
 [ -e "$here/other-$ranks" ] && bytes=1004
 case $ranks in 1) ms=8 ;; 2) ms=4 ;; 4) ms=3 ;; *) ms=2 ;; esac
 list=$(i=1; while [ $i -lt $iters ]; do printf '%s,' $ms; i=$((i+1)); done; echo $ms)
-printf '{"world":"%s ranks on 1 host, backend x","model":"mlp","ranks":%s,"batch":%s,' \
-  $ranks $ranks $batch >>"$json"
+printf '{"world":"%s ranks on 1 host, backend x","model":"%s","ranks":%s,"batch":%s,' \
+  $ranks $model $ranks $batch >>"$json"
 printf '"engine":{"iterations_ms":[%s],"wait_ms":0.5,"gradient_bytes":%s}}\n' \
   "$list" $bytes >>"$json"
 )";
@@ -332,6 +336,50 @@ TEST_CASE("mpirun here, srun in an allocation, and a job that asks for one", "[l
   }
   job.options = {"partition"};
   CHECK_THAT(SlurmScript(job).status(), HasCode(Code::kInvalidArgument, "--sbatch"));
+}
+
+TEST_CASE("a step on several ranks from one rank and the measured all-reduce", "[own]") {
+  const Curve curve({{1e3, 1e-4}, {1e5, 1e-2}});
+  CHECK(curve.Seconds(10) == Approx(1e-4));
+  CHECK(curve.Seconds(1e4) == Approx(1e-3));
+  CHECK(curve.Seconds(2e5) == Approx(2e-2));
+  Workload workload;
+  workload.forward_share = 0.25;
+  workload.buckets = {{1e4, 0.5}, {1e5, 1.0}};
+  const std::vector<double> steps(7, 0.1);
+  // No core to spare: calls add to the step. With one the first is hidden behind backward.
+  CHECK(PredictStep(steps, workload, curve, 2, 1, false, 1) == Approx(0.111));
+  CHECK(PredictStep(steps, workload, curve, 4, 2, false, 1) == Approx(0.211));
+  CHECK(PredictStep(steps, workload, curve, 2, 1, true, 1) == Approx(0.11));
+  // Two ranks wait for the slower one: of steps that are 1 or 3 the median is 3.
+  CHECK(PredictStep({1, 3}, workload, curve, 2, 1, false, 1) == Approx(3.011));
+
+  Bench bench;
+  bench.series.shape.mode = "weak";
+  bench.series.shape.repeats = 1;
+  bench.series.model = "aides";
+  const Workload aides = *MakeWorkload("aides", {});
+  Write(bench.folder / "bytes", std::to_string(static_cast<int64_t>(4 * aides.parameters)));
+  bench.MustRun();
+  const std::string out = bench.series.folder;
+  CHECK_THAT(ValidateOwn(out).status(), HasCode(Code::kNotFound, "--curve"));
+  for (const int ranks : {2, 4}) {
+    Write(CurvePath(out, ranks),
+          "op,bytes,calls,median_us,p95_us\nall_reduce,4,9,100,1\nall_reduce,1000000000,9,100,1\n");
+  }
+  const Result<OwnValidation> own = ValidateOwn(out);
+  REQUIRE_THAT(own.status(), IsOk());
+  REQUIRE(own->rows.size() == 2);
+  const double calls = 1e-4 * static_cast<double>(aides.buckets.size());
+  CHECK(own->rows[0].measured_s == Approx(0.004));
+  CHECK(own->rows[0].predicted_s == Approx(0.008 + calls));
+  CHECK(own->rows[1].predicted_s == Approx(0.016 + calls));  // 4 ranks on 2 cores
+  CHECK(own->rows[1].oversubscribed);
+  CHECK(own->worst == Approx(100 * (0.008 + calls) / 0.004 - 100));
+  CHECK_THAT(OwnText(*own), Catch::Contains("missed"));
+  Write(CurvePath(out, 2), "op,bytes\n");
+  CHECK_THAT(ValidateOwn(out).status(), HasCode(Code::kCorruption, ":1"));
+  CHECK_THAT(ValidateOwn(bench.folder / "no").status(), HasCode(Code::kNotFound, "no series"));
 }
 
 }  // namespace
