@@ -76,7 +76,8 @@ Flags FlagList(RunFlags* f) {
   flags.Integer("repeats", &f->repeats, "N", "of every count; three are asked for");
   flags.Integer("steps", &f->steps, "N", "that count, per point; data: of the largest count");
   flags.Integer("warmup", &f->warmup, "N", "steps before them");
-  flags.Integer("threads", &f->threads, "N", "of every rank; 0: cores / ranks of the largest");
+  flags.Integer("threads", &f->threads, "N",
+                "of every rank; 0: device.threads, or cores / most ranks");
   flags.Integer("seed", &f->seed, "N", "of the order of the counts");
   flags.Text("out", &f->out, "DIR", "the series' folder");
   flags.Switch("fresh", &f->fresh, "delete what --out holds of an earlier series");
@@ -153,6 +154,7 @@ Status ReadRecipe(const RunFlags& f, scale::Series* series) {
     shape.batch = strong ? settings.train.global_batch : settings.train.global_batch / base;
   }
   series->recipe = list.ToToml();
+  series->threads = static_cast<int>(settings.device.threads);
   series->machine.on_gpu = settings.device.kind == "cuda";
   return {};
 }
@@ -169,6 +171,7 @@ Status ReadModel(const RunFlags& f, scale::Series* series) {
   bench.set = f.set;
   models::RunSettings settings;
   STEMMA_RETURN_IF_ERROR(bench::ReadSettings(bench, &settings));
+  series->threads = static_cast<int>(settings.device.threads);
   series->machine.on_gpu = settings.device.kind == "cuda";
   if (f.size > 0) series->bench_words.push_back("--size=" + std::to_string(f.size));
   if (f.precision != "f32") series->bench_words.push_back("--precision=" + f.precision);
@@ -213,8 +216,8 @@ Status DescribeMachine(const RunFlags& f, const scale::Variables& environment,
   const int most = series->shape.ranks.back();
   const int per_node =
       series->shape.ranks_per_node > 0 ? std::min(series->shape.ranks_per_node, most) : most;
-  series->threads =
-      f.threads > 0 ? static_cast<int>(f.threads) : std::max(1, series->machine.cores / per_node);
+  if (f.threads > 0) series->threads = static_cast<int>(f.threads);
+  if (series->threads == 0) series->threads = std::max(1, series->machine.cores / per_node);
   std::error_code error;
   series->program = fs::read_symlink("/proc/self/exe", error).string();
   return error ? Status(Code::kIo, "/proc/self/exe: " + error.message()) : Status();
@@ -229,6 +232,7 @@ Result<scale::Series> ReadSeries(const RunFlags& f, const scale::Variables& envi
   if (f.batch < 0 || f.size < 0) return Refuse("--batch and --size are not negative");
   if (f.repeats < 1 || f.repeats > 1000) return Refuse("--repeats: 1 to 1000");
   scale::Series series;
+  series.threads = 0;  // not said so far
   scale::SeriesShape& shape = series.shape;
   shape.mode = f.mode;
   shape.batch = f.batch;

@@ -33,8 +33,8 @@ Result<Setting> ReadSetting(const std::string& folder) {
   if (!text.ok()) {
     return Status(text.status().code(),
                   path +
-                      ": no series is there; measure one with `stemma scale run --model=mlp "
-                      "--mode=weak --batch=32 --ranks=1,2 --curve --out=" +
+                      ": no series is there; measure one with `stemma scale run --model=aides "
+                      "--mode=weak --batch=4 --ranks=1,2 --curve --out=" +
                       folder + "`");
   }
   const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
