@@ -1,22 +1,17 @@
 #include "tools/cli/verb_scale_run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "core/bytes.h"
 #include "core/cores.h"
 #include "core/digest.h"
-#include "core/version.h"
 #include "models/train/settings.h"
 #include "tools/bench/options.h"
 #include "tools/cli/flags.h"
 #include "tools/cli/machine.h"
+#include "tools/cli/scale_facts.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/train_options.h"
 #include "tools/scale/series/child.h"
@@ -180,11 +175,6 @@ Status ReadModel(const RunFlags& f, scale::Series* series) {
   return {};
 }
 
-std::string HostName() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 && name[0] != '\0' ? name : "this-machine";
-}
-
 int GpusOfNode() {
   std::error_code error;
   int count = 0;
@@ -247,27 +237,6 @@ Result<scale::Series> ReadSeries(const RunFlags& f, const scale::Variables& envi
   series.folder = f.out;
   series.limit_s = f.timeout_s;
   return series;
-}
-
-scale::Facts FactsOf(const scale::Series& series) {
-  scale::Facts facts;
-  char date[40];
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", &utc);
-  facts.emplace_back("date", date);
-  facts.emplace_back("stemma", std::string(kProgramVersion) + ", " + CompilerText());
-  facts.emplace_back("stemma-engine", series.build);
-  facts.emplace_back("hosts", series.launcher.hosts.empty() ? HostName() : series.launcher.hosts);
-  facts.emplace_back("launcher", series.launcher.program);
-  facts.emplace_back("threads of a rank", std::to_string(series.threads));
-  for (const Fact& fact : InspectMachine()) {
-    if (fact.group == "machine" || fact.group == "gpu") {
-      facts.emplace_back(fact.group + " " + fact.name, fact.value);
-    }
-  }
-  return facts;
 }
 
 // What a series wrote, and nothing else that may lie in its folder.
@@ -364,8 +333,8 @@ Result<int> RunScaleSeries(const Arguments& arguments) {
   STEMMA_ASSIGN_OR_RETURN(const scale::SeriesEnd end, scale::RunSeries(series, Tell));
   if (!end.rows.empty()) {
     STEMMA_RETURN_IF_ERROR(scale::WriteReport(
-        {end.rows, end.failures, end.commands, FactsOf(series), scale::InputOf(series), f.out}));
-    const std::string why = scale::WhyText(end.rows);
+        {end.rows, end.failures, end.commands, ScaleFacts(series), scale::InputOf(series), f.out}));
+    const std::string why = scale::WhyText(end.rows, f.out);
     Print(scale::TableText(end.rows) + (why.empty() ? "" : "\n" + why) + "\n" +
           scale::VerdictText(end.rows) + "\n" + f.out +
           "/scale.csv, scale.md, scale.json: " + std::to_string(end.ran) +

@@ -83,7 +83,7 @@ std::string UpTo(const std::optional<int>& ranks) {
   return "up to " + std::to_string(*ranks) + (*ranks == 1 ? " rank" : " ranks");
 }
 
-std::string WordsOf(const RunVerdict& v, bool repeated) {
+std::string WordsOf(const RunVerdict& v, bool repeated, bool settled) {
   std::string words = v.mode + " on " + v.system + ", base " + std::to_string(v.base_ranks) +
                       (v.base_ranks == 1 ? " rank" : " ranks") + ": at least 75 % by throughput " +
                       UpTo(v.by_throughput) + ", by time " + UpTo(v.by_time) + ".";
@@ -95,6 +95,7 @@ std::string WordsOf(const RunVerdict& v, bool repeated) {
              "), three are asked for.";
   }
   if (!repeated) words += " Some count ran less than three times.";
+  if (!settled) words += " Some count is short or unstable: see its flags.";
   return words;
 }
 
@@ -130,16 +131,17 @@ std::vector<RunVerdict> VerdictsOf(const std::vector<RunSummary>& summaries) {
     v.system = key.second;
     v.base_ranks = counts.front()->base_ranks;
     std::set<int> nodes;
-    bool repeated = true;
+    bool repeated = true, settled = true;
     for (const RunSummary* one : counts) {
       if (one->nodes > 0) nodes.insert(one->nodes);
       repeated = repeated && one->repeats >= kRepeatsAsked;
+      settled = settled && !one->Has("short") && !one->Has("unstable");
     }
     v.node_counts.assign(nodes.begin(), nodes.end());
     v.sufficient = static_cast<int>(v.node_counts.size()) >= kNodeCountsAsked;
     v.by_throughput = LargestUpTo(counts, &RunSummary::efficiency_throughput);
     v.by_time = LargestUpTo(counts, &RunSummary::efficiency_time);
-    v.words = WordsOf(v, repeated);
+    v.words = WordsOf(v, repeated, settled);
     verdicts.push_back(v);
   }
   return verdicts;

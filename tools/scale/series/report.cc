@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
 #include "tools/scale/series/files.h"
+#include "tools/scale/series/points.h"
+#include "tools/scale/statistics.h"
 
 namespace stemma::scale {
 namespace {
@@ -60,24 +63,64 @@ Cells RowOf(const RunSummary& s) {
           s.flags.empty() ? "-" : Joined(s.flags, ";")};
 }
 
-const Cells kWhyColumns = {"mode",          "ranks",        "exposed comm ms",
-                           "input wait ms", "straggler ms", "exposed share %"};
+// Of a step, in point.json: a training tells them, the bench does not.
+const std::vector<std::pair<const char*, const char*>> kPhases = {{"forward_s", "forward ms"},
+                                                                  {"backward_s", "backward ms"},
+                                                                  {"optimizer_s", "optimizer ms"},
+                                                                  {"capture_s", "capture ms"}};
+using Phases = std::map<std::pair<std::string, int>, std::map<std::string, std::vector<double>>>;
 
-Cells WhyOf(const RunSummary& s) {
-  Maybe share;
-  if (s.exposed_comm_s && s.step_p50_s) share = *s.exposed_comm_s / *s.step_p50_s;
-  return {s.mode,
-          std::to_string(s.ranks),
-          Number(s.exposed_comm_s, "%.3f", 1e3),
-          Number(s.input_wait_s, "%.3f", 1e3),
-          Number(s.straggler_s, "%.3f", 1e3),
-          Number(share, "%.1f", 100)};
+// By mode and ranks; of the repeats that have them.
+Phases ReadPhases(const std::vector<RunRow>& rows, const std::string& folder) {
+  Phases phases;
+  for (const RunRow& row : rows) {
+    Point point;
+    point.ranks = row.ranks;
+    point.repeat = row.repeat;
+    Result<std::string> text = ReadFile(folder + "/points/" + NameOf(point) + "/point.json");
+    if (!text.ok() || row.Has("published") || row.Has("simulated")) continue;
+    const auto object = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    for (const auto& [key, name] : kPhases) {
+      if (!object.is_object() || !object.contains(key) || !object[key].is_number()) continue;
+      phases[{row.mode, row.ranks}][key].push_back(object[key].get<double>());
+    }
+  }
+  return phases;
 }
 
-std::vector<Cells> TableOf(const std::vector<RunRow>& rows, const Cells& head,
-                           Cells (*cells)(const RunSummary&)) {
-  std::vector<Cells> table = {head};
-  for (const RunSummary& one : SummariesOf(rows)) table.push_back(cells(one));
+Cells WhyOf(const RunSummary& s, const Phases& phases) {
+  Maybe share;
+  if (s.exposed_comm_s && s.step_p50_s) share = *s.exposed_comm_s / *s.step_p50_s;
+  Cells cells = {s.mode,
+                 std::to_string(s.ranks),
+                 Number(s.step_p50_s, "%.3f", 1e3),
+                 Number(s.exposed_comm_s, "%.3f", 1e3),
+                 Number(share, "%.1f", 100),
+                 Number(s.input_wait_s, "%.3f", 1e3),
+                 Number(s.straggler_s, "%.3f", 1e3)};
+  const auto known = phases.find({s.mode, s.ranks});
+  for (const auto& [key, name] : kPhases) {
+    Maybe median;
+    if (known != phases.end() && known->second.count(key) != 0) {
+      median = QuantilesOf(known->second.at(key)).p50;
+    }
+    cells.push_back(Number(median, "%.3f", 1e3));
+  }
+  return cells;
+}
+
+std::vector<Cells> TableOf(const std::vector<RunRow>& rows) {
+  std::vector<Cells> table = {kColumns};
+  for (const RunSummary& one : SummariesOf(rows)) table.push_back(RowOf(one));
+  return table;
+}
+
+std::vector<Cells> WhyTable(const std::vector<RunRow>& rows, const std::string& folder) {
+  const Phases phases = ReadPhases(rows, folder);
+  std::vector<Cells> table = {{"mode", "ranks", "step ms", "exposed comm ms", "of step %",
+                               "input wait ms", "straggler ms"}};
+  for (const auto& [key, name] : kPhases) table.front().emplace_back(name);
+  for (const RunSummary& one : SummariesOf(rows)) table.push_back(WhyOf(one, phases));
   return table;
 }
 
@@ -127,7 +170,8 @@ constexpr char kHowToRead[] =
     "value is the median over the repeats, in brackets stand the least and the most. A step is "
     "that of the slowest rank (a recipe: of rank 0); p10 and p90 are of the steps after warm-up. "
     "Exposed communication is what rank 0 waits for the others per step, lateness of slower ranks "
-    "included. A dash: the workload does not give the number.\n";
+    "included. The straggler is how much later than the median rank the slowest was. A dash: the "
+    "workload does not give the number.\n";
 
 nlohmann::ordered_json MaybeJson(const Maybe& value) {
   return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
@@ -178,12 +222,10 @@ nlohmann::ordered_json VerdictJson(const RunVerdict& v) {
 
 }  // namespace
 
-std::string TableText(const std::vector<RunRow>& rows) {
-  return Aligned(TableOf(rows, kColumns, RowOf));
-}
+std::string TableText(const std::vector<RunRow>& rows) { return Aligned(TableOf(rows)); }
 
-std::string WhyText(const std::vector<RunRow>& rows) {
-  return KnowsWhy(rows) ? Aligned(TableOf(rows, kWhyColumns, WhyOf)) : "";
+std::string WhyText(const std::vector<RunRow>& rows, const std::string& folder) {
+  return KnowsWhy(rows) ? Aligned(WhyTable(rows, folder)) : "";
 }
 
 std::string VerdictText(const std::vector<RunRow>& rows) {
@@ -199,9 +241,9 @@ std::string VerdictText(const std::vector<RunRow>& rows) {
 
 std::string ReportMarkdown(const SeriesReport& report) {
   std::string text = "# Scaling\n\n" + VerdictText(report.rows) + "\n";
-  text += MarkdownTable(TableOf(report.rows, kColumns, RowOf)) + "\n" + kHowToRead;
+  text += MarkdownTable(TableOf(report.rows)) + "\n" + kHowToRead;
   if (KnowsWhy(report.rows)) {
-    text += "\n## Why\n\n" + MarkdownTable(TableOf(report.rows, kWhyColumns, WhyOf));
+    text += "\n## Why\n\n" + MarkdownTable(WhyTable(report.rows, report.folder));
   }
   text += "\n## Input, the same for every count\n\n";
   for (const auto& [name, value] : report.input) {

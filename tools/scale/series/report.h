@@ -31,9 +31,9 @@ struct SeriesReport {
 
 // One line per number of ranks: medians over the repeats, and their spread.
 std::string TableText(const std::vector<RunRow>& rows);
-// Where the time goes, per step: data wait, exposed communication and so on; "" when nothing is
-// known of it.
-std::string WhyText(const std::vector<RunRow>& rows);
+// Where the time of a step goes, by number of ranks: exposed communication, input, stragglers, and
+// the phases that points/*/point.json of `folder` tell. "" when nothing is known of it.
+std::string WhyText(const std::vector<RunRow>& rows, const std::string& folder);
 std::string VerdictText(const std::vector<RunRow>& rows);
 
 std::string ReportMarkdown(const SeriesReport& report);
