@@ -3,8 +3,9 @@
 import functools
 import json
 import subprocess
+import tempfile
 
-from figure_base import Figure, seconds_of, stemma
+from figure_base import Figure, environment, run, seconds_of, stemma
 
 
 @functools.lru_cache(maxsize=None)
@@ -24,6 +25,26 @@ def worst(prefix):
     return [max(found)], None
 
 
+def own_error():
+    """Measures 1, 2 and 4 ranks and the all-reduce here, and predicts 2 (4: shown) from 1."""
+    with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
+        run([stemma(), "scale", "run", "--model=resnet50", "--size=64", "--batch=4",
+             "--mode=weak", "--ranks=1,2,4", "--steps=60", "--warmup=10", "--curve",
+             "--launcher-args=--mca btl_vader_single_copy_mechanism none", "--out=" + folder],
+            env=environment())
+        done = subprocess.run([str(stemma()), "scale", "validate", "--own=" + folder, "--json"],
+                              stdout=subprocess.PIPE, universal_newlines=True)
+    if done.returncode not in (0, 1):
+        raise RuntimeError("stemma scale validate --own left with %d" % done.returncode)
+    found = json.loads(done.stdout)
+    for row in found["rows"]:
+        print("  %(ranks)d ranks: measured %(measured_s).4f s, predicted %(predicted_s).4f s, "
+              "%(error_percent)+.1f %%, oversubscribed: %(oversubscribed)s" % row, flush=True)
+    if found["worst"] is None:
+        raise RuntimeError("every count was oversubscribed: this machine has one core")
+    return [found["worst"]], None
+
+
 def predict_s(ranks, times):
     """A thousand draws of a step, the whole program on two threads."""
     command = [stemma(), "scale", "predict", "--system=summit", "--model=aigw",
@@ -38,6 +59,9 @@ FIGURES = [
     Figure("sim_summit_error", "points", 10, True,
            "predicted less published efficiency of Summit at 6144 GPUs, no Summit point fitted",
            lambda: worst("Summit")),
+    Figure("sim_own_error", "%", 10, True,
+           "median step of ResNet-50 on 2 ranks here, predicted from 1 rank and the all-reduce",
+           own_error),
     Figure("sim_6144_s", "s", 10, True, "predicting AI-GW on 6,144 ranks, 1,000 draws, 2 threads",
            lambda: predict_s(6144, 5)),
     Figure("sim_100k_s", "s", 300, True, "the same on 100,000 ranks",

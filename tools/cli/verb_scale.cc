@@ -6,8 +6,10 @@
 #include "tools/cli/scale_lines.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
+#include "tools/cli/verb_scale_run.h"
 #include "tools/scale/calibration.h"
 #include "tools/scale/report.h"
+#include "tools/scale/series/own.h"
 #include "tools/scale/simulate.h"
 #include "tools/scale/validate.h"
 
@@ -17,6 +19,7 @@ namespace {
 constexpr char kHelp[] =
     "stemma scale WHAT [flags]\n\n"
     "What a training costs on many ranks. `stemma scale WHAT --help` explains one.\n\n"
+    "  run         a real series here or under Slurm: how well one input scales\n"
     "  predict     a step, an epoch and the time to accuracy on a described machine\n"
     "  validate    the published points beside the model's predictions, with every error\n";
 
@@ -194,8 +197,16 @@ Result<int> Predict(const Arguments& arguments) {
   return 0;
 }
 
+// The model against this machine's own runs instead of published ones.
+Result<int> RunValidateOwn(const std::string& folder, int64_t seed, bool json) {
+  STEMMA_ASSIGN_OR_RETURN(const scale::OwnValidation own,
+                          scale::ValidateOwn(folder, static_cast<uint64_t>(seed)));
+  Print(json ? scale::OwnJson(own) : scale::OwnText(own));
+  return own.decided && own.worst <= scale::kOwnErrorAsked ? 0 : 1;
+}
+
 Result<int> RunValidate(const Arguments& arguments) {
-  std::string csv;
+  std::string csv, own;
   bool json = false;
   int64_t seed = 1, draws = 400;
   Flags flags(
@@ -206,12 +217,15 @@ Result<int> RunValidate(const Arguments& arguments) {
   flags.Switch("json", &json, "one JSON object per point and target instead of the text");
   flags.Integer("draws", &draws, "N", "per point");
   flags.Integer("seed", &seed, "N", "equal seeds give equal results");
+  flags.Text("own", &own, "DIR",
+             "instead: runs of this machine, of `stemma scale run --mode=weak --curve --out=DIR`");
   flags.Notes(kValidateNotes);
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
   if (draws < 2 || draws > 100000) {
     return Status(Code::kInvalidArgument, "--draws: 2 to 100000");
   }
+  if (!own.empty()) return RunValidateOwn(own, seed, json);
   STEMMA_ASSIGN_OR_RETURN(
       const scale::Validation validation,
       scale::Validate({static_cast<uint64_t>(seed), static_cast<int>(draws), 2}));
@@ -233,10 +247,13 @@ Result<int> RunScale(const Arguments& arguments) {
   const std::string what = arguments.empty() ? "--help" : arguments[0];
   if (what == "--help" || what == "-h") return Print(kHelp), 0;
   const Arguments words(arguments.begin() + 1, arguments.end());
+  if (what == "run") return RunScaleSeries(words);
+  const bool recipe = what.size() > 5 && what.compare(what.size() - 5, 5, ".toml") == 0;
+  if (recipe) return RunScaleSeries(arguments);
   if (what == "predict") return Predict(words);
   if (what == "validate") return RunValidate(words);
   return Status(Code::kInvalidArgument, "nothing of `stemma scale` is called '" + what +
-                                            "'; there are predict and validate");
+                                            "'; there are run, predict and validate");
 }
 
 }  // namespace stemma::cli
