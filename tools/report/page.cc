@@ -9,19 +9,22 @@ namespace {
 
 constexpr char kStyle[] = R"(
 :root { color-scheme: light dark }
-body { margin: 0 auto; max-width: 1240px; padding: 1rem 1.25rem 3rem; background: #fff; color: #1b1b1b;
-  font: 15px/1.5 sans-serif }
+body { margin: 0 auto; max-width: 1320px; padding: 1rem 1.25rem 3rem;
+  background: #fff; color: #1b1b1b; font: 15px/1.5 sans-serif }
 h1 { font-size: 1.6rem; margin: .5rem 0 0 } h2 { font-size: 1.25rem; margin: 2.2rem 0 .4rem }
 .sub { color: #555; margin: 0 0 1rem }
-.verdict { border-left: 4px solid #0072b2; padding: .5rem 1rem; background: #80808018; font-size: 1.05rem }
+.verdict { border-left: 4px solid #0072b2; padding: .5rem 1rem; background: #80808018;
+  font-size: 1.05rem }
 .beside { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start }
-.beside > figure { flex: 1 1 520px; margin: 0 } .beside > .table { flex: 1 1 400px }
+.beside > figure { flex: 1 1 480px; margin: 0 } .beside > .table { flex: 0 1 auto; max-width: 100% }
+.beside td { white-space: nowrap }
 figure { margin: 1rem 0 } figcaption { color: #555; font-size: .9rem }
 svg { max-width: 100%; height: auto }
 .table { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 caption { text-align: left; color: #555; padding-bottom: .3rem }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #80808050; text-align: left; vertical-align: top }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid #80808050; text-align: left;
+  vertical-align: top }
 th { border-bottom: 2px solid #808080a0 } .n { text-align: right; white-space: nowrap }
 pre { overflow-x: auto; background: #80808018; padding: .6rem .8rem; font-size: .85rem }
 @media print { body { max-width: none; font-size: 11px } h2 { break-after: avoid }
@@ -33,9 +36,9 @@ pre { overflow-x: auto; background: #80808018; padding: .6rem .8rem; font-size: 
 
 // What belongs at the right: numbers with signs, units and marks, or nothing at all.
 bool IsNumber(const std::string& cell) {
+  if (cell == "–") return true;
   const size_t first = cell.find_first_not_of("+-~ ");
   if (first == std::string::npos) return true;
-  if (!cell.compare(first, 3, "\xE2\x88\x92")) return true;  // the sign of minus
   return std::isdigit(static_cast<unsigned char>(cell[first])) != 0;
 }
 
@@ -52,7 +55,7 @@ std::vector<bool> NumberColumns(const Table& table) {
 // A file's name as a relative address: no scheme, and no sign that an address gives a meaning.
 std::string Address(std::string_view file) {
   constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
+  std::string out = file.substr(0, 1) == "/" ? "." : "";
   for (const char c : file) {
     const auto byte = static_cast<unsigned char>(c);
     if (std::isalnum(byte) != 0 || c == '.' || c == '-' || c == '_' || c == '/') {

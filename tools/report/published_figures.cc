@@ -22,7 +22,8 @@ const std::vector<int> kFitted = {2, 8, 32};
 
 std::string Signed(double percent, const char* unit) {
   char text[48];
-  std::snprintf(text, sizeof(text), "%+.1f%s", percent, unit);
+  const double rounded = std::round(10 * percent) / 10 + 0.0;  // never -0.0
+  std::snprintf(text, sizeof(text), "%+.1f%s", rounded, unit);
   return text;
 }
 
@@ -71,9 +72,9 @@ Series Ideal(const std::string& name, double gpus, double value, double last) {
 std::vector<std::string> Line(int gpus, const std::string& what, double published,
                               const Quantiles& q, const std::string& kind) {
   const bool known = std::isfinite(published);
-  return {std::to_string(gpus),
+  return {Label(gpus),
           what,
-          known ? Label(published) : "not published",
+          known ? Label(published) : "–",
           Label(q.p50),
           Between({std::min(q.p10, q.p90), q.p50, std::max(q.p10, q.p90)}),
           known ? Signed(100 * (q.p50 / published - 1), " %") : "",
@@ -81,7 +82,9 @@ std::vector<std::string> Line(int gpus, const std::string& what, double publishe
 }
 
 Table TableOf(const std::string& caption) {
-  return {caption, {"GPUs", "what", "published", "simulated", "10 .. 90 %", "error", "kind"}, {}};
+  return {caption + "; –: not published",
+          {"GPUs", "what", "published", "simulated", "10 .. 90 %", "error", "kind"},
+          {}};
 }
 
 bool IsFitted(int gpus) { return std::count(kFitted.begin(), kFitted.end(), gpus) != 0; }
@@ -352,7 +355,7 @@ std::string PublishedFiguresPage(const std::vector<PublishedFigure>& figures) {
             "Open marks are published, diamonds are simulated, filled marks are own runs. Only "
             "numbers that are known exactly are shown.");
   for (const PublishedFigure& figure : figures) {
-    page.Heading(figure.chart.title);
+    page.Heading(figure.chart.title.substr(0, figure.chart.title.find(':')));
     page.Beside(ChartSvg(figure.chart), figure.table);
     for (const std::string& paragraph : figure.text) page.Paragraph(paragraph);
     page.Link("this figure as SVG", figure.file + ".svg");

@@ -78,17 +78,17 @@ double LetterWidth(char c) {
 
 bool Continues(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
 
-constexpr double kRadius = 4.5;
+// An open mark is larger, so that it is seen around a filled one at the same place.
+constexpr double kRadius = 4, kOpenRadius = 6;
 
-std::string MarkPath(Shape shape, double x, double y) {
-  const double r = kRadius;
+std::string MarkPath(Shape shape, double x, double y, double r) {
   switch (shape) {
     case Shape::kSquare:
       return Path2d({{x - r, y - r}, {x + r, y - r}, {x + r, y + r}, {x - r, y + r}}) + "Z";
     case Shape::kTriangle:
       return Path2d({{x, y - 1.2 * r}, {x + 1.2 * r, y + r}, {x - 1.2 * r, y + r}}) + "Z";
     case Shape::kDiamond:
-      return Path2d({{x, y - 1.3 * r}, {x + 1.3 * r, y}, {x, y + 1.3 * r}, {x - 1.3 * r, y}}) + "Z";
+      return Path2d({{x, y - 1.2 * r}, {x + 1.2 * r, y}, {x, y + 1.2 * r}, {x - 1.2 * r, y}}) + "Z";
     case Shape::kCross:
       return Path2d({{x - r, y - r}, {x + r, y + r}}) + Path2d({{x - r, y + r}, {x + r, y - r}});
     default:
@@ -232,9 +232,11 @@ void Svg::PaperText(double x, double y, std::string_view text, double size) {
 void Svg::Draw(const Mark& mark, double x, double y, std::string_view hover) {
   if (mark.shape == Shape::kNone) return;
   const bool disc = mark.shape == Shape::kDisc;
-  body_ += disc ? "<circle" + Attribute("cx", x) + Attribute("cy", y) + Attribute("r", kRadius)
-                : "<path d=\"" + MarkPath(mark.shape, x, y) + "\"";
-  body_ += mark.open ? " class=\"paper\" fill=\"#fff\"" : " fill=\"currentColor\"";
+  const double r = mark.open ? kOpenRadius : kRadius;
+  body_ += disc ? "<circle" + Attribute("cx", x) + Attribute("cy", y) + Attribute("r", r)
+                : "<path d=\"" + MarkPath(mark.shape, x, y, r) + "\"";
+  // What is transparent still has a hover text, unlike no filling at all.
+  body_ += mark.open ? " fill=\"#fff\" fill-opacity=\"0\"" : " fill=\"currentColor\"";
   body_ += StrokeAttributes({mark.shape == Shape::kCross ? 2.5 : 1.8, "", 1});
   const char* name = disc ? "circle" : "path";
   body_ += hover.empty() ? "/>\n"
