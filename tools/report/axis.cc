@@ -154,6 +154,8 @@ std::vector<Tick> Ruler::LinearTicks(double distance) const {
     if (static_cast<int>(ticks.size()) == kMostTicks) break;
     ticks.push_back({k * step, Label(k * step, step) + axis_.unit});
   }
+  // One number alone is no scale.
+  if (ticks.size() < 2) ticks = {{low, Label(low) + axis_.unit}, {high, Label(high) + axis_.unit}};
   return ticks;
 }
 

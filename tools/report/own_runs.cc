@@ -27,6 +27,9 @@ void AddSeries(const OwnRuns& own, const std::string& name, bool right, const Va
   Series crowded = real;
   crowded.name = "own, oversubscribed";
   crowded.mark.shape = Shape::kCross;
+  figure->own = {
+      "Own runs: " + name, {"ranks", "machine", "mode", "median", "least .. most", ""}, {}};
+  figure->chart.x.label += "; own runs: ranks";
   for (const scale::RunSummary& run : own.runs) {
     if (!run.samples_per_s || run.Has("published") || run.Has("simulated")) continue;
     const double least = value(run.samples_per_s->least);
@@ -38,9 +41,9 @@ void AddSeries(const OwnRuns& own, const std::string& name, bool right, const Va
                 ranks + " ranks of " + run.system + ", " + run.mode + ": " + Label(median)};
     AddTick(run.ranks, &figure->chart.x.ticks);
     const bool is_crowded = run.Has("oversubscribed");
-    figure->table.rows.push_back({ranks, name + ", " + run.mode, "", "own: " + Label(median),
-                                  Label(*point.low) + " .. " + Label(*point.high), "",
-                                  is_crowded ? "own, oversubscribed" : "own"});
+    figure->own.rows.push_back({ranks, run.system, run.mode, Label(median),
+                                Label(*point.low) + " .. " + Label(*point.high),
+                                is_crowded ? "oversubscribed" : ""});
     (is_crowded ? crowded : real).points.push_back(std::move(point));
   }
   if (!real.points.empty()) figure->chart.series.push_back(std::move(real));

@@ -23,7 +23,7 @@ svg { max-width: 100%; height: auto }
 .table { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 caption { text-align: left; color: #555; padding-bottom: .3rem }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #80808050; text-align: left;
+th, td { padding: .2rem .5rem; border-bottom: 1px solid #80808050; text-align: left;
   vertical-align: top }
 th { border-bottom: 2px solid #808080a0 } .n { text-align: right; white-space: nowrap }
 pre { overflow-x: auto; background: #80808018; padding: .6rem .8rem; font-size: .85rem }

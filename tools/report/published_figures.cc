@@ -119,7 +119,7 @@ Result<scale::System> FittedHal() {
 }
 
 PublishedFigure Fig1Frame() {
-  PublishedFigure figure{"fig1", {}, TableOf("Fig 1: every published point"), {}};
+  PublishedFigure figure{"fig1", {}, TableOf("Fig 1: every published point"), {}, {}};
   figure.chart.title = "Fig 1: ResNet-50 on HAL, 90 epochs of ImageNet";
   figure.chart.note =
       "A fixed data set with a batch that grows with the GPUs: strong scaling in epochs, weak "
@@ -182,7 +182,7 @@ struct TimeFigure {
 };
 
 PublishedFigure TimeFrame(const TimeFigure& what) {
-  PublishedFigure figure{what.file, {}, TableOf(what.title + ", " + what.unit), what.text};
+  PublishedFigure figure{what.file, {}, TableOf(what.title + ", " + what.unit), {}, what.text};
   figure.chart.title = what.title;
   figure.chart.note = what.note;
   figure.chart.x = {"V100 GPUs", Scale::kLog, {}, {}, what.ticks, ""};
@@ -357,6 +357,7 @@ std::string PublishedFiguresPage(const std::vector<PublishedFigure>& figures) {
   for (const PublishedFigure& figure : figures) {
     page.Heading(figure.chart.title.substr(0, figure.chart.title.find(':')));
     page.Beside(ChartSvg(figure.chart), figure.table);
+    if (!figure.own.rows.empty()) page.Add(figure.own);
     for (const std::string& paragraph : figure.text) page.Paragraph(paragraph);
     page.Link("this figure as SVG", figure.file + ".svg");
   }

@@ -40,7 +40,7 @@ struct OwnRuns {
 struct PublishedFigure {
   std::string file;  // "fig1": its file's name without an ending
   Chart chart;
-  Table table;
+  Table table, own;               // own: rows only with own runs
   std::vector<std::string> text;  // paragraphs
 };
 

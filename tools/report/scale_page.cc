@@ -54,11 +54,14 @@ std::string Joined(const std::vector<std::string>& words) {
   return text;
 }
 
-Table TableOf(const std::vector<RunSummary>& all, const Group& group) {
-  Table table{"",
-              {"ranks", "nodes", "batch", "repeats", "samples/s", "least .. most", "step",
-               "10 .. 90 %", "efficiency by throughput", "by time", "input wait",
-               "exposed communication", "slowest rank late", "flags"},
+std::string Between(const std::string& low, const std::string& high) {
+  return low.empty() || high.empty() ? "" : low + " .. " + high;
+}
+
+Table ResultsOf(const std::vector<RunSummary>& all, const Group& group) {
+  Table table{"Medians of the repeats",
+              {"ranks", "nodes", "batch", "runs", "samples/s", "least .. most",
+               "efficiency by throughput", "by time", "flags"},
               {}};
   for (const RunSummary& run : all) {
     if (run.mode != group.mode || run.system != group.system) continue;
@@ -66,14 +69,23 @@ Table TableOf(const std::vector<RunSummary>& all, const Group& group) {
     table.rows.push_back(
         {Label(run.ranks), Label(run.nodes), Label(static_cast<double>(run.global_batch)),
          std::to_string(run.repeats), rate ? Label(rate->median) : "",
-         rate && run.repeats > 1 ? Label(rate->least) + " .. " + Label(rate->most) : "",
-         Seconds(run.step_p50_s),
-         run.step_p10_s && run.step_p90_s
-             ? Seconds(run.step_p10_s) + " .. " + Seconds(run.step_p90_s)
-             : "",
-         Percent(run.efficiency_throughput), Percent(run.efficiency_time),
-         Seconds(run.input_wait_s), Seconds(run.exposed_comm_s), Seconds(run.straggler_s),
-         Joined(run.flags)});
+         rate ? Between(Label(rate->least), Label(rate->most)) : "",
+         Percent(run.efficiency_throughput), Percent(run.efficiency_time), Joined(run.flags)});
+  }
+  return table;
+}
+
+Table StepsOf(const std::vector<RunSummary>& all, const Group& group) {
+  Table table{"Medians of a step",
+              {"ranks", "step", "10 .. 90 %", "waiting for input", "exposed communication",
+               "slowest rank late by", "epoch", "time to train"},
+              {}};
+  for (const RunSummary& run : all) {
+    if (run.mode != group.mode || run.system != group.system) continue;
+    table.rows.push_back({Label(run.ranks), Seconds(run.step_p50_s),
+                          Between(Seconds(run.step_p10_s), Seconds(run.step_p90_s)),
+                          Seconds(run.input_wait_s), Seconds(run.exposed_comm_s),
+                          Seconds(run.straggler_s), Seconds(run.epoch_s), Seconds(run.train_s)});
   }
   return table;
 }
@@ -88,11 +100,13 @@ std::string VerdictOf(const std::vector<RunVerdict>& verdicts, const Group& grou
          "counts, published points and predictions take no part in a verdict.";
 }
 
-// Phases of a mode as bars; no rows when none are known.
-Bars PhaseBars(const ScaleFacts& facts, const Group& group) {
+// Phases of a mode as bars; no rows when none are known, or when it is not known of which machine.
+Bars PhaseBars(const ScaleFacts& facts, const std::vector<Group>& groups, const Group& group) {
   Bars bars;
+  const auto same = [&](const Group& other) { return other.mode == group.mode; };
+  if (std::count_if(groups.begin(), groups.end(), same) != 1) return bars;
   bars.title = "Phases of a step, " + group.mode + ", " + group.system;
-  bars.note = "Medians per step, as the training measured them.";
+  bars.note = "Medians of a step on rank 0. Exposed communication holds the wait for slower ranks.";
   for (const ScaleFacts::Phases& phases : facts.phases) {
     if (phases.mode != group.mode) continue;
     for (const auto& [name, seconds] : phases.seconds) {
@@ -178,12 +192,14 @@ Result<std::string> ScalePage(std::vector<scale::RunRow> rows, const ScaleFacts&
   for (const Group& group : groups) page.Verdict(VerdictOf(verdicts, group));
   for (const Group& group : groups) {
     page.Heading(group.mode + " on " + group.system);
-    page.Figure(ChartSvg(ScaleChart(all, group.mode, group.system)), "");
-    page.Add(TableOf(all, group));
-    const Bars waits = WaitBars(all, group.mode, group.system);
-    if (!waits.rows.empty()) page.Figure(BarsSvg(waits), "");
-    const Bars phases = PhaseBars(facts, group);
-    if (!phases.rows.empty()) page.Figure(BarsSvg(phases), "");
+    page.Beside(ChartSvg(ScaleChart(all, group.mode, group.system)), ResultsOf(all, group));
+    Bars bars = PhaseBars(facts, groups, group);
+    if (bars.rows.empty()) bars = WaitBars(all, group.mode, group.system);
+    if (bars.rows.empty()) {
+      page.Add(StepsOf(all, group));
+    } else {
+      page.Beside(BarsSvg(bars), StepsOf(all, group));
+    }
   }
   page.Paragraph(kHowToRead);
   AddFacts(facts, &page);
