@@ -88,6 +88,12 @@ std::string Label(double value, double step) {
 
 Ruler::Ruler(const Axis& axis, const std::vector<double>& values, double from, double to)
     : axis_(axis), from_(from), to_(to) {
+  if (!axis_.words.empty()) {
+    axis_.scale = Scale::kLinear;
+    low_ = -0.5;
+    high_ = static_cast<double>(axis_.words.size()) - 0.5;
+    return;
+  }
   std::vector<double> all;
   const auto add = [&](double value) {
     if (Has(value)) all.push_back(axis_.scale == Scale::kLog ? std::log10(value) : value);
@@ -122,6 +128,7 @@ double Ruler::Length() const { return std::fabs(to_ - from_); }
 
 bool Ruler::Has(double value) const {
   if (!std::isfinite(value) || std::fabs(value) > kLargest) return false;
+  if (!axis_.words.empty()) return value >= 0 && value < static_cast<double>(axis_.words.size());
   return axis_.scale == Scale::kLinear || value > 1 / kLargest;
 }
 
@@ -184,7 +191,21 @@ std::vector<Tick> Ruler::LogTicks(double distance) const {
   return {};
 }
 
+std::vector<Tick> Ruler::WordTicks(double distance) const {
+  std::vector<Tick> ticks;
+  double last = -1e9;
+  for (size_t k = 0; k < axis_.words.size(); ++k) {
+    const auto value = static_cast<double>(k);
+    const double at = std::fabs(At(value) - from_);
+    if (at - last < distance) continue;
+    ticks.push_back({value, axis_.words[k]});
+    last = at;
+  }
+  return ticks;
+}
+
 std::vector<Tick> Ruler::Ticks(double distance) const {
+  if (!axis_.words.empty()) return WordTicks(distance);
   if (!axis_.ticks.empty()) return Thinned(axis_.ticks, distance);
   return axis_.scale == Scale::kLog ? LogTicks(distance) : LinearTicks(distance);
 }

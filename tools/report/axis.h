@@ -30,6 +30,7 @@ struct Axis {
   std::optional<double> low, high;  // shown at least; the data may widen it
   std::vector<double> ticks;        // the only ones labelled, as far as there is room
   std::string unit;                 // behind every tick: " %"
+  std::vector<std::string> words;   // not empty: values are places in it, evenly spaced
 };
 
 struct Tick {
@@ -49,6 +50,7 @@ class Ruler {
  private:
   std::vector<Tick> LinearTicks(double distance) const;
   std::vector<Tick> LogTicks(double distance) const;
+  std::vector<Tick> WordTicks(double distance) const;
   std::vector<Tick> Thinned(const std::vector<double>& values, double distance) const;
   double Length() const;
 

@@ -18,6 +18,7 @@ h1 { font-size: 1.6rem; margin: .5rem 0 0 } h2 { font-size: 1.25rem; margin: 2.2
 .beside { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start }
 .beside > figure { flex: 1 1 480px; margin: 0 } .beside > .table { flex: 0 1 auto; max-width: 100% }
 .beside td { white-space: nowrap }
+.row { display: flex; flex-wrap: wrap; gap: 1rem } .row > figure { flex: 0 1 auto; margin: 0 }
 figure { margin: 1rem 0 } figcaption { color: #555; font-size: .9rem }
 svg { max-width: 100%; height: auto }
 .table { overflow-x: auto; margin: 1rem 0 }
@@ -118,6 +119,12 @@ void Page::Add(const Table& table) { body_ += TableHtml(table); }
 
 void Page::Beside(const std::string& svg, const Table& table) {
   body_ += "<div class=\"beside\">\n" + FigureHtml(svg, "") + TableHtml(table) + "</div>\n";
+}
+
+void Page::Row(const std::vector<std::string>& svgs) {
+  body_ += "<div class=\"row\">\n";
+  for (const std::string& svg : svgs) body_ += FigureHtml(svg, "");
+  body_ += "</div>\n";
 }
 
 void Page::Facts(const std::vector<std::pair<std::string, std::string>>& facts) {

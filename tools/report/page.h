@@ -38,6 +38,7 @@ class Page {
   void Figure(const std::string& svg, std::string_view caption);
   void Add(const Table& table);
   void Beside(const std::string& svg, const Table& table);  // below each other where it is narrow
+  void Row(const std::vector<std::string>& svgs);  // as many beside each other as there is room for
   void Facts(const std::vector<std::pair<std::string, std::string>>& facts);
   void Commands(const std::vector<std::string>& lines);
   void Link(std::string_view text, std::string_view file);

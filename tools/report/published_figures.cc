@@ -124,9 +124,9 @@ PublishedFigure Fig1Frame() {
   figure.chart.note =
       "A fixed data set with a batch that grows with the GPUs: strong scaling in epochs, weak "
       "scaling in batch. The smallest run has 2 GPUs; nobody ran it on one.";
-  figure.chart.x = {"V100 GPUs", Scale::kLog, {}, {}, {2, 4, 8, 16, 32, 64}, ""};
-  figure.chart.y = {"time to train, hours", Scale::kLog, {}, {}, {}, ""};
-  figure.chart.right = Axis{"images per second", Scale::kLog, {}, {}, {}, ""};
+  figure.chart.x = {"V100 GPUs", Scale::kLog, {}, {}, {2, 4, 8, 16, 32, 64}, "", {}};
+  figure.chart.y = {"time to train, hours", Scale::kLog, {}, {}, {}, "", {}};
+  figure.chart.right = Axis{"images per second", Scale::kLog, {}, {}, {}, "", {}};
   figure.text = {
       "Every second point was fitted, beginning with 2 GPUs; the others are held out. All "
       "gradients travel in one call after backward, as the published runs sent them.",
@@ -185,8 +185,8 @@ PublishedFigure TimeFrame(const TimeFigure& what) {
   PublishedFigure figure{what.file, {}, TableOf(what.title + ", " + what.unit), {}, what.text};
   figure.chart.title = what.title;
   figure.chart.note = what.note;
-  figure.chart.x = {"V100 GPUs", Scale::kLog, {}, {}, what.ticks, ""};
-  figure.chart.y = {"time to train, " + what.unit, Scale::kLog, {}, {}, {}, ""};
+  figure.chart.x = {"V100 GPUs", Scale::kLog, {}, {}, what.ticks, "", {}};
+  figure.chart.y = {"time to train, " + what.unit, Scale::kLog, {}, {}, {}, "", {}};
   return figure;
 }
 
@@ -308,7 +308,7 @@ Result<PublishedFigure> Summit(const scale::Sampling& sampling, const OwnRuns& o
   PublishedFigure figure = TimeFrame(what);
   STEMMA_ASSIGN_OR_RETURN(const std::vector<scale::TimeOnRanks> curve,
                           AddTimes(what, sampling, &figure));
-  figure.chart.right = Axis{"efficiency against 48 GPUs, %", Scale::kLinear, 0, 110, {}, ""};
+  figure.chart.right = Axis{"efficiency against 48 GPUs, %", Scale::kLinear, 0, 110, {}, "", {}};
   Series published = Published("published: efficiency", 3, Shape::kSquare, true);
   Series simulated = Curve("simulated: efficiency, 10 to 90 %", 2, true);
   const double base = curve.front().prediction.step_s.p50;

@@ -134,9 +134,9 @@ Chart ScaleChart(const std::vector<RunSummary>& all, const std::string& mode,
   std::sort(counts.begin(), counts.end());
   counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   chart.title = "Throughput and efficiency, " + mode + ", " + system;
-  chart.x = {"ranks", Scale::kLog, {}, {}, counts, ""};
-  chart.y = {"samples per second", Scale::kLog, {}, {}, {}, ""};
-  chart.right = Axis{"parallel efficiency, %", Scale::kLinear, 0, 110, {}, ""};
+  chart.x = {"ranks", Scale::kLog, {}, {}, counts, "", {}};
+  chart.y = {"samples per second", Scale::kLog, {}, {}, {}, "", {}};
+  chart.right = Axis{"parallel efficiency, %", Scale::kLinear, 0, 110, {}, "", {}};
   chart.rules = {{100 * scale::kEfficiencyAsked, "75 %", true}};
   chart.note = ModeInWords(mode);
   if (!own.empty() && own.front()->base_ranks > 0) {

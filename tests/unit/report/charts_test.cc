@@ -152,8 +152,8 @@ TEST_CASE("Any data gets a finite range, ticks inside it, and room between label
 Chart SmallChart() {
   Chart chart;
   chart.title = "A & B";
-  chart.x = {"ranks", Scale::kLog, {}, {}, {1, 2, 4}, ""};
-  chart.y = {"", Scale::kLinear, 0, {}, {}, ""};
+  chart.x = {"ranks", Scale::kLog, {}, {}, {1, 2, 4}, "", {}};
+  chart.y = {"", Scale::kLinear, 0, {}, {}, "", {}};
   chart.width = 300;
   chart.plot_height = 100;
   Series line{"measured", 0, {Shape::kDisc, false}, Join::kSolid, false, false, {}};
@@ -192,7 +192,7 @@ TEST_CASE("A chart shows what it was given and joins only what may be joined") {
   chart.series[0].points[0].hover = "\"><script>";
   chart.title = "</title><script>";
   chart.x.label = chart.note = "<script>";
-  chart.right = Axis{"<script>", Scale::kLinear, {}, {}, {}, "<script>"};
+  chart.right = Axis{"<script>", Scale::kLinear, {}, {}, {}, "<script>", {}};
   chart.rules = {{3, "<script>", true}};
   CHECK(ChartSvg(chart).find("<script") == std::string::npos);
   CHECK(Unbalanced(SvgFile(ChartSvg(chart))).empty());
@@ -200,7 +200,7 @@ TEST_CASE("A chart shows what it was given and joins only what may be joined") {
 
 TEST_CASE("Nothing is drawn outside of the picture") {
   Chart chart = SmallChart();
-  chart.right = Axis{"percent", Scale::kLinear, 0, 110, {}, " %"};
+  chart.right = Axis{"percent", Scale::kLinear, 0, 110, {}, " %", {}};
   Series band{"a series with a name that is far too long for a picture of three hundred units",
               1,
               {Shape::kDiamond, false},
