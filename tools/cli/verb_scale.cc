@@ -6,6 +6,7 @@
 #include "tools/cli/scale_lines.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
+#include "tools/cli/verb_scale_plot.h"
 #include "tools/cli/verb_scale_run.h"
 #include "tools/scale/calibration.h"
 #include "tools/scale/report.h"
@@ -21,7 +22,8 @@ constexpr char kHelp[] =
     "What a training costs on many ranks. `stemma scale WHAT --help` explains one.\n\n"
     "  run         a real series here or under Slurm: how well one input scales\n"
     "  predict     a step, an epoch and the time to accuracy on a described machine\n"
-    "  validate    the published points beside the model's predictions, with every error\n";
+    "  validate    the published points beside the model's predictions, with every error\n"
+    "  plot        Figs 1 to 5: published points, the model's curves and own runs\n";
 
 constexpr char kPredictNotes[] =
     "A machine is one that ships (hal, bridges-ai, summit, dgx-h100) or a file of the same form:\n"
@@ -252,8 +254,9 @@ Result<int> RunScale(const Arguments& arguments) {
   if (recipe) return RunScaleSeries(arguments);
   if (what == "predict") return Predict(words);
   if (what == "validate") return RunValidate(words);
+  if (what == "plot") return RunScalePlot(words);
   return Status(Code::kInvalidArgument, "nothing of `stemma scale` is called '" + what +
-                                            "'; there are run, predict and validate");
+                                            "'; there are run, predict, validate and plot");
 }
 
 }  // namespace stemma::cli

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tools/scale/report.h"
+#include "tools/scale/total_time.h"
 #include "tools/scale/validate_hal.h"
 
 namespace stemma::scale {
@@ -20,15 +21,6 @@ ModelTimes* TimesOf(System* system, const std::string& model) {
   return nullptr;
 }
 
-// Seconds of `from_s` on one rank of `base` when `p` runs on many: the work is the same, the start
-// is not shared.
-Quantiles TimeOnMany(double from_s, double base_step_s, const Prediction& p, double start_s) {
-  const auto at = [&](double step) {
-    return (from_s - start_s) * step / (p.scenario.ranks * base_step_s) + start_s;
-  };
-  return {at(p.step_s.p10), at(p.step_s.p50), at(p.step_s.p90)};
-}
-
 struct TimePoint {
   std::string set, system, model;
   int ranks;
@@ -38,18 +30,14 @@ struct TimePoint {
 
 // A total time from the one of one HAL GPU.
 Status AppendTime(const TimePoint& point, const Sampling& sampling, Validation* v) {
-  STEMMA_ASSIGN_OR_RETURN(System system, FindSystem(point.system));
-  STEMMA_ASSIGN_OR_RETURN(const Workload workload, MakeWorkload(point.model, {}));
-  Hold(&TimesOf(&system, point.model)->per_sample_ms);  // cancels
-  Scenario one, many;
-  many.ranks = point.ranks;
-  STEMMA_ASSIGN_OR_RETURN(const Breakdown base, ExpectedStep(system, workload, one, Tail::kNormal));
-  STEMMA_ASSIGN_OR_RETURN(const Prediction p, Simulate(system, workload, many, sampling));
+  STEMMA_ASSIGN_OR_RETURN(
+      const std::vector<TimeOnRanks> curve,
+      TimesFromOne(point.system, point.model, point.one_s, {point.ranks}, sampling));
   if (point.set != kSummit && point.system == "hal") {
     v->rows.push_back({point.set, "time to train", "s", 1, point.one_s, point.one_s, point.one_s,
                        point.one_s, true, kNone, "what the other is predicted from"});
   }
-  const Quantiles time = TimeOnMany(point.one_s, base.Sum(), p, system.start_s.value);
+  const Quantiles time = curve.front().total_s;
   v->rows.push_back({point.set, "time to train", "s", point.ranks, point.published_s, time.p50,
                      time.p10, time.p90, false,
                      100 * (point.one_s / point.ranks / point.published_s - 1), point.note});
