@@ -24,7 +24,8 @@ struct Base {
   int64_t end = 0;        // budget: the last step of a trial, unless train.length is a knob
   bool own_ends = false;  // train.length is a knob and no budget is given: each trial has its end
   std::string build;      // which program; part of every stage's key
-  std::vector<std::string> assignments;  // of the recipe or the state, then the spec's [settings]
+  std::vector<std::string> assignments;  // "key=value", of the recipe or of the state
+  std::vector<std::string> settings;     // the spec's [settings], on top of them
 };
 
 // What the store knows of the state that spec.state names.

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "core/status.h"
@@ -26,5 +28,14 @@ Result<StageTree> TreeOf(const SweepSpec& spec, const Base& base, const History&
 // runs, and is over when nothing does.
 Result<std::vector<Event>> NextEvents(const Method& method, const History& history,
                                       int64_t free_slots);
+
+// The name of the run that trains a stage: the sweep's, a dot and 12 digits of the key. The same
+// stage has the same name in every attempt, so a finished one is found again.
+std::string RunName(const SweepSpec& spec, const Stage& stage);
+
+// A whole sweep as it would go if trials came to these metrics: outcomes arrive one by one, those
+// of smaller steps first, with `spec.slots` trials at once. For forecasts and tests.
+using Curve = std::function<double(const Trial& trial, int64_t step)>;
+Result<History> Rehearse(const SweepSpec& spec, const Method& method, const Curve& curve);
 
 }  // namespace stemma::sweep

@@ -73,7 +73,7 @@ struct SweepSpec {
   std::string metric = "loss", goal = "min";  // min | max
   std::string budget;
   int64_t ranks_per_trial = 1, slots = 1, seed = 1;
-  int64_t share_min = 1;  // a prefix of fewer steps is not cut off to be shared
+  int64_t share_min = 2;  // a prefix of fewer steps is not cut off to be shared: a fork costs more
   MethodSettings parameters;
   std::vector<std::string> settings;  // "key=value", common to all trials
   std::vector<Knob> knobs;            // sorted by key; at least one, but for range
