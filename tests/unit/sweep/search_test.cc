@@ -1,4 +1,5 @@
-// What becomes of trials: decisions on synthetic learning curves, and their replay.
+// Which trials begin and what becomes of them: points, rungs, decisions on synthetic learning
+// curves, and their replay.
 #include "tools/sweep/method.h"
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "tools/sweep/plan.h"
 #include "tools/sweep/rungs.h"
 #include "tools/sweep/segment.h"
+#include "tools/sweep/sobol.h"
 
 #include "tests/support/status_matchers.h"
 #include <catch2/catch.hpp>
@@ -122,6 +124,68 @@ TEST_CASE("Hyperband's brackets for R = 81 and eta = 3") {
     INFO("s = " << s);
     CHECK(row == table[static_cast<size_t>(s)]);
   }
+}
+
+TEST_CASE("Sobol's first points, and one in each part of an axis") {
+  const std::vector<std::vector<double>> known = {{0, 0, 0},
+                                                  {0.5, 0.5, 0.5},
+                                                  {0.75, 0.25, 0.25},
+                                                  {0.25, 0.75, 0.75},
+                                                  {0.375, 0.375, 0.625},
+                                                  {0.875, 0.875, 0.125},
+                                                  {0.625, 0.125, 0.875},
+                                                  {0.125, 0.625, 0.375}};
+  for (size_t i = 0; i < known.size(); ++i) {
+    CHECK(SobolPoint(static_cast<int64_t>(i), 3) == known[i]);
+  }
+  for (const int64_t seed : {0, 5}) {
+    std::vector<std::set<int>> parts(kSobolDimensions);
+    std::set<std::pair<int, int>> cells[9];
+    std::vector<std::vector<double>> points;
+    for (int64_t i = 0; i < 256; ++i) {
+      points.push_back(ShiftedSobolPoint(i, kSobolDimensions, seed));
+      for (size_t d = 0; d < parts.size(); ++d)
+        parts[d].insert(static_cast<int>(points.back()[d] * 256));
+      // Two axes are a net: every box of 2^-a by 2^-(8 - a) has one point.
+      for (int a = 0; a <= 8; ++a) {
+        cells[a].emplace(static_cast<int>(std::ldexp(points.back()[0], a)),
+                         static_cast<int>(std::ldexp(points.back()[1], 8 - a)));
+      }
+    }
+    for (const auto& axis : parts) CHECK(axis.size() == 256);
+    for (const auto& boxes : cells) CHECK(boxes.size() == 256);
+    for (size_t d = 0; d < parts.size(); ++d) {
+      for (size_t e = 0; e < d; ++e) {
+        double sum = 0;
+        for (const auto& point : points) sum += (point[d] - 0.5) * (point[e] - 0.5) * 12 / 256;
+        if (std::abs(sum) > 0.2)
+          FAIL_CHECK("axes " << d << " and " << e << " go together: " << sum);
+      }
+    }
+  }
+  CHECK(ShiftedSobolPoint(0, 2, 5) != ShiftedSobolPoint(0, 2, 6));
+}
+
+TEST_CASE("a grid is all combinations, and sobol's trials are its points") {
+  const SweepSpec spec = SpecOf("grid", "points = 5",
+                                "optim.lr = { low = 1e-4, high = 1.0, log = true }\n"
+                                "optim.beta2 = { values = [0.9, 0.99] }\n");
+  const Result<std::vector<Trial>> grid = MethodOf(spec, BaseTo(40))->Propose(History(), 1);
+  REQUIRE(grid.ok());
+  REQUIRE(grid->size() == 10);
+  CHECK(grid->at(0).parts[0].knobs == Knobs{{"optim.beta2", "0.9"}, {"optim.lr", "0.0001"}});
+  CHECK(grid->at(4).parts[0].knobs == Knobs{{"optim.beta2", "0.9"}, {"optim.lr", "1.0"}});
+  CHECK(grid->at(9).parts[0].knobs == Knobs{{"optim.beta2", "0.99"}, {"optim.lr", "1.0"}});
+
+  SweepSpec sobol = SpecOf("sobol", "trials = 4");
+  sobol.seed = 0;
+  const Result<std::vector<Trial>> points = MethodOf(sobol, BaseTo(40))->Propose(History(), 1);
+  REQUIRE(points.ok());
+  CHECK(std::stod(points->at(1).parts[0].knobs.at("optim.lr")) == Approx(0.01));
+  CHECK(points->at(2).parts[0].knobs.at("optim.weight_decay") == "0.025");
+  History begun;
+  REQUIRE_THAT(begun.Add(Proposal{*points}), IsOk());
+  CHECK(MethodOf(sobol, BaseTo(40))->Propose(begun, 9)->empty());
 }
 
 TEST_CASE("halving keeps the best third of each rung, whatever the order of arrival") {
