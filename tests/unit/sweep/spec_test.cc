@@ -283,7 +283,7 @@ TEST_CASE("a sweep begins at a recipe or at a state, and says what does not fit"
       {"ranks_per_trial = 2\n" + knob, "`stemma reshape`"},
       {"[settings]\ntrain.length = '100step'\n" + knob, "train.length ends there"},
       {"[settings]\ntrain.seed = 2\n" + knob, "[settings] train.seed cannot change"},
-      {"[knobs]\ntrain.seed = { values = [1, 2] }\n", "s.toml:5:16: train.seed cannot differ"},
+      {"[knobs]\ntrain.seed = { values = [1, 2] }\n", "s.toml:5:26: train.seed cannot differ"},
       {"[settings]\ntrain.global_batch = 33\n" + knob, "train.global_batch cannot change"},
   };
   for (const Row& row : rows) {
