@@ -30,17 +30,44 @@ bool Scalar(const toml::node& node, TomlEntry* entry) {
   return true;
 }
 
+enum class Lists { kRefused, kTaken };
+
+// One entry for each element of an array.
+Status Spread(const toml::array& array, const TomlEntry& whole, const std::string& name,
+              std::vector<TomlEntry>* out) {
+  for (size_t i = 0; i < array.size(); ++i) {
+    TomlEntry entry;
+    entry.key = whole.key + "[" + std::to_string(i) + "]";
+    entry.line = array[i].source().begin.line;
+    entry.column = array[i].source().begin.column;
+    if (!Scalar(array[i], &entry)) {
+      return {Code::kInvalidArgument, Place(name, array[i].source().begin) + "'" + entry.key +
+                                          "' is an array, a table or a date; a list holds true or "
+                                          "false, numbers and strings"};
+    }
+    out->push_back(std::move(entry));
+  }
+  if (!array.empty()) return {};
+  return {Code::kInvalidArgument, name + ":" + std::to_string(whole.line) + ":" +
+                                      std::to_string(whole.column) + ": '" + whole.key +
+                                      "' is an empty list"};
+}
+
 Status Flatten(const toml::table& table, const std::string& prefix, const std::string& name,
-               std::vector<TomlEntry>* out) {
+               Lists lists, std::vector<TomlEntry>* out) {
   for (auto&& [key, node] : table) {
     TomlEntry entry;
     entry.key = prefix + std::string(key.str());
     if (const toml::table* inner = node.as_table()) {
-      STEMMA_RETURN_IF_ERROR(Flatten(*inner, entry.key + ".", name, out));
+      STEMMA_RETURN_IF_ERROR(Flatten(*inner, entry.key + ".", name, lists, out));
       continue;
     }
     entry.line = key.source().begin.line;
     entry.column = key.source().begin.column;
+    if (const toml::array* array = node.as_array(); array && lists == Lists::kTaken) {
+      STEMMA_RETURN_IF_ERROR(Spread(*array, entry, name, out));
+      continue;
+    }
     if (!Scalar(node, &entry)) {
       return {Code::kInvalidArgument, Place(name, key.source().begin) + "'" + entry.key +
                                           "' is an array or a date; settings are true or false, "
@@ -68,9 +95,7 @@ std::string Quoted(const std::string& text) {
   return out + "\"";
 }
 
-}  // namespace
-
-Result<std::vector<TomlEntry>> ParseToml(std::string_view text, const std::string& name) {
+Result<std::vector<TomlEntry>> Parse(std::string_view text, const std::string& name, Lists lists) {
   const toml::parse_result parsed = toml::parse(text, std::string_view(name));
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
@@ -78,12 +103,22 @@ Result<std::vector<TomlEntry>> ParseToml(std::string_view text, const std::strin
                   Place(name, error.source().begin) + std::string(error.description()));
   }
   std::vector<TomlEntry> entries;
-  STEMMA_RETURN_IF_ERROR(Flatten(parsed.table(), "", name, &entries));
+  STEMMA_RETURN_IF_ERROR(Flatten(parsed.table(), "", name, lists, &entries));
   // toml++ sorts tables by key; errors are best reported from the top of the file.
   std::stable_sort(entries.begin(), entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
     return std::make_pair(a.line, a.column) < std::make_pair(b.line, b.column);
   });
   return entries;
+}
+
+}  // namespace
+
+Result<std::vector<TomlEntry>> ParseToml(std::string_view text, const std::string& name) {
+  return Parse(text, name, Lists::kRefused);
+}
+
+Result<std::vector<TomlEntry>> ParseTomlWithLists(std::string_view text, const std::string& name) {
+  return Parse(text, name, Lists::kTaken);
 }
 
 std::string DoubleText(double value) {

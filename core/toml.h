@@ -27,6 +27,10 @@ struct TomlEntry {
 // In the order of the text. `name` is the file's, for messages.
 Result<std::vector<TomlEntry>> ParseToml(std::string_view text, const std::string& name);
 
+// The same of files that have lists: an array of plain values becomes the entries "key[0]",
+// "key[1]", ..., each with its own place. Empty arrays and arrays of arrays are refused.
+Result<std::vector<TomlEntry>> ParseTomlWithLists(std::string_view text, const std::string& name);
+
 // A double that reads back to the same bits: "0.1", "1e-06", "3.0", "inf".
 std::string DoubleText(double value);
 
