@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kKeyDigits = 10;
+constexpr size_t kKeyDigits = 12;
 constexpr size_t kInlineBytes = 32 << 10;  // of a note; a longer text is a blob
 constexpr char kBegin[] = "sweep.begin", kEnd[] = "sweep.end", kEvent[] = "sweep.event.",
                kCost[] = "sweep.cost.", kCrashes[] = "sweep.crashes.", kLost[] = "sweep.lost.",
@@ -32,9 +32,14 @@ bool HasPrefix(const std::string& text, const std::string& prefix) {
 }
 
 json ToJson(const Base& base) {
-  return {{"root", base.root},   {"is_state", base.is_state}, {"begin", base.begin},
-          {"end", base.end},     {"own_ends", base.own_ends}, {"build", base.build},
-          {"assignments", base.assignments}};
+  return {{"root", base.root},
+          {"is_state", base.is_state},
+          {"begin", base.begin},
+          {"end", base.end},
+          {"own_ends", base.own_ends},
+          {"build", base.build},
+          {"assignments", base.assignments},
+          {"settings", base.settings}};
 }
 
 // Throws where the note is not what ToJson wrote.
@@ -47,6 +52,7 @@ Base BaseIn(const json& from) {
   base.own_ends = from.at("own_ends");
   base.build = from.at("build");
   base.assignments = from.at("assignments").get<std::vector<std::string>>();
+  base.settings = from.at("settings").get<std::vector<std::string>>();
   return base;
 }
 
@@ -100,8 +106,8 @@ Result<Journal> ReadJournal(const lineage::Store& store, const lineage::Graph& g
     if (HasPrefix(key, kEvent)) {
       const std::string due = EventKey(journal.history.events().size());
       if (key != due) {
-        return Status(Code::kCorruption, where + ": there is no " + due +
-                                             " before it; see `stemma fsck`");
+        return Status(Code::kCorruption,
+                      where + ": there is no " + due + " before it; see `stemma fsck`");
       }
       Result<Event> event = DecodeEvent(*text);
       if (!event.ok()) return Status(event.status()).Within(where);

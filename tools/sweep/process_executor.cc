@@ -26,8 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// What mpirun and srun hand on to their ranks, which save and stop. A SIGTERM would make mpirun kill
-// them.
+// What mpirun and srun hand on to their ranks, which save and stop. A SIGTERM would make mpirun
+// kill them.
 constexpr int kStopSignal = SIGUSR1;
 constexpr char kTrain[] = "{train}", kRanks[] = "{ranks}";
 constexpr double kLookS = 0.05;      // between looks whether a child has ended
@@ -101,8 +101,7 @@ std::string TailOf(const std::string& path) {
 
 }  // namespace
 
-std::string TrainCommand(const ProcessOptions& options, const Job& job,
-                         const std::string& recipe) {
+std::string TrainCommand(const ProcessOptions& options, const Job& job, const std::string& recipe) {
   const auto word = [](const std::string& text) { return cli::Quoted(text); };
   std::string train = word(options.program) + " train ";
   if (!recipe.empty()) train += word(recipe) + " ";

@@ -4,17 +4,17 @@
 //   options.program = "/opt/stemma/bin/stemma";
 //   ProcessExecutor executor(options);
 //
-// Each job has a folder of its own below `folder`, the run folder of its training, in which train.log
-// holds what its processes printed. When the controller dies, however that comes, the kernel sends its
-// children SIGUSR1: they save and stop. A training that outlives it all the same is fenced when its
-// run is gone on with.
+// Each job has a folder of its own below `folder`, the run folder of its training, in which
+// train.log holds what its processes printed. When the controller dies, however that comes, the
+// kernel sends its children SIGUSR1: they save and stop. A training that outlives it all the same
+// is fenced when its run is gone on with.
 //
 // Why a training failed is read from its error.json (core/error_report.h): one that says "not
 // finite" has diverged.
 //
-// `launch` is one command that ends in {train}, with {ranks} for their number; it replaces the shell
-// that starts it. Without it: nothing for one rank; `srun --exact` inside a Slurm job; else mpirun,
-// which does not bind, because several of them would bind to the same cores.
+// `launch` is one command that ends in {train}, with {ranks} for their number; it replaces the
+// shell that starts it. Without it: nothing for one rank; `srun --exact` inside a Slurm job; else
+// mpirun, which does not bind, because several of them would bind to the same cores.
 //
 // One thread. Failure: kIo when no process can be started or a folder cannot be made.
 #pragma once

@@ -111,17 +111,15 @@ Status WaitForDeath(const lineage::Store& store, const lineage::RunEntry& run,
 
 }  // namespace
 
-Sitter ThisProcess() {
-  return {ThisMachine(), getpid(), StartOf(getpid()).value_or(0)};
-}
+Sitter ThisProcess() { return {ThisMachine(), getpid(), StartOf(getpid()).value_or(0)}; }
 
 std::optional<bool> IsAlive(const Sitter& sitter) {
   if (sitter.machine != ThisMachine()) return std::nullopt;
   return StartOf(sitter.pid) == sitter.started;
 }
 
-Result<Seat> Seat::Take(lineage::Store& store, const std::string& sweep,
-                        const SeatOptions& options, lineage::GcClock& clock) {
+Result<Seat> Seat::Take(lineage::Store& store, const std::string& sweep, const SeatOptions& options,
+                        lineage::GcClock& clock) {
   STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, store.Load());
   Seat seat(store, options, clock);
   const auto run = graph.runs.find(sweep);
@@ -129,8 +127,9 @@ Result<Seat> Seat::Take(lineage::Store& store, const std::string& sweep,
     STEMMA_ASSIGN_OR_RETURN(seat.run_, store.StartRun(sweep));
   } else if (!run->second.states.empty()) {
     return Status(Code::kInvalidArgument,
-                  "'" + sweep + "' is a run of this store that was trained, so no sweep can have "
-                  "that name: give the sweep another one");
+                  "'" + sweep +
+                      "' is a run of this store that was trained, so no sweep can have "
+                      "that name: give the sweep another one");
   } else {
     STEMMA_RETURN_IF_ERROR(WaitForDeath(store, run->second, options, clock));
     STEMMA_ASSIGN_OR_RETURN(seat.run_, store.NextIncarnation(sweep));
@@ -157,9 +156,8 @@ Status Seat::Beat() {
                    notice_);
 }
 
-Result<std::optional<std::string>> WhoSits(const lineage::Store& store,
-                                           const lineage::Graph& graph, const std::string& sweep,
-                                           const SeatOptions& options) {
+Result<std::optional<std::string>> WhoSits(const lineage::Store& store, const lineage::Graph& graph,
+                                           const std::string& sweep, const SeatOptions& options) {
   const auto run = graph.runs.find(sweep);
   if (run == graph.runs.end()) return std::optional<std::string>();
   const std::optional<Notice> notice = NewestBeat(store, run->second);

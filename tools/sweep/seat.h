@@ -32,7 +32,7 @@ namespace stemma::sweep {
 
 // A process, so that it is not taken for another one of the same number.
 struct Sitter {
-  std::string machine;   // host, boot and process namespace
+  std::string machine;  // host, boot and process namespace
   int64_t pid = 0;
   uint64_t started = 0;  // by the machine's clock of starts
 };
@@ -72,8 +72,7 @@ class Seat {
 };
 
 // Who sits there now, in words: "ana@node7, pid 4711"; nullopt: nobody, or one that is dead.
-Result<std::optional<std::string>> WhoSits(const lineage::Store& store,
-                                           const lineage::Graph& graph, const std::string& sweep,
-                                           const SeatOptions& options);
+Result<std::optional<std::string>> WhoSits(const lineage::Store& store, const lineage::Graph& graph,
+                                           const std::string& sweep, const SeatOptions& options);
 
 }  // namespace stemma::sweep

@@ -1,17 +1,18 @@
 #include "tools/sweep/standing.h"
 
+#include <algorithm>
+
 #include "core/bytes.h"
 #include "lineage/graph.h"
-#include "tools/sweep/journal.h"
 #include "tools/sweep/plan.h"
 
 namespace stemma::sweep {
 namespace {
 
 // Along the main line: a state that a resume left behind is not what its run went on from.
-StageRun RunFor(const std::string& sweep, const Stage& stage, const lineage::Graph& graph) {
+StageRun RunFor(const SweepSpec& spec, const Stage& stage, const lineage::Graph& graph) {
   StageRun run;
-  run.name = sweep + "-" + KeyOf(stage.key);
+  run.name = RunName(spec, stage);
   run.reached = stage.segment.begin;
   const auto found = graph.runs.find(run.name);
   if (found == graph.runs.end()) return run;
@@ -30,7 +31,7 @@ Result<Standing> StandingOf(const SweepSpec& spec, const Base& base, const Histo
                             const lineage::Graph& graph) {
   STEMMA_ASSIGN_OR_RETURN(StageTree tree, TreeOf(spec, base, history));
   std::vector<StageRun> runs;
-  for (const Stage& stage : tree.stages()) runs.push_back(RunFor(spec.name, stage, graph));
+  for (const Stage& stage : tree.stages()) runs.push_back(RunFor(spec, stage, graph));
   for (StageId id = 0; id < static_cast<StageId>(runs.size()); ++id) {
     if (runs[static_cast<size_t>(id)].end) tree.Done(id);
   }

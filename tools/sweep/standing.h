@@ -5,9 +5,9 @@
 //   STEMMA_ASSIGN_OR_RETURN(const Standing now, StandingOf(spec, base, history, graph));
 //   for (StageId id : now.tree.Ready()) now.runs[id].name       // may be trained
 //
-// A stage is the run NAME-KEY: the sweep's name and the first digits of the stage's key. It is done
-// when that run has a state at the stage's last step, whatever became of that state's bytes; so
-// whoever trained it, and whenever, it is never trained again. Pure. Failure: as plan.h.
+// A stage is the run that RunName() gives it (plan.h). It is done when that run has a state at the
+// stage's last step, whatever became of that state's bytes; so whoever trained it, and whenever, it
+// is never trained again. Pure. Failure: as plan.h.
 #pragma once
 
 #include <cstdint>
