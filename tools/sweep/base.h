@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "models/train/settings.h"
 #include "tools/sweep/spec.h"
 
 namespace stemma::sweep {
@@ -41,5 +42,8 @@ struct BaseState {
 // ranks_per_trial equal to its world: another number is a reshape first.
 Result<Base> BaseFromRecipe(const SweepSpec& spec);
 Result<Base> BaseFromState(const SweepSpec& spec, const BaseState& state);
+
+// Samples of an epoch, which lengths in epochs count in.
+int64_t EpochOf(const models::RunSettings& settings);
 
 }  // namespace stemma::sweep

@@ -73,9 +73,11 @@ class History {
   const std::map<Point, Outcome>& outcomes() const { return outcomes_; }
   const std::map<Point, Decision>& decisions() const { return decisions_; }
 
-  // Proposed, and neither at its `until` nor stopped.
+  // Proposed, and not at its `until` yet.
   std::vector<TrialId> Running() const;
   bool Stopped(TrialId trial) const;
+  // What a trial had done when it came to a step: what it took over at that step is not in it.
+  std::vector<Part> PartsAt(TrialId trial, int64_t step) const;
 
  private:
   Status AddProposal(const Proposal& proposal);

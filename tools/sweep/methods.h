@@ -29,6 +29,8 @@ MadeMethod MakeExternal(const SweepSpec& spec, const Base& base, CommandRunner r
 
 // What halving, asha, pbt and range need: one budget for all trials.
 Status CheckOneBudget(const SweepSpec& spec, const Base& base);
+// What halving, hyperband and asha need: a first rung within the budget.
+Status CheckFirstRung(const SweepSpec& spec, const Base& base);
 // What methods that change knobs of a trial on its way need: constants that may change at a fork.
 Status CheckMovable(const SweepSpec& spec);
 

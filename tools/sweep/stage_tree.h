@@ -79,13 +79,13 @@ class StageTree {
   int64_t StepsNaive() const;  // of all stages, as often as they are referenced
 
  private:
-  struct Member;
+  struct Placer;
 
   Base base_;
   int64_t ranks_, share_min_;
   std::vector<Stage> stages_;
   std::vector<Timeline> timelines_;  // of each stage: what it was cut from
-  std::map<StageId, std::vector<StageId>> roots_;
+  std::vector<StageId> roots_;       // stages whose parent is the base
   std::map<TrialId, std::vector<StageId>> paths_;
 };
 
