@@ -16,7 +16,7 @@
 #include "tools/cli/sweep_lines.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
-#include "tools/cli/verb_sweep.h"
+#include "tools/cli/verb_sweep_run.h"
 #include "tools/sweep/command.h"
 #include "tools/sweep/controller.h"
 #include "tools/sweep/plan.h"
@@ -176,7 +176,9 @@ Result<int> Emit(Prepared made) {
 
 }  // namespace
 
-Result<int> RunSweepRun(const std::string& what, const Arguments& arguments) {
+Result<int> RunSweepRun(const Arguments& arguments) { return RunSweepMethod("run", arguments); }
+
+Result<int> RunSweepMethod(const std::string& what, const Arguments& arguments) {
   RunFlags f;
   Flags flags = RunFlagList(what, &f);
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));

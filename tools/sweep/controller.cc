@@ -70,7 +70,7 @@ Status Controller::Begin() {
   STEMMA_ASSIGN_OR_RETURN(sweep_.journal, ReadJournal(*opened_.store, opened_.graph, name()));
   if (!sweep_.journal.begun) {
     STEMMA_RETURN_IF_ERROR(writer_.Begin(sweep_.begun, &sweep_.journal));
-  } else if (sweep_.journal.begun->base.root != sweep_.base.root) {
+  } else if (sweep_.journal.begun->own != sweep_.begun.own) {
     return {Code::kInvalidArgument,
             "sweep '" + name() + "' was begun by somebody else just now, from another base"};
   }

@@ -61,7 +61,7 @@ Begun BegunIn(const json& from) {
   begun.file = from.at("file");
   begun.text = from.at("text");
   begun.added = from.at("added").get<std::vector<std::string>>();
-  begun.own_root = from.at("own_root");
+  begun.own = from.at("own");
   begun.base = BaseIn(from.at("base"));
   return begun;
 }
@@ -144,7 +144,7 @@ Status JournalWriter::Begin(const Begun& begun, Journal* journal) {
   const json text = {{"file", begun.file},
                      {"text", begun.text},
                      {"added", begun.added},
-                     {"own_root", begun.own_root},
+                     {"own", begun.own},
                      {"base", ToJson(begun.base)}};
   STEMMA_RETURN_IF_ERROR(Put(kBegin, text.dump(-1, ' ', true, json::error_handler_t::replace)));
   journal->begun = begun;

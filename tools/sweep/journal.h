@@ -34,7 +34,7 @@ struct Begun {
   std::string file, text;          // of the spec
   std::vector<std::string> added;  // "key=value", to its [settings] (controller.h)
   Base base;                       // with them
-  std::string own_root;            // of the base without them: what the spec and the recipe say
+  std::string own;                 // digest of the base without them
 };
 
 struct Journal {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/bytes.h"
+#include "core/digest.h"
 #include "core/text.h"
 #include "models/train/settings.h"
 
@@ -81,6 +82,15 @@ SweepSpec With(SweepSpec spec, const std::vector<std::string>& added) {
   return spec;
 }
 
+// Of what a recipe or state and the spec say.
+std::string DigestOf(const Base& base) {
+  std::string text = base.root + "\n";
+  for (const auto* assignments : {&base.assignments, &base.settings}) {
+    for (const std::string& assignment : *assignments) text += assignment + "\n";
+  }
+  return Hex(Sha256(text));
+}
+
 Status CheckSame(const Begun& begun, const std::string& text, const Base& own,
                  const std::string& name) {
   const std::string way_out = ": give the sweep another name, or go on with what it was begun with";
@@ -88,7 +98,7 @@ Status CheckSame(const Begun& begun, const std::string& text, const Base& own,
     return {Code::kInvalidArgument, "sweep '" + name + "' was begun with another spec than this (" +
                                         begun.file + " as it was then)" + way_out};
   }
-  if (begun.own_root != own.root) {
+  if (begun.own != DigestOf(own)) {
     return {Code::kInvalidArgument, "the recipe or state that sweep '" + name +
                                         "' begins with is not what it was when it began" + way_out};
   }
@@ -117,7 +127,7 @@ Result<OpenedSweep> OpenSweep(const lineage::Store& store, const lineage::Graph&
     sweep.base = sweep.begun.base;
     return sweep;
   }
-  sweep.begun = {file, text, AdditionsTo(own, own_base, host.cores), {}, own_base.root};
+  sweep.begun = {file, text, AdditionsTo(own, own_base, host.cores), {}, DigestOf(own_base)};
   sweep.spec = With(own, sweep.begun.added);
   STEMMA_ASSIGN_OR_RETURN(sweep.base, BaseOf(graph, store, sweep.spec, host.build));
   sweep.begun.base = sweep.base;

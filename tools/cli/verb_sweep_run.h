@@ -1,4 +1,4 @@
-// The parts of `stemma sweep`, each with flags of its own; verb_sweep.cc chooses among them.
+// What `stemma sweep` does beside planning: the parts that act on a sweep, or look at one.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace stemma::cli {
 
-// `what`: "run", or the method that the spec must name.
-Result<int> RunSweepRun(const std::string& what, const Arguments& arguments);
+Result<int> RunSweepRun(const Arguments& arguments);
+// The same, where the spec must say `method`.
+Result<int> RunSweepMethod(const std::string& method, const Arguments& arguments);
 Result<int> RunSweepStatus(const Arguments& arguments);
 Result<int> RunSweepReport(const Arguments& arguments);
 Result<int> RunSweepShow(const Arguments& arguments);
