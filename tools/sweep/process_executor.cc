@@ -30,7 +30,7 @@ using nlohmann::json;
 // kill them.
 constexpr int kStopSignal = SIGUSR1;
 constexpr char kTrain[] = "{train}", kRanks[] = "{ranks}";
-constexpr double kLookS = 0.05;      // between looks whether a child has ended
+constexpr double kLookS = 0.01;      // between looks whether a child has ended
 constexpr double kFarewellS = 20;    // for trainings to save, when the executor goes
 constexpr size_t kTailBytes = 2000;  // of a log, where no error.json says why
 
