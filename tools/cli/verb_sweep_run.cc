@@ -147,6 +147,10 @@ Result<Prepared> Prepare(const RunFlags& f, const std::string& what) {
 }
 
 Result<int> Emit(Prepared made) {
+  if (!made.sweep.journal.begun) {  // `sweep run` must come to the same stages later
+    sweep::JournalWriter writer(*made.opened.store, made.sweep.spec.name);
+    STEMMA_RETURN_IF_ERROR(writer.Begin(made.sweep.begun, &made.sweep.journal));
+  }
   sweep::History history = made.sweep.journal.history;
   STEMMA_ASSIGN_OR_RETURN(const auto events,
                           NextEvents(*made.method, history, made.sweep.spec.slots));
