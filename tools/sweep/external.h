@@ -16,9 +16,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/status.h"
+#include "tools/sweep/base.h"
 #include "tools/sweep/history.h"
+#include "tools/sweep/spec.h"
 
 namespace stemma::sweep {
 

@@ -126,11 +126,16 @@ class SpecReader {
   // recipe, state, [sweep], [method].
   Status TakeOwn(const TomlEntry& entry) {
     if (!own_.Find(entry.key)) {
-      std::vector<std::string> known = {"settings", "knobs"};
       const std::string section = entry.key.substr(0, entry.key.find('.') + 1);
-      if (section == "sweep." || section == "method.") known.clear();
+      if (section != "sweep." && section != "method.") {
+        const std::string first = entry.key.substr(0, entry.key.find('.'));
+        return Bad(Place(entry),
+                   "unknown key " + Quoted(entry.key) +
+                       Hint(first, {"recipe", "state", "sweep", "method", "settings", "knobs"}));
+      }
+      std::vector<std::string> known;
       for (const Setting& setting : own_.all()) {
-        if (!known.empty() || Begins(setting.key, section)) known.push_back(setting.key);
+        if (Begins(setting.key, section)) known.push_back(setting.key);
       }
       return Bad(Place(entry), "unknown key " + Quoted(entry.key) + Hint(entry.key, known));
     }

@@ -12,9 +12,9 @@ namespace stemma::sweep {
 std::vector<std::string> Stage::Sets(const Base& base) const {
   const bool fork = parent != kBase || base.is_state;
   std::vector<std::string> sets;
-  for (const auto& [key, value] : segment.settings) {
-    if (fork && !cli::WhyNotAtFork(key).empty()) continue;
-    sets.push_back(key + "=" + value);
+  for (const auto& [setting, value] : segment.settings) {
+    if (fork && !cli::WhyNotAtFork(setting).empty()) continue;
+    sets.push_back(setting + "=" + value);
   }
   sets.push_back("train.stop_at=" + std::to_string(segment.end));
   return sets;
