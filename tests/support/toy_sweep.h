@@ -1,10 +1,14 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,7 +33,21 @@ inline std::string ToyStep(const std::string& before, double lr, double decay) {
 }
 // In [0, 1).
 inline double ToyLoss(const std::string& held) {
-  return (static_cast<unsigned char>(held[0]) * 256 + static_cast<unsigned char>(held[1])) / 65536.0;
+  const auto byte = [&held](size_t i) { return static_cast<unsigned char>(held[i]); };
+  return (byte(0) * 256 + byte(1)) / 65536.0;
+}
+
+// A spec's name in a folder of the test's own; beside it lies its recipe, toy.toml.
+inline const std::string& ToySpecPath() {
+  static const std::string path = [] {
+    const char* given = std::getenv("TEST_TMPDIR");
+    std::string made = given != nullptr ? given : std::filesystem::temp_directory_path().string();
+    made += "/toy_sweep";
+    std::filesystem::create_directories(made);
+    std::ofstream(made + "/toy.toml") << "train.length = \"40step\"\ntrain.seed = 3\n";
+    return made + "/toy.spec";
+  }();
+  return path;
 }
 
 // Trains jobs one after the other, in Wait(), through the library as an engine does: a state every
@@ -99,12 +117,11 @@ class ToyExecutor final : public sweep::Executor {
       toy.settings = head.settings;
       toy.parent = head.id;
       toy.step = head.step;
-      STEMMA_ASSIGN_OR_RETURN(toy.held,
-                              storage_.ReadAll(toy.store->PackPath(head.packs[0].pack)));
+      STEMMA_ASSIGN_OR_RETURN(toy.held, storage_.ReadAll(toy.store->PackPath(head.packs[0].pack)));
     }
-    Result<std::unique_ptr<lineage::RunWriter>> writer =
-        run == graph.runs.end() ? toy.store->StartRun(job.run)
-                                : toy.store->NextIncarnation(job.run);
+    Result<std::unique_ptr<lineage::RunWriter>> writer = run == graph.runs.end()
+                                                             ? toy.store->StartRun(job.run)
+                                                             : toy.store->NextIncarnation(job.run);
     STEMMA_RETURN_IF_ERROR(writer.status());
     toy.writer = *std::move(writer);
     return toy;

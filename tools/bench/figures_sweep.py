@@ -190,8 +190,8 @@ def sweep_idle():
 
 FIGURES = [
     Figure("sweep_shared", "x", 0.60, True,
-           "rank-seconds of 8 trials that share half of their steps, over 8 runs of their own, bits "
-           "compared; beside it, the bound", sweep_shared),
+           "rank-seconds of 8 trials that share half of their steps, over 8 runs of their own, "
+           "bits compared; beside it, the bound", sweep_shared),
     Figure("sweep_kill", "of 20", 20, False,
            "kill -9 of a sweep and its trainings at random moments: resumed, no finished stage "
            "trained again, same winner", sweep_kill),

@@ -222,9 +222,8 @@ std::string StatusText(const SweepView& view) {
   }
   const std::string& end = view.sweep.journal.end;
   std::string text = "sweep " + view.sweep.spec.name + ", " + view.sweep.spec.method + ": " +
-                     (end.empty() ? view.controller.empty()
-                                        ? std::string("nobody is at work")
-                                        : "at work: " + view.controller
+                     (end.empty() ? view.controller.empty() ? std::string("nobody is at work")
+                                                            : "at work: " + view.controller
                                   : "over, best: " + end) +
                      "\n";
   text += "trials  " + std::to_string(history.trials().size()) + ": " + std::to_string(done) +
@@ -256,8 +255,8 @@ std::string ReportText(const SweepView& view, bool decisions) {
   }
   std::string text;
   for (const std::string& line : Columns(rows)) text += line + "\n";
-  if (view.winner) text += "\nbest path, of trial " + std::to_string(view.winner->trial) + "\n" +
-                           PathText(view);
+  if (view.winner)
+    text += "\nbest path, of trial " + std::to_string(view.winner->trial) + "\n" + PathText(view);
   text += "\nrank-seconds, of " + std::to_string(view.costs.size()) + " stages that are done\n" +
           AccountsText(view);
   return decisions ? text + DecisionsText(view) : text;
@@ -282,23 +281,22 @@ std::string ReportJson(const SweepView& view) {
   const sweep::Accounting& a = view.accounts;
   int64_t done = 0;
   for (const Stage& stage : view.standing.tree.stages()) done += stage.done ? 1 : 0;
-  std::string text = JsonLine(
-      {{"kind", std::string("sweep")},
-       {"name", view.sweep.spec.name},
-       {"method", view.sweep.spec.method},
-       {"over", !view.sweep.journal.end.empty()},
-       {"best", view.winner ? int64_t{view.winner->trial} : int64_t{-1}},
-       {"best_state", view.winner ? view.winner->state : std::string()},
-       {"stages", static_cast<int64_t>(view.standing.tree.stages().size())},
-       {"stages_done", done},
-       {"steps_once", view.standing.tree.StepsOnce()},
-       {"steps_alone", view.standing.tree.StepsNaive()},
-       {"rank_s_alone", a.naive},
-       {"rank_s_spent", a.spent},
-       {"rank_s_saved", a.saved},
-       {"rank_s_overhead", a.overhead},
-       {"rank_s_stopped", a.pruned},
-       {"factor", a.Factor()}});
+  std::string text = JsonLine({{"kind", std::string("sweep")},
+                               {"name", view.sweep.spec.name},
+                               {"method", view.sweep.spec.method},
+                               {"over", !view.sweep.journal.end.empty()},
+                               {"best", view.winner ? int64_t{view.winner->trial} : int64_t{-1}},
+                               {"best_state", view.winner ? view.winner->state : std::string()},
+                               {"stages", static_cast<int64_t>(view.standing.tree.stages().size())},
+                               {"stages_done", done},
+                               {"steps_once", view.standing.tree.StepsOnce()},
+                               {"steps_alone", view.standing.tree.StepsNaive()},
+                               {"rank_s_alone", a.naive},
+                               {"rank_s_spent", a.spent},
+                               {"rank_s_saved", a.saved},
+                               {"rank_s_overhead", a.overhead},
+                               {"rank_s_stopped", a.pruned},
+                               {"factor", a.Factor()}});
   for (const TrialRow& row : TrialRows(view)) {
     std::vector<std::string> runs;
     for (const StageId id : view.standing.tree.Path(row.id)) runs.push_back(RunAt(view, id).name);

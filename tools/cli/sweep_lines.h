@@ -35,7 +35,7 @@ Result<SweepView> ViewOf(const OpenedStore& opened, const std::string& name);
 // How one trial stands, for tables.
 struct TrialRow {
   sweep::TrialId id = 0;
-  std::vector<std::string> knobs;  // in the order of the spec's; "0: 0.1; 200: 0.05" when it changes
+  std::vector<std::string> knobs;  // in the spec's order; "0.1; 200: 0.05" when it changes
   int64_t step = 0;                // of its newest outcome; 0: it has none
   std::optional<double> metric;
   std::string state;    // "lr.3fa94c1b0712@400"; "": none

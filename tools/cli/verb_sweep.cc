@@ -105,8 +105,9 @@ std::string HelpText() {
   for (const Verb& part : kParts) {
     text += "  stemma sweep " + Padded(part.name, 8) + part.summary + "\n";
   }
-  return text + "\n`stemma sweep grid SPEC.toml` and so on for each method is `run` of such a spec.\n"
-                "`stemma sweep plan --help` shows the file that describes a sweep.\n";
+  return text +
+         "\n`stemma sweep grid SPEC.toml` and so on for each method is `run` of such a spec.\n"
+         "`stemma sweep plan --help` shows the file that describes a sweep.\n";
 }
 
 }  // namespace

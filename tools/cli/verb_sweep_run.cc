@@ -29,26 +29,27 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kRunNotes[] =
-    "Trains every stage that the sweep's trials need, each once, and forks it for those that share\n"
-    "it. Killed at any moment, the same command goes on: what is finished is not trained again.\n"
-    "Ctrl-C, SIGTERM and a file STOP in the sweep's folder save and stop.\n"
+    "Trains every stage that the sweep's trials need, each once, and forks it for those that\n"
+    "share it. Killed at any moment, the same command goes on: what is finished is not trained\n"
+    "again. Ctrl-C, SIGTERM and a file STOP in the sweep's folder save and stop.\n"
     "\n"
-    "Stages are runs of the store, named by the sweep and what they train; the winner's last state\n"
-    "is tagged NAME-best. To go on from it: stemma fork tag:NAME-best --name long --set\n"
+    "Stages are runs of the store, named by the sweep and what they train; the winner's last\n"
+    "state is tagged NAME-best. To go on from it: stemma fork tag:NAME-best --name long --set\n"
     "train.stop_at=0, with a longer train.length if it is at its end.\n"
     "\n"
-    "--keep=running prunes stages that only stopped trials passed, --keep=winner at the end all but\n"
-    "the winner's path, --keep=all nothing. What a tag holds stays; `stemma gc` frees the bytes.\n"
+    "--keep=running prunes stages that only stopped trials passed, --keep=winner at the end all\n"
+    "but the winner's path, --keep=all nothing. What a tag holds stays; `stemma gc` frees the\n"
+    "bytes.\n"
     "\n"
     "Examples\n"
-    "  stemma sweep plan lr.toml                     what would be trained, and what sharing saves\n"
+    "  stemma sweep plan lr.toml                    what would be trained, what sharing saves\n"
     "  stemma sweep run lr.toml\n"
-    "  stemma sweep asha lr.toml --slots=4           the same; the method must be the spec's\n"
+    "  stemma sweep asha lr.toml --slots=4          the same; the method must be the spec's\n"
     "  stemma sweep run lr.toml --launch='srun --exact -n {ranks} {train}'\n"
-    "  stemma sweep run lr.toml --emit=slurm-array   job scripts instead, for separate jobs\n"
+    "  stemma sweep run lr.toml --emit=slurm-array  job scripts instead, for separate jobs\n"
     "\n"
-    "Exit codes: 0 over, with a winner; 1 failed, or no trial has a result; 2 wrong command; 75\n"
-    "stopped, run the same command again.\n";
+    "Exit codes: 0 over, with a winner; 1 failed, or no trial has a result; 2 wrong command;\n"
+    "75 stopped, run the same command again.\n";
 
 struct RunFlags {
   std::string spec, store, dir, launch, keep = "running", emit;
@@ -129,13 +130,12 @@ Result<Prepared> Prepare(const RunFlags& f, const std::string& what) {
   }
   STEMMA_ASSIGN_OR_RETURN(const std::string build, BuildOf(FindEngine()));
   Prepared made;
-  STEMMA_ASSIGN_OR_RETURN(made.opened.store,
-                          lineage::Store::Open(f.store, /*create=*/spec.state.empty(),
-                                               lineage::PosixStorage()));
+  STEMMA_ASSIGN_OR_RETURN(
+      made.opened.store,
+      lineage::Store::Open(f.store, /*create=*/spec.state.empty(), lineage::PosixStorage()));
   STEMMA_ASSIGN_OR_RETURN(made.opened.graph, made.opened.store->Load());
-  STEMMA_ASSIGN_OR_RETURN(made.sweep,
-                          sweep::OpenSweep(*made.opened.store, made.opened.graph, text, f.spec,
-                                    {build, CoresOfThisProcess()}));
+  STEMMA_ASSIGN_OR_RETURN(made.sweep, sweep::OpenSweep(*made.opened.store, made.opened.graph, text,
+                                                       f.spec, {build, CoresOfThisProcess()}));
   if (f.slots > 0) made.sweep.spec.slots = f.slots;
   STEMMA_ASSIGN_OR_RETURN(made.method,
                           MakeMethod(made.sweep.spec, made.sweep.base, sweep::AskCommand));
@@ -155,16 +155,14 @@ Result<int> Emit(Prepared made) {
   STEMMA_ASSIGN_OR_RETURN(const auto events,
                           NextEvents(*made.method, history, made.sweep.spec.slots));
   for (const sweep::Event& event : events) STEMMA_RETURN_IF_ERROR(history.Add(event));
-  STEMMA_ASSIGN_OR_RETURN(
-      const sweep::Standing standing,
-      StandingOf(made.sweep.spec, made.sweep.base, history, made.opened.graph));
+  STEMMA_ASSIGN_OR_RETURN(const sweep::Standing standing,
+                          StandingOf(made.sweep.spec, made.sweep.base, history, made.opened.graph));
   std::error_code ignored;
   sweep::ProcessOptions options = made.process;
   options.store = fs::absolute(options.store, ignored).string();
   options.folder = fs::absolute(options.folder, ignored).string();
   if (options.launch.empty()) options.launch = "srun -n {ranks} {train}";
-  STEMMA_ASSIGN_OR_RETURN(const sweep::ArrayFiles files,
-                          SlurmArray(made.sweep, standing, options));
+  STEMMA_ASSIGN_OR_RETURN(const sweep::ArrayFiles files, SlurmArray(made.sweep, standing, options));
   for (const auto& [run, recipe] : files.recipes) {
     STEMMA_RETURN_IF_ERROR(WriteFileText(options.folder + "/" + run + "/recipe.toml", recipe));
   }

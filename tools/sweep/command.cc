@@ -14,8 +14,8 @@ namespace stemma::sweep {
 namespace {
 
 Status Failed(const std::string& command, const char* call, int error) {
-  return {Code::kIo, std::string(call) + " for '" + command +
-                         "': " + std::generic_category().message(error)};
+  return {Code::kIo,
+          std::string(call) + " for '" + command + "': " + std::generic_category().message(error)};
 }
 
 struct FileCloser {
@@ -47,9 +47,8 @@ Result<pid_t> Spawn(const std::string& command, int input, const int (&output)[2
 Result<std::string> AskCommand(const std::string& command, const std::string& input) {
   const std::unique_ptr<std::FILE, FileCloser> question(std::tmpfile());
   if (!question) return Failed(command, "temporary file", errno);
-  const bool written =
-      std::fwrite(input.data(), 1, input.size(), question.get()) == input.size() &&
-      std::fflush(question.get()) == 0;
+  const bool written = std::fwrite(input.data(), 1, input.size(), question.get()) == input.size() &&
+                       std::fflush(question.get()) == 0;
   if (!written) return Failed(command, "write", errno);
   std::rewind(question.get());
   int output[2];
@@ -70,10 +69,11 @@ Result<std::string> AskCommand(const std::string& command, const std::string& in
     if (errno != EINTR) return Failed(command, "wait", errno);
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return answer;
-  return Status(Code::kInvalidArgument,
-                "'" + command + "' " +
-                    (WIFEXITED(status) ? "left with " + std::to_string(WEXITSTATUS(status))
-                                       : "was ended by signal " + std::to_string(WTERMSIG(status))));
+  return Status(
+      Code::kInvalidArgument,
+      "'" + command + "' " +
+          (WIFEXITED(status) ? "left with " + std::to_string(WEXITSTATUS(status))
+                             : "was ended by signal " + std::to_string(WTERMSIG(status))));
 }
 
 }  // namespace stemma::sweep

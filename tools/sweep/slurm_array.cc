@@ -28,19 +28,17 @@ std::string LineFor(const OpenedSweep& sweep, const Standing& standing, const St
   const bool has_parent = stage.parent != kBase || sweep.base.is_state;
   std::string line;
   if (has_parent && !run.is_there) {
-    const std::string parent =
-        stage.parent == kBase
-            ? sweep.base.root
-            : standing.runs[static_cast<size_t>(stage.parent)].name + "@" +
-                  std::to_string(stage.segment.begin);
+    const std::string parent = stage.parent == kBase
+                                   ? sweep.base.root
+                                   : standing.runs[static_cast<size_t>(stage.parent)].name + "@" +
+                                         std::to_string(stage.segment.begin);
     line = cli::Quoted(options.program) + " fork " + cli::Quoted(parent) + " --name " +
            cli::Quoted(run.name) + " --store " + cli::Quoted(options.store);
     for (const std::string& set : stage.Sets(sweep.base)) line += " --set " + cli::Quoted(set);
     line += "; ";
   }
   const Job job{run.name, "", stage.segment.end, sweep.spec.ranks_per_trial};
-  const std::string recipe =
-      has_parent ? "" : options.folder + "/" + run.name + "/recipe.toml";
+  const std::string recipe = has_parent ? "" : options.folder + "/" + run.name + "/recipe.toml";
   return line + TrainCommand(options, job, recipe) + " || test $? -eq " +
          std::to_string(kExitTryAgain) + "\n";
 }
@@ -65,8 +63,9 @@ Result<ArrayFiles> SlurmArray(const OpenedSweep& sweep, const Standing& standing
   const std::string& method = sweep.spec.method;
   if (method != "grid" && method != "random" && method != "sobol") {
     return Status(Code::kInvalidArgument,
-                  "method " + method + " decides on its way, which needs a controller: `stemma "
-                                       "sweep run` inside one allocation");
+                  "method " + method +
+                      " decides on its way, which needs a controller: `stemma "
+                      "sweep run` inside one allocation");
   }
   size_t deepest = 0;
   for (const Stage& stage : standing.tree.stages()) {
@@ -93,8 +92,7 @@ Result<ArrayFiles> SlurmArray(const OpenedSweep& sweep, const Standing& standing
   }
   files.job = "#!/bin/bash\n#SBATCH --job-name=" + sweep.spec.name +
               "\n#SBATCH --ntasks=" + std::to_string(sweep.spec.ranks_per_trial) +
-              "\n#SBATCH --open-mode=append\n" +
-              "eval \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" " +
+              "\n#SBATCH --open-mode=append\n" + "eval \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" " +
               cli::Quoted(options.folder + "/stages.list") + ")\"\n";
   files.submit = SubmitText(options.folder, lasts);
   return files;
