@@ -70,13 +70,14 @@ class ToyExecutor final : public sweep::Executor {
     const sweep::Job job = jobs_.front();
     jobs_.erase(jobs_.begin());
     sweep::Ended ended{job.run, sweep::How::kStopped, "", 1};
+    if (stopping_) return std::vector<sweep::Ended>{ended};
     const Status done = Train(job);
     if (done.ok()) return std::vector<sweep::Ended>{ended};
     ended.how = done.code() == Code::kNotFinite ? sweep::How::kDiverged : sweep::How::kCrashed;
     ended.why = done.message();
     return std::vector<sweep::Ended>{ended};
   }
-  void Stop() override { jobs_.clear(); }
+  void Stop() override { stopping_ = true; }
   sweep::Work Measure(const std::string& run) const override {
     const auto found = steps.find(run);
     const auto seconds = static_cast<double>(found == steps.end() ? 0 : found->second);
@@ -163,6 +164,7 @@ class ToyExecutor final : public sweep::Executor {
   lineage::Storage& storage_;
   const std::string path_;
   std::vector<sweep::Job> jobs_;
+  bool stopping_ = false;
 };
 
 class ToyClock final : public lineage::GcClock {

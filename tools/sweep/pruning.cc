@@ -9,7 +9,7 @@
 namespace stemma::sweep {
 namespace {
 
-constexpr double kGraceS = 0;  // being young delays gc, not the mark
+constexpr double kGraceS = -1;  // a state of this moment may be marked: being young delays gc only
 
 }  // namespace
 
