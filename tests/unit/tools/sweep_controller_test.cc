@@ -86,6 +86,11 @@ struct Setup {
   }
 };
 
+// Making it takes 800 changes of the disk, and is the store's own to test.
+void MakeStore(lineage::Storage& storage) {
+  REQUIRE_THAT(lineage::Store::Open(kStore, true, storage).status(), IsOk());
+}
+
 lineage::Graph MustLoad(lineage::Storage& storage) {
   auto store = lineage::Store::Open(kStore, false, storage);
   REQUIRE_THAT(store.status(), IsOk());
@@ -133,12 +138,6 @@ std::string EssenceOf(const History& history) {
   }
   for (const auto& [point, decision] : history.decisions()) text += EncodeEvent(decision) + "\n";
   return text;
-}
-
-std::set<std::string> RunsOf(const lineage::Graph& graph) {
-  std::set<std::string> names;
-  for (const auto& [name, run] : graph.runs) names.insert(name);
-  return names;
 }
 
 // Runs with a state of the last step that their stage has; only those are finished for good.
@@ -198,33 +197,33 @@ TEST_CASE("a sweep trains each stage once, and each trial to the bits of trainin
   CHECK(idle.started.empty());
 }
 
-// `stride`: of the changes of the disk, so that a whole sweep fits in seconds.
-void KillEverywhere(const std::string& spec, uint64_t stride) {
+// About `kills` times, at changes of the disk that are evenly spread over a whole sweep.
+void KillEverywhere(const std::string& spec, uint64_t kills) {
   Setup setup;
   setup.spec = spec;
   MemoryStorage whole;
-  ToyExecutor once(whole, kStore);
+  MakeStore(whole);
+  FaultyStorage counting(whole);
+  ToyExecutor once(counting, kStore);
   ToyClock clock;
   Journal want;
-  REQUIRE_THAT(setup.Run(whole, once, clock, &want).status(), IsOk());
+  REQUIRE_THAT(setup.Run(counting, once, clock, &want).status(), IsOk());
   const auto ends = EndsOf(MustLoad(whole));
-  const auto runs = RunsOf(MustLoad(whole));
 
   constexpr lineage::Fault kFaults[] = {lineage::Fault::kDieBefore, lineage::Fault::kDieHalf,
                                         lineage::Fault::kDieAfter};
-  uint64_t kills = 0;
-  for (uint64_t change = 1;; change += stride) {
+  const uint64_t stride = (counting.changes() / kills) | 1;
+  for (uint64_t change = 1; change <= counting.changes(); change += stride) {
     MemoryStorage disk;
+    MakeStore(disk);
     FaultyStorage faulty(disk);
     faulty.FailAt(change, kFaults[change % 3]);
     ToyExecutor before(faulty, kStore);
     const Status killed = setup.Run(faulty, before, clock).status();
-    if (!faulty.fired()) break;
     INFO("killed at change " << change);
-    ++kills;
+    CHECK(faulty.fired());
     CHECK_FALSE(killed.ok());
     if (change % 2 == 0) disk.Crash(change);  // the machine too, or the controller alone
-    if (!disk.Exists(std::string(kStore) + "/format")) continue;
     const std::set<std::string> finished = FinishedOf(disk, ends);
 
     ToyExecutor after(disk, kStore);
@@ -236,17 +235,16 @@ void KillEverywhere(const std::string& spec, uint64_t stride) {
     }
     CHECK(EssenceOf(got.history) == EssenceOf(want.history));
     CHECK(got.end == want.end);
-    CHECK(RunsOf(MustLoad(disk)) == runs);
+    CHECK(EndsOf(MustLoad(disk)) == ends);
     CheckBits(disk, got.history);
   }
-  CHECK(kills > 8);
 }
 
 TEST_CASE("killed at any change of the disk, a grid ends as if it had not been") {
-  KillEverywhere(kGrid, 37);
+  KillEverywhere(kGrid, 24);
 }
 
-TEST_CASE("so does a sweep that decides on its way") { KillEverywhere(kHalving, 71); }
+TEST_CASE("so does a sweep that decides on its way") { KillEverywhere(kHalving, 16); }
 
 TEST_CASE("a trial that diverges is the worst result, a stage that crashes is tried again") {
   Setup setup;
@@ -330,17 +328,14 @@ TEST_CASE("one controller at a time") {
   auto first = Seat::Take(**store, "toy", options, clock);
   REQUIRE_THAT(first.status(), IsOk());
   CHECK(first->number() == 1);
-
   const auto refused = Seat::Take(**store, "toy", options, clock);
   CHECK(refused.status().code() == Code::kInvalidArgument);
   CHECK_THAT(refused.status().message(), Catch::Contains("pid 7"));
-
   // On another machine, and its beat goes on.
   alive = std::nullopt;
   clock.on_sleep = [&first] { REQUIRE_THAT(first->Keep(), IsOk()); };
   CHECK(Seat::Take(**store, "toy", options, clock).status().code() == Code::kInvalidArgument);
   CHECK_THAT(first->Keep(), IsOk());
-
   // It stands still for stale_s: followed, and fenced when it wakes.
   clock.on_sleep = nullptr;
   const double begun = clock.Now();
@@ -350,8 +345,7 @@ TEST_CASE("one controller at a time") {
   CHECK(second->number() == 2);
   CHECK(first->Keep().code() == Code::kIncompatible);
   REQUIRE_THAT(second->Keep(), IsOk());
-
-  // A dead one of this machine is followed at once, and one that left too.
+  // A dead one of this machine is followed at once, and so is one that left.
   alive = false;
   const double now = clock.Now();
   auto third = Seat::Take(**store, "toy", options, clock);
@@ -360,7 +354,6 @@ TEST_CASE("one controller at a time") {
   alive = true;
   REQUIRE_THAT(Seat::Take(**store, "toy", options, clock).status(), IsOk());
   CHECK(clock.Now() == now);
-
   CHECK(IsAlive(ThisProcess()) == true);
   Sitter gone = ThisProcess();
   gone.started += 1;
@@ -390,12 +383,11 @@ TEST_CASE("a sweep goes on with what it was begun with, or says what changed") {
   CHECK(refused.code() == Code::kInvalidArgument);
   CHECK_THAT(refused.message(), Catch::Contains("another spec"));
   Journal journal;
-  REQUIRE_THAT(setup.Run(disk, toys, clock, &journal).status(), IsOk());
-  CHECK(toys.started.size() == kStagesOfGrid);
+  ToyExecutor rest(disk, kStore);
+  REQUIRE_THAT(setup.Run(disk, rest, clock, &journal).status(), IsOk());
+  CHECK(toys.started.size() + rest.started.size() <= kStagesOfGrid + 2);  // two were under way
   CheckBits(disk, journal.history);
-
-  // A metric that no state has.
-  MemoryStorage fresh;
+  MemoryStorage fresh;  // where no state has the metric
   ToyExecutor more(fresh, kStore);
   setup.spec.replace(setup.spec.find("budget"), 6, "metric = \"los\"\nbudget");
   const Status missing = setup.Run(fresh, more, clock).status();
