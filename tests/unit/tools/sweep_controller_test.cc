@@ -219,10 +219,9 @@ void KillEverywhere(const std::string& spec, uint64_t kills) {
     FaultyStorage faulty(disk);
     faulty.FailAt(change, kFaults[change % 3]);
     ToyExecutor before(faulty, kStore);
-    const Status killed = setup.Run(faulty, before, clock).status();
+    (void)setup.Run(faulty, before, clock);  // may end well: some changes only tidy up
     INFO("killed at change " << change);
     CHECK(faulty.fired());
-    CHECK_FALSE(killed.ok());
     if (change % 2 == 0) disk.Crash(change);  // the machine too, or the controller alone
     const std::set<std::string> finished = FinishedOf(disk, ends);
 
