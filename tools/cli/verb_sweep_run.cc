@@ -227,6 +227,19 @@ Result<std::string> NameIn(const std::string& word) {
   return spec.name;
 }
 
+// An external method may use chance, so its answers are recorded and not asked for again.
+Result<int> ReplayDecisions(const SweepView& view) {
+  if (view.sweep.spec.method == "external") {
+    return Status(Code::kInvalidArgument, "the decisions of method external are its command's");
+  }
+  STEMMA_ASSIGN_OR_RETURN(const auto method, MakeMethod(view.sweep.spec, view.sweep.base));
+  const sweep::History& history = view.sweep.journal.history;
+  STEMMA_RETURN_IF_ERROR(Replay(*method, history));
+  Print("each of " + std::to_string(history.decisions().size()) +
+        " decisions follows from the outcomes that it saw\n");
+  return 0;
+}
+
 Result<SweepView> ViewFor(const OpenedStore& opened, const std::string& word) {
   STEMMA_ASSIGN_OR_RETURN(const std::string name, NameIn(word));
   return ViewOf(opened, name);
@@ -254,12 +267,13 @@ Result<int> RunSweepStatus(const Arguments& arguments) {
 
 Result<int> RunSweepReport(const Arguments& arguments) {
   std::string path, word;
-  bool csv = false, json = false, decisions = false;
+  bool csv = false, json = false, decisions = false, replay = false;
   Flags flags("sweep report", "How the trials of a sweep compare, and what sharing saved.");
   flags.Word("NAME|SPEC.toml", &word, "which sweep");
   flags.Switch("csv", &csv, "one row per trial");
   flags.Switch("json", &json, "one JSON object per line: the sweep, trials, decisions");
   flags.Switch("decisions", &decisions, "also each decision, with the outcomes it was taken from");
+  flags.Switch("replay", &replay, "take each decision again from what it saw, and compare");
   AddStoreFlag(&flags, &path);
   flags.Notes(
       "Rank-seconds are measured: `alone` is what all trials would have cost if each had trained\n"
@@ -269,6 +283,7 @@ Result<int> RunSweepReport(const Arguments& arguments) {
   if (csv && json) return Status(Code::kInvalidArgument, "--csv and --json: one of them");
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
   STEMMA_ASSIGN_OR_RETURN(const SweepView view, ViewFor(opened, word));
+  if (replay) return ReplayDecisions(view);
   Print(csv ? ReportCsv(view) : json ? ReportJson(view) : ReportText(view, decisions));
   return 0;
 }
