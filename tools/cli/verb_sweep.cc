@@ -4,6 +4,7 @@
 #include "tools/cli/open_store.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
+#include "tools/cli/verb_sweep_run.h"
 #include "tools/sweep/base.h"
 #include "tools/sweep/method.h"
 #include "tools/sweep/plan_text.h"
@@ -92,6 +93,10 @@ Result<int> Plan(const Arguments& arguments) {
 // The parts of `stemma sweep`.
 constexpr Verb kParts[] = {
     {"plan", "what would be trained, and what sharing saves; starts nothing", Plan},
+    {"run", "train the trials, each shared stage once; goes on with what was begun", RunSweepRun},
+    {"status", "where sweeps stand", RunSweepStatus},
+    {"report", "how trials compare, the best path, what sharing saved", RunSweepReport},
+    {"show", "one trial, and a script that trains it alone", RunSweepShow},
 };
 
 std::string HelpText() {
@@ -100,7 +105,9 @@ std::string HelpText() {
   for (const Verb& part : kParts) {
     text += "  stemma sweep " + Padded(part.name, 8) + part.summary + "\n";
   }
-  return text + "\n`stemma sweep plan --help` shows the file that describes a sweep.\n";
+  return text +
+         "\n`stemma sweep grid SPEC.toml` and so on for each method is `run` of such a spec.\n"
+         "`stemma sweep plan --help` shows the file that describes a sweep.\n";
 }
 
 }  // namespace
@@ -112,6 +119,11 @@ Result<int> RunSweep(const Arguments& arguments) {
   for (const Verb& part : kParts) {
     names.emplace_back(part.name);
     if (what == part.name) return part.run(Arguments(arguments.begin() + 1, arguments.end()));
+  }
+  for (const std::string& method : sweep::MethodNames()) {
+    if (what == method) {
+      return RunSweepMethod(method, Arguments(arguments.begin() + 1, arguments.end()));
+    }
   }
   const std::string meant = Nearest(what, names);
   return Status(Code::kInvalidArgument,

@@ -1,0 +1,170 @@
+"""Sweeps as people run them: trials that share their beginning are trained once up to there, each
+ends in the bytes of training it alone, and a sweep that is killed goes on where it was."""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+
+import harness
+
+SPEC = """
+recipe = "r.toml"
+[sweep]
+name = "lr"
+method = "grid"
+slots = 2
+[settings]
+device.threads = 1
+optim.schedule = "steps"
+[knobs]
+optim.step_factors = {{ values = [{factors}] }}
+"""
+
+FACTORS = ["20:1", "20:2", "20:0.5", "30:0.1"]
+
+
+def spec(box, factors=FACTORS, steps=40, extra=""):
+    box.recipe(steps=steps)
+    text = SPEC.format(factors=", ".join('"%s"' % f for f in factors))
+    (box.dir / "lr.toml").write_text(text + extra)
+    return "lr.toml"
+
+
+def sweep(box, *arguments):
+    return [box.stemma, "sweep", *arguments]
+
+
+def report(box):
+    """What `sweep report --json` says: the sweep, then its trials in their order."""
+    done = box.run(sweep(box, "report", "lr", "--json"))
+    if done.code != 0:
+        return None, []
+    lines = [json.loads(line) for line in done.text.splitlines() if line.startswith("{")]
+    trials = sorted((l for l in lines if l["kind"] == "trial"), key=lambda l: l["trial"])
+    return lines[0], trials
+
+
+def stage_folders(box):
+    root = box.dir / "stemma-runs" / "lr"
+    return {p.name: sorted(i.name for i in p.glob("inc-*")) for p in root.iterdir() if p.is_dir()}
+
+
+def check_bits(box, factors=FACTORS, steps=40):
+    """Each trial alone, in one uninterrupted run of its own, ends in the same bytes."""
+    whole, trials = report(box)
+    assert len(trials) == len(factors), trials
+    for trial, factor in zip(trials, factors):
+        assert trial["optim.step_factors"] == factor and trial["step"] == steps, trial
+        name = "alone%d" % trial["trial"]
+        box.train("r.toml", "--set", "run.name=" + name, "--set", "device.threads=1",
+                  "--set", "optim.schedule=steps", "--set", "optim.step_factors=" + factor,
+                  ranks=None).expect(0)
+        box.say("diff", name + "@%d" % steps, trial["state"]).expect(0, "identical")
+    return whole, trials
+
+
+def test_trials_share_their_beginning_and_equal_training_alone(box):
+    done = box.run(sweep(box, "run", spec(box))).expect(0, "4 trials begin", "best path", "alone")
+    whole, trials = check_bits(box)
+    # Steps 0 to 20 for all, 20 to 30 for the two that part later, then what is each one's own.
+    assert whole["over"] and whole["stages"] == whole["stages_done"] == 6, whole
+    assert whole["steps_once"] == 20 + 10 + 10 + 10 + 20 + 20, whole
+    assert whole["steps_alone"] == 4 * 40, whole
+    assert len(set(t["runs"][0] for t in trials)) == 1, trials
+    assert whole["rank_s_saved"] > 0 and whole["rank_s_spent"] > 0, whole
+    best = [t for t in trials if t["trial"] == whole["best"]][0]
+    assert best["metric"] == min(t["metric"] for t in trials), trials
+    box.say("show", "tag:lr-best").expect(0, best["state"].split("@")[0])
+    # Nothing is left to do; the report is the same.
+    again = box.run(sweep(box, "run", "lr.toml")).expect(0)
+    assert "from step" not in again.text, again.text
+    table = [l for l in done.text.splitlines() if " best" in l]
+    assert table and table[0] in again.text, again.text
+    # The printed schedule trains the same once more.
+    script = box.say("sweep", "show", "lr", "--trial=2", "--schedule").expect(0).text
+    env = {"PATH": str(box.programs) + ":" + os.environ["PATH"]}
+    box.run(["sh", "-c", script], env=env)
+    box.say("diff", "lr-alone2@40", trials[2]["state"]).expect(0, "identical")
+
+
+def finished(box):
+    """Stages that have their last state, each with the processes that have worked on it."""
+    folders = stage_folders(box)
+    ends = {run: 200 if i == 0 else 400 for t in report(box)[1] for i, run in enumerate(t["runs"])}
+    return {run: folders[run] for run, end in ends.items()
+            if run in folders and box.say("show", "%s@%d" % (run, end)).code == 0}
+
+
+def test_killed_controller_and_trainings_go_on_and_repeat_nothing(box):
+    factors = ["200:1", "200:2", "200:0.5"]
+    command = sweep(box, "run", spec(box, steps=400, factors=factors))
+    seen = {}
+    for done in (0, 1, 2):
+        process = box.start(command)
+        end = time.monotonic() + 60
+        while time.monotonic() < end and process.poll() is None:
+            whole, _ = report(box)
+            if whole and whole["stages_done"] >= done and box.engines(process):
+                break
+            time.sleep(0.1)
+        time.sleep(0.5)
+        for run, folders in finished(box).items():
+            seen.setdefault(run, folders)
+        for pid in [process.pid] + box.engines(process):
+            os.kill(pid, signal.SIGKILL)
+        assert box.finish(process).code == -signal.SIGKILL, "it ended before it was killed"
+    assert seen, "no stage was done when the last one was killed"
+    box.run(command).expect(0, "best path")
+    folders = stage_folders(box)
+    assert all(folders[run] == before for run, before in seen.items()), (seen, folders)
+    check_bits(box, factors, 400)
+    box.say("fsck").expect(0)
+
+
+def test_trial_that_diverges_is_a_result(box):
+    # A rate of 1e30 has no finite loss soon; the others go on.
+    text = spec(box, factors=["20:1", "20:1e30"])
+    box.run(sweep(box, "run", text, "--quiet")).expect(0, "diverged: ")
+    whole, trials = report(box)
+    assert trials[1]["metric"] is None and whole["best"] == 0, trials
+
+
+def test_second_controller_is_refused_and_ctrl_c_stops(box):
+    command = sweep(box, "run", spec(box, steps=100000))
+    process = box.start(command)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and len(box.engines(process)) < 1:
+        time.sleep(0.05)
+    box.run(command).expect(2, "a controller of sweep 'lr' is at work", "pid %d" % process.pid)
+    box.say("sweep", "status").expect(0, "at work: ")
+    process.send_signal(signal.SIGINT)
+    box.finish(process).expect(75, "stopped; the same command goes on")
+    box.say("sweep", "status", "lr").expect(0, "nobody is at work", "stemma sweep run lr.toml")
+
+
+def test_wrong_commands_say_what_to_do(box):
+    path = spec(box)
+    box.say("sweep", "run").expect(2, "SPEC.toml")
+    box.say("sweep", "run", "none.toml").expect(2, "none.toml")
+    box.say("sweep", "asha", path).expect(2, 'method = "grid"')
+    box.say("sweep", "run", path, "--launch=srun").expect(2, "{train}")
+    box.say("sweep", "report", "lr").expect(1, "stemma-store")
+    box.say("sweep", "run", path, "--emit=slurm-array").expect(0, "6 stages in 3 arrays")
+    folder = box.dir / "stemma-runs" / "lr"
+    lines = (folder / "stages.list").read_text().splitlines()
+    assert len(lines) == 6 and " fork " not in lines[0] and " fork " in lines[1], lines
+    submit = (folder / "submit.sh").read_text()
+    assert "--array=1-1 " in submit and "--dependency=afterany" in submit, submit
+    # The list does what a controller does; afterwards nothing is left to train.
+    for line in lines:
+        box.run(["sh", "-c", line.replace("srun -n 1 ", "")]).expect(0)
+    done = box.run(sweep(box, "run", path)).expect(0, "best path")
+    assert "from step" not in done.text, done.text
+    check_bits(box)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main([f for name, f in sorted(globals().items()) if name.startswith("test_")]))

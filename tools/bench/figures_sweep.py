@@ -1,0 +1,201 @@
+"""What sweeps by fork save, what a kill costs them, and how well they keep their slots busy.
+
+Sizes are small, so that all of it takes minutes; STEMMA_SWEEP_SCALE=10 makes trials so many times
+longer.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import tempfile
+import time
+
+from figure_base import Figure, environment, run, seconds_of, stemma
+
+SCALE = float(os.environ.get("STEMMA_SWEEP_SCALE", "1"))
+
+# AI-GW's network on a short, coarse window: a step takes milliseconds.
+RECIPE = """
+run.name = "r"
+train.length = "{steps}step"
+train.global_batch = {batch}
+aigw.t_from = -72.0
+aigw.t_to = 56.0
+aigw.dt = 2.0
+aigw.last = 16
+aigw.train_size = 4096
+optim.lr = 0.005
+optim.schedule = "steps"
+lineage.every = {every}
+device.threads = 1
+"""
+
+SPEC = """
+recipe = "r.toml"
+[sweep]
+name = "s"
+method = "grid"
+slots = {slots}
+[knobs]
+optim.step_factors = {{ values = [{factors}] }}
+"""
+
+
+@contextlib.contextmanager
+def prepared(factors, steps, slots, batch=8, every=0):
+    with tempfile.TemporaryDirectory(prefix="stemma.") as name:
+        folder = pathlib.Path(name)
+        (folder / "r.toml").write_text(RECIPE.format(steps=steps, batch=batch, every=every))
+        listed = ", ".join('"%s"' % factor for factor in factors)
+        (folder / "s.toml").write_text(SPEC.format(slots=slots, factors=listed))
+        yield folder
+
+
+def sweep(*words):
+    return [str(stemma()), "sweep", *words]
+
+
+def report(folder):
+    """What `sweep report --json` says: the sweep, and its trials in their order."""
+    done = subprocess.run(sweep("report", "s", "--json"), cwd=str(folder), stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, universal_newlines=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines:
+        return None, []
+    return lines[0], sorted((l for l in lines if l["kind"] == "trial"), key=lambda l: l["trial"])
+
+
+def sweep_shared():
+    """Rank-seconds of processes, from start to exit. The reference is the bound."""
+    steps = int(600 * SCALE)
+    factors = ["%d:%g" % (steps // 2, 0.2 + 0.1 * i) for i in range(8)]
+    with prepared(factors, steps, slots=1, batch=32) as folder:
+        run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
+        whole, trials = report(folder)
+        alone = 0
+        for trial, factor in zip(trials, factors):
+            name = "alone%d" % trial["trial"]
+            alone += seconds_of([stemma(), "train", "r.toml", "--progress=off",
+                                 "--set", "run.name=" + name,
+                                 "--set", "optim.step_factors=" + factor],
+                                cwd=str(folder), env=environment())
+            said = run([stemma(), "diff", "%s@%d" % (name, steps), trial["state"]],
+                       cwd=str(folder))
+            if "identical" not in said:
+                raise RuntimeError("trial %d is not what it is alone:\n%s"
+                                   % (trial["trial"], said))
+    return [whole["rank_s_spent"] / alone], 0.5 + 0.5 / 8
+
+
+def processes_below(pid):
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found += [int(entry.name)] + processes_below(int(entry.name))
+    return found
+
+
+def last_states(folder):
+    """Each run's last step and the processes that worked on it."""
+    done = subprocess.run([str(stemma()), "log", "--json"], cwd=str(folder),
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          universal_newlines=True)
+    steps = {}
+    for line in done.stdout.splitlines():
+        state = json.loads(line)
+        steps[state["run"]] = max(steps.get(state["run"], 0), state["step"])
+    root = folder / "stemma-runs" / "s"
+    return {name: (step, sorted(p.name for p in (root / name).glob("inc-*")))
+            for name, step in steps.items()}
+
+
+def sweep_kill():
+    """Kills of the controller and all its trainings that were gone on from, of 20. One that repeats
+    a finished stage, or another winner than without kills, counts as none."""
+    steps, kills = int(400 * SCALE), 20
+    factors = ["%d:%g" % (steps // 2, 0.5 + 0.5 * i) for i in range(4)]
+    with prepared(factors, steps, slots=2, every=10) as folder:
+        run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
+        want = report(folder)[0]["best"]
+    draw, good, finished = random.Random(1), 0, {}
+    with prepared(factors, steps, slots=2, every=10) as folder:
+        for _ in range(kills):
+            process = subprocess.Popen(sweep("run", "s.toml"), cwd=str(folder), env=environment(),
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+            time.sleep(draw.uniform(0.1, 2.5))
+            for pid in [process.pid] + processes_below(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+            good += 1
+            if not (folder / "stemma-store").exists():
+                continue
+            for name, (step, folders) in last_states(folder).items():
+                if step == steps:
+                    good -= finished.setdefault(name, folders) != folders
+        run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
+        got = report(folder)[0]["best"]
+        for name, (step, folders) in last_states(folder).items():
+            if finished.get(name, folders) != folders:
+                raise RuntimeError("stage %s was done and was trained again" % name)
+    if got != want:
+        raise RuntimeError("the winner is trial %d, without kills trial %d" % (got, want))
+    return [good], None
+
+
+def sweep_idle():
+    """Of 4 slots from the first start to the last one: the time between the end of a stage's
+    processes and the start of the next stage's, as the controller's lines tell it."""
+    steps = int(300 * SCALE)
+    factors = ["1:%g" % (0.1 + 0.1 * i) for i in range(16)]
+    with prepared(factors, steps, slots=4) as folder:
+        process = subprocess.Popen(sweep("run", "s.toml"), cwd=str(folder), env=environment(),
+                                   stdout=subprocess.PIPE, universal_newlines=True)
+        busy, begun, last, at, running = 0.0, None, None, None, 0
+        events = []
+        for line in process.stdout:
+            now = time.monotonic()
+            if " from step " in line:
+                events.append((now, 1))
+            elif " is at step " in line:
+                events.append((now, -1))
+        if process.wait() != 0:
+            raise RuntimeError("the sweep left with %d" % process.returncode)
+    # The first stage is what all share, and nothing can run beside it.
+    full = 0
+    for now, change in events:
+        running += change
+        if begun is None and running == 4:
+            begun = at = now
+        if change > 0 and begun is not None:
+            last = now
+    running = 0
+    for now, change in events:
+        if begun <= now <= last:
+            busy += running * (now - max(at, begun))
+            at = now
+        running += change
+    return [100 * (1 - busy / (4 * (last - begun)))], None
+
+
+FIGURES = [
+    Figure("sweep_shared", "x", 0.60, True,
+           "rank-seconds of 8 trials that share half of their steps, over 8 runs of their own, "
+           "bits compared; beside it, the bound", sweep_shared),
+    Figure("sweep_kill", "of 20", 20, False,
+           "kill -9 of a sweep and its trainings at random moments: resumed, no finished stage "
+           "trained again, same winner", sweep_kill),
+    Figure("sweep_idle", "%", 5, True,
+           "idle time of 4 slots on 2 cores, from the first full moment to the last start",
+           sweep_idle),
+]
