@@ -216,10 +216,6 @@ uint64_t FlatModel::Digest() const {
   return digest;
 }
 
-void FlatModel::ZeroGradients() {
-  for (const FlatSpace& space : spaces_) space.gradients.zero_();
-}
-
 bool FlatModel::GradientIsAlias(size_t slot) const {
   const at::Tensor& gradient = parameter(slot).tensor.grad();
   return gradient.defined() && gradient.data_ptr() == gradients_[slot].data_ptr() &&

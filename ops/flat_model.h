@@ -38,11 +38,10 @@ class FlatModel {
   // XXH3 over the elements of all parameters and buffers, in registration order.
   uint64_t Digest() const;
 
-  // One fill per segment, padding included.
-  void ZeroGradients();
   // Gives slots whose .grad is not the alias their alias back; returns how many.
   uint64_t ReattachGradients();
   bool GradientIsAlias(size_t slot) const;
+  const std::vector<at::Tensor>& gradients() const { return gradients_; }  // per slot: the alias
   // Copies a gradient that is not the alias into the bucket (if there is one) and gives the alias
   // back; returns the bytes copied.
   uint64_t TakeBackGradient(size_t slot);

@@ -65,8 +65,11 @@ Status FlatReducer::Start() {
     STEMMA_RETURN_IF_ERROR(facts_.Allocate(settings_, world_, plan().slots.size()));
     if (user_hook_) model_->ExtendPlan("hook " + bucket_hook_->name() + "\n");
     arrivals_ = std::make_unique<Arrivals>(plan());
+    zeros_ = std::make_unique<LateZeros>(plan(), spaces(), model_->gradients());
     for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
-      hooks_.Add(model_->parameter(slot).tensor, [this](size_t s) { OnGradient(s); });
+      hooks_.Add(
+          model_->parameter(slot).tensor, [this](size_t s) { OnArriving(s); },
+          [this](size_t s) { OnGradient(s); });
     }
     queue_ = std::make_unique<LaunchQueue>(world_.data(), Calls());
     return {};
@@ -133,7 +136,7 @@ double FlatReducer::ScaleOf(const StepShape& shape) const {
 
 void FlatReducer::Open(const StepShape& shape) {
   stats_.aliases_reattached += model_->ReattachGradients();
-  model_->ZeroGradients();
+  zeros_->Begin(settings_.zero_gradients == "arrival");
   queue_->Start(ScaleOf(shape));
   shape_ = shape;
   stuck_ = false;
@@ -144,6 +147,7 @@ void FlatReducer::Open(const StepShape& shape) {
   std::vector<bool> trainable;
   for (size_t slot = 0; slot < plan().slots.size(); ++slot) {
     trainable.push_back(model_->parameter(slot).tensor.requires_grad());
+    if (!trainable.back()) zeros_->BeforeFirst(slot);  // nobody waits for it
   }
   arrivals_->Open(shape.micro_batches, trainable);
   window_ = Window::kOpen;
@@ -170,6 +174,16 @@ Status FlatReducer::ContributeNothing(const StepShape& shape) {
     contribution_ = 0;
     return LaunchAll();
   });
+}
+
+void FlatReducer::OnArriving(size_t slot) {
+  Status status;
+  {
+    const MutexLock lock(mutex_);
+    if (window_ != Window::kOpen) return;  // OnGradient says so
+    status = Remember(Guard("a gradient's hook", [&] { return ZeroBeforeFirst(slot); }));
+  }
+  TORCH_CHECK(status.ok(), status.message());
 }
 
 void FlatReducer::OnGradient(size_t slot) {
@@ -209,6 +223,10 @@ Status FlatReducer::Count(size_t slot) {
                    "BeginStep and Finish");
   }
   return KeepAlias(slot, "in backward()");
+}
+
+Status FlatReducer::ZeroBeforeFirst(size_t slot) {
+  return zeros_->BeforeFirst(slot) ? Status() : WrittenByHand(slot);
 }
 
 Status FlatReducer::LaunchReady() {
@@ -255,7 +273,9 @@ Status FlatReducer::LaunchAll() {
     }
     facts_.Write(used, contribution_);
     arrivals_->Close();
-    return LaunchReady();
+    const std::vector<size_t> written = zeros_->Rest();
+    STEMMA_RETURN_IF_ERROR(LaunchReady());
+    return written.empty() ? Status() : WrittenByHand(written.front());
   }));
 }
 

@@ -17,6 +17,7 @@
 #include "ops/bucket_hook.h"
 #include "ops/flat_model.h"
 #include "ops/gradient_hooks.h"
+#include "ops/late_zeros.h"
 #include "ops/launch_queue.h"
 #include "ops/reducer.h"
 #include "ops/shard_collectives.h"
@@ -72,9 +73,11 @@ class FlatReducer final : public Reducer {
   enum class Window { kIdle, kOpen, kLaunched, kFailed };
 
   std::vector<Call> Calls();
-  void OnGradient(size_t slot);  // the hook; throws what it returns to autograd
+  void OnArriving(size_t slot);  // the hooks; they throw what they return to autograd
+  void OnGradient(size_t slot);
   void OnBackwardEnded(bool nested);
   Status Count(size_t slot) STEMMA_REQUIRES(mutex_);
+  Status ZeroBeforeFirst(size_t slot) STEMMA_REQUIRES(mutex_);
   Status KeepAlias(size_t slot, const char* when) STEMMA_REQUIRES(mutex_);
   Status KeepAliases(const char* when, bool all) STEMMA_REQUIRES(mutex_);
   Status LaunchReady() STEMMA_REQUIRES(mutex_);
@@ -91,6 +94,7 @@ class FlatReducer final : public Reducer {
   Status CheckShape(const StepShape& shape) const STEMMA_REQUIRES(mutex_);
   Status CheckArrivals() const STEMMA_REQUIRES(mutex_);
   Status CheckModel() const STEMMA_REQUIRES(mutex_);
+  Status WrittenByHand(size_t slot) const STEMMA_REQUIRES(mutex_);
   Status CheckHook(const BucketHook* hook) const STEMMA_REQUIRES(mutex_);
   Status Remember(Status status) STEMMA_REQUIRES(mutex_);  // keeps the step's first failure
 
@@ -114,6 +118,7 @@ class FlatReducer final : public Reducer {
   bool stuck_ STEMMA_GUARDED_BY(mutex_) = false;   // not all calls of the step could be made
   double contribution_ STEMMA_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<Arrivals> arrivals_ STEMMA_GUARDED_BY(mutex_);
+  std::unique_ptr<LateZeros> zeros_ STEMMA_GUARDED_BY(mutex_);
   std::set<int> backwards_seen_ STEMMA_GUARDED_BY(mutex_);  // autograd's numbers, while learning
   StepFacts facts_;
   std::string non_finite_;

@@ -1,5 +1,5 @@
-// Tells when the gradient of a parameter is complete: a hook behind autograd's gradient
-// accumulator, which fires once per parameter per backward, after .grad was written.
+// Tells when a gradient of a parameter comes: hooks before and behind autograd's gradient
+// accumulator, which runs once per parameter per backward and writes .grad in between.
 //
 // The variable holds its accumulator only weakly: without the references kept here it would die,
 // and the hook with it, silently. model->to(dtype) gives a parameter a new one: IsCurrent tells.
@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <utility>
 #include <vector>
 
 namespace torch::autograd {
@@ -28,8 +27,10 @@ class GradientHooks {
   ~GradientHooks();  // removes the hooks
   GradientHooks(const GradientHooks&) = delete;
 
-  // Calls `arrived(n)` for the n-th tensor added. What it throws comes out of backward().
-  void Add(const at::Tensor& parameter, const std::function<void(size_t)>& arrived);
+  using Hook = std::function<void(size_t)>;
+  // For the n-th tensor added calls `arriving(n)` before its .grad is written, `arrived(n)` after
+  // it. What they throw comes out of backward().
+  void Add(const at::Tensor& parameter, const Hook& arriving, const Hook& arrived);
   // False when the n-th tensor, `parameter`, no longer uses the accumulator that has our hook. A
   // tensor whose requires_grad is off has none to compare: true.
   bool IsCurrent(size_t n, const at::Tensor& parameter) const;
@@ -42,8 +43,12 @@ class GradientHooks {
   static void AtItsEnd(std::function<void(bool)> ended);
 
  private:
-  // shared_ptr: autograd's own way to hold an accumulator.
-  std::vector<std::pair<std::shared_ptr<torch::autograd::Node>, uintptr_t>> hooks_;
+  struct Hooked {
+    std::shared_ptr<torch::autograd::Node> accumulator;  // autograd's own way to hold one
+    const void* before;                                  // among its hooks
+    uintptr_t behind;
+  };
+  std::vector<Hooked> hooks_;
 };
 
 }  // namespace stemma::ops

@@ -36,6 +36,7 @@ Status CheckSettings(const OpsSettings& s) {
                {"compress", s.compress, {"none", "bf16", "fp16"}},
                {"divisor", s.divisor, {"samples", "counted", "world", "active"}},
                {"lost_alias", s.lost_alias, {"error", "copy"}},
+               {"zero_gradients", s.zero_gradients, {"arrival", "begin"}},
                {"check_finite", s.check_finite, {"off", "loss", "bucket"}},
                {"shard", s.shard, {"none", "optimizer"}}};
   for (const auto& word : words) {

@@ -105,10 +105,10 @@ class Reducer {
   // so.
   virtual Status Replan() = 0;
 
-  // Zeroes the buckets, re-attaches lost aliases, checks that the model is still the one of the
-  // plan (kInvalidArgument names the first parameter that is not: moved, converted, newly
-  // trainable). A planned parameter whose requires_grad is off counts as arrived, with gradient
-  // zero.
+  // Zeroes gradients (large ones right before their first contribution: ops.zero_gradients),
+  // re-attaches lost aliases, checks that the model is still the one of the plan (kInvalidArgument
+  // names the first parameter that is not: moved, converted, newly trainable). A planned parameter
+  // whose requires_grad is off counts as arrived, with gradient zero.
   virtual Status BeginStep(const StepShape& shape) = 0;
   // In place of BeginStep, backward and Finish: this rank has no data for this step, the others
   // may. `shape.divisor` as theirs; counted and active take 0 instead.

@@ -82,6 +82,13 @@ Status FlatReducer::CheckArrivals() const {
                  "): freeze them, or set ops.unused=zero to count them as zero");
 }
 
+Status FlatReducer::WrittenByHand(size_t slot) const {
+  return Invalid("\"" + model_->parameter(slot).name +
+                 "\": its .grad was written to after BeginStep and before backward() brought its "
+                 "first contribution, and may still have held the last step's result: write to it "
+                 "after that, or set ops.zero_gradients=begin");
+}
+
 // The gradient of a slot lies in its bucket, or is put there where the settings allow it. `when`:
 // since the last look. What is being reduced, or is the result, takes no values of this rank alone.
 Status FlatReducer::KeepAlias(size_t slot, const char* when) {

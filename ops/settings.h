@@ -28,6 +28,10 @@ struct OpsSettings {
   std::string divisor = "samples";  // samples | counted | world | active
   // A .grad that was taken out of its bucket inside a step: error, or copy it back.
   std::string lost_alias = "error";
+  // When a gradient of 64 KiB or more becomes zero in a step: arrival: right before its first
+  // contribution (ops/late_zeros.h); begin: in BeginStep, for loops that write to .grad themselves
+  // before or without backward.
+  std::string zero_gradients = "arrival";
   // off | loss | bucket: whether a rank scans each bucket before it is reduced, so that it can be
   // named (Reducer::non_finite); `loss` is the trainer's look at the loss.
   std::string check_finite = "loss";

@@ -125,6 +125,10 @@ void VisitOps(ops::OpsSettings& s, V&& field) {
   field("ops.lost_alias", s.lost_alias,
         Help{"a gradient that left its bucket inside a step: error, or copy it back",
              "error | copy"});
+  field("ops.zero_gradients", s.zero_gradients,
+        Help{"when a large gradient becomes zero in a step: before its first contribution, or at "
+             "once; changes no result of training",
+             "arrival | begin"});
   field("ops.check_finite", s.check_finite,
         Help{"which rank had a value that is not finite: look at the loss, or at each bucket too",
              "off | loss | bucket"});

@@ -32,6 +32,8 @@ Status UserHookReducesBuckets(comm::World& world);
 Status UnusedKeepsNone(comm::World& world);
 Status UnevenData(comm::World& world);
 Status OtherCollectivesAfterAJoin(comm::World& world);
+Status LargeGradientsBecomeZeroLate(comm::World& world);
+Status HandWrittenLargeGradient(comm::World& world);
 Status LostAliasIsCopied(comm::World& world);
 Status ReplacedGradientIsRefused(comm::World& world);
 Status NonFiniteNamesTheRank(comm::World& world);

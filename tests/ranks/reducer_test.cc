@@ -161,6 +161,12 @@ TEST_CASE("a parameter that becomes trainable inside a step is an error") {
 TEST_CASE("counters of ranks that ran forward less often become rank 0's") {
   OnThreads(CountersAreBroadcast);
 }
+TEST_CASE("a large gradient becomes zero before its first contribution, or in Finish") {
+  OnThreads(LargeGradientsBecomeZeroLate);
+}
+TEST_CASE("a large gradient that was written to before its first contribution is an error") {
+  OnThreads(HandWrittenLargeGradient);
+}
 TEST_CASE("another tensor in .grad of a launched bucket is an error, also with lost_alias=copy") {
   OnThreads(ReplacedGradientIsRefused);
 }
