@@ -78,6 +78,9 @@ def test_trials_share_their_beginning_and_equal_training_alone(box):
     best = [t for t in trials if t["trial"] == whole["best"]][0]
     assert best["metric"] == min(t["metric"] for t in trials), trials
     box.say("show", "tag:lr-best").expect(0, best["state"].split("@")[0])
+    box.say("sweep", "report", "lr", "--html=lr.html").expect(0, "wrote lr.html")
+    page = (box.dir / "lr.html").read_text()
+    assert page.count("<svg") >= 2 and "trial 3" in page and "http" not in page, page[:2000]
     # Nothing is left to do; the report is the same.
     again = box.run(sweep(box, "run", "lr.toml")).expect(0)
     assert "from step" not in again.text, again.text

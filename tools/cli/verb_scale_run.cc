@@ -14,6 +14,8 @@
 #include "tools/cli/scale_facts.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/train_options.h"
+#include "tools/report/scale_facts.h"
+#include "tools/report/scale_page.h"
 #include "tools/scale/series/child.h"
 #include "tools/scale/series/curve.h"
 #include "tools/scale/series/files.h"
@@ -41,8 +43,8 @@ constexpr char kNotes[] =
     "  stemma scale run mine.toml --nodes=1,2,4 --ranks-per-node=4 --submit=slurm \\\n"
     "    --sbatch=--partition=gpu --time=01:00:00\n"
     "\n"
-    "Writes scale.csv, scale.md and scale.json into --out. Exit codes: 0 every point is done; 1 a\n"
-    "child failed, its command and last lines are shown; 2 the command is wrong.\n";
+    "Writes scale.csv, scale.md, scale.json and scale.html into --out. Exit codes: 0 every point\n"
+    "is done; 1 a child failed, its command and last lines are shown; 2 the command is wrong.\n";
 
 struct RunFlags {
   std::string recipe, model, ranks, nodes, mode = "strong", out = "stemma-scale";
@@ -292,6 +294,15 @@ void Tell(const std::string& line) {
   std::fflush(stderr);
 }
 
+// scale.html, from the table and the JSON that were just written.
+Status WritePage(const std::string& folder, const std::vector<scale::RunRow>& rows) {
+  STEMMA_ASSIGN_OR_RETURN(report::ScaleFacts facts, report::ReadScaleFacts(folder + "/scale.json"));
+  facts.title = "Scaling of " + folder;
+  facts.csv = "scale.csv";
+  STEMMA_ASSIGN_OR_RETURN(const std::string page, report::ScalePage(rows, facts));
+  return scale::WriteFile(folder + "/scale.html", page);
+}
+
 Result<int> DryRun(const scale::Series& series) {
   STEMMA_ASSIGN_OR_RETURN(const auto points, scale::PointsOf(series.shape));
   for (const scale::Point& point : points) {
@@ -334,10 +345,11 @@ Result<int> RunScaleSeries(const Arguments& arguments) {
   if (!end.rows.empty()) {
     STEMMA_RETURN_IF_ERROR(scale::WriteReport(
         {end.rows, end.failures, end.commands, ScaleFacts(series), scale::InputOf(series), f.out}));
+    STEMMA_RETURN_IF_ERROR(WritePage(f.out, end.rows));
     const std::string why = scale::WhyText(end.rows, f.out);
     Print(scale::TableText(end.rows) + (why.empty() ? "" : "\n" + why) + "\n" +
           scale::VerdictText(end.rows) + "\n" + f.out +
-          "/scale.csv, scale.md, scale.json: " + std::to_string(end.ran) +
+          "/scale.csv, scale.md, scale.json, scale.html: " + std::to_string(end.ran) +
           " points of this invocation, " + std::to_string(end.found) + " of earlier ones\n");
   }
   if (f.curve) STEMMA_RETURN_IF_ERROR(scale::MeasureCurves(series, Tell));

@@ -13,6 +13,7 @@
 #include "lineage/storage.h"
 #include "tools/cli/machine.h"
 #include "tools/cli/open_store.h"
+#include "tools/cli/sweep_html.h"
 #include "tools/cli/sweep_lines.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
@@ -266,12 +267,13 @@ Result<int> RunSweepStatus(const Arguments& arguments) {
 }
 
 Result<int> RunSweepReport(const Arguments& arguments) {
-  std::string path, word;
+  std::string path, word, html;
   bool csv = false, json = false, decisions = false, replay = false;
   Flags flags("sweep report", "How the trials of a sweep compare, and what sharing saved.");
   flags.Word("NAME|SPEC.toml", &word, "which sweep");
   flags.Switch("csv", &csv, "one row per trial");
   flags.Switch("json", &json, "one JSON object per line: the sweep, trials, decisions");
+  flags.Text("html", &html, "FILE", "write a page with charts of the knobs, instead of the text");
   flags.Switch("decisions", &decisions, "also each decision, with the outcomes it was taken from");
   flags.Switch("replay", &replay, "take each decision again from what it saw, and compare");
   AddStoreFlag(&flags, &path);
@@ -280,10 +282,16 @@ Result<int> RunSweepReport(const Arguments& arguments) {
       "all of its steps, `spent` what they did cost with every stage trained once.\n");
   STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
   if (flags.help_asked()) return Print(flags.HelpText()), 0;
-  if (csv && json) return Status(Code::kInvalidArgument, "--csv and --json: one of them");
+  if (csv + json + !html.empty() > 1) {
+    return Status(Code::kInvalidArgument, "--csv, --json and --html: one of them");
+  }
   STEMMA_ASSIGN_OR_RETURN(const OpenedStore opened, OpenStore(path));
   STEMMA_ASSIGN_OR_RETURN(const SweepView view, ViewFor(opened, word));
   if (replay) return ReplayDecisions(view);
+  if (!html.empty()) {
+    STEMMA_RETURN_IF_ERROR(WriteFileText(html, report::SweepPage(PageOf(view))));
+    return Print("wrote " + html + "\n"), 0;
+  }
   Print(csv ? ReportCsv(view) : json ? ReportJson(view) : ReportText(view, decisions));
   return 0;
 }
