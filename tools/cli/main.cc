@@ -40,7 +40,7 @@ constexpr Verb kVerbs[] = {
     {"doctor", "will it work on this machine", RunDoctor},
     {"trace", "all ranks' traces of a run in one file, on one time axis", RunTrace},
     {"bench", "how fast are the parts: collective calls, steps of training", RunBench},
-    {"scale", "what a training costs on many ranks, predicted and validated", RunScale},
+    {"scale", "how a training scales: measured, predicted, validated", RunScale},
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},

@@ -1,6 +1,7 @@
 #include "tools/cli/verb_scale_run.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 

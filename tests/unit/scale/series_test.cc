@@ -48,6 +48,7 @@ class Folder {
 };
 
 void Write(const std::string& path, const std::string& text) {
+  fs::create_directories(fs::path(path).parent_path());
   REQUIRE_THAT(WriteFile(path, text), IsOk());
 }
 
@@ -258,10 +259,13 @@ TEST_CASE("steps of a training, warm-up and what is not steady", "[samples]") {
                   step, 16 * step, 16 * step / 320.0);
     text += line;
   }
-  Write(folder / "metrics.jsonl", text);
-  const Result<PointSamples> samples = ReadTraining(folder / "metrics.jsonl", point);
+  Write(folder / "run/metrics.jsonl", text);
+  Write(folder / "run/inc-0001/logs/rank-0.log",
+        "09:52 r00 I begins\n09:52 r00 I   world      2 ranks on 1 host, backend x\n");
+  const Result<PointSamples> samples = ReadTraining(folder / "run", point);
   REQUIRE_THAT(samples.status(), IsOk());
   CHECK(samples->input == "320 samples");
+  CHECK(samples->hosts == 1);
   const RunRow row = RowOf(point, "strong", *samples);
   CHECK(row.steps == 40);
   CHECK(row.samples_per_s.value() == Approx(160));
@@ -273,11 +277,11 @@ TEST_CASE("steps of a training, warm-up and what is not steady", "[samples]") {
   CHECK(row.Has("short"));
   CHECK_FALSE(row.Has("unstable"));
   point.ranks = 4;
-  CHECK_THAT(ReadTraining(folder / "metrics.jsonl", point).status(),
+  CHECK_THAT(ReadTraining(folder / "run", point).status(),
              HasCode(Code::kIncompatible, "not trained on 4 ranks"));
   point.ranks = 2;
   point.steps = 41;
-  CHECK_THAT(ReadTraining(folder / "metrics.jsonl", point).status(),
+  CHECK_THAT(ReadTraining(folder / "run", point).status(),
              HasCode(Code::kIncompatible, "40 steps after the warm-up, asked for 41"));
 
   bool stable = false;

@@ -71,6 +71,18 @@ int HostsOf(const std::string& world) {
   return std::atoi(world.c_str() + on + 4);
 }
 
+// What the table of a training's start says of its world; "" when it does not.
+std::string WorldInLog(const std::string& path) {
+  constexpr char kRow[] = "  world  ";
+  std::ifstream in(path, std::ios::binary);
+  for (std::string line; std::getline(in, line);) {
+    const size_t row = line.find(kRow);
+    const size_t ranks = row == std::string::npos ? row : line.find_first_of("0123456789", row);
+    if (ranks != std::string::npos) return line.substr(ranks);
+  }
+  return "";
+}
+
 Status CheckSteps(const std::string& path, const PointSamples& samples, const Point& point) {
   if (samples.step_s.empty() ||
       (point.steps > 0 && static_cast<int64_t>(samples.step_s.size()) != point.steps)) {
@@ -125,9 +137,12 @@ Result<PointSamples> ReadBench(const std::string& path, const std::string& model
   return samples;
 }
 
-Result<PointSamples> ReadTraining(const std::string& metrics_path, const Point& point) {
+Result<PointSamples> ReadTraining(const std::string& run_folder, const Point& point) {
+  const std::string metrics_path = run_folder + "/metrics.jsonl";
   STEMMA_ASSIGN_OR_RETURN(const auto steps, models::ReadMetrics(metrics_path));
   PointSamples samples;
+  samples.world = WorldInLog(run_folder + "/inc-0001/logs/rank-0.log");
+  samples.hosts = HostsOf(samples.world);
   std::map<std::string, std::vector<double>> seconds;
   for (const auto& [step, row] : steps) {
     const auto value = [&, &numbers = row](const char* key) {

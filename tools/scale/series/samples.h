@@ -47,7 +47,8 @@ struct PointSamples {
 // point.steps 0: as many as there are.
 Result<PointSamples> ReadBench(const std::string& path, const std::string& model,
                                const Point& point);
-Result<PointSamples> ReadTraining(const std::string& metrics_path, const Point& point);
+// metrics.jsonl of a run folder, and its log for the number of hosts.
+Result<PointSamples> ReadTraining(const std::string& run_folder, const Point& point);
 
 // The first step that counts; step_s.size() / 2 at most. `stable` is false when even there the
 // steps differ from the later ones.

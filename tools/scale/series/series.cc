@@ -121,7 +121,7 @@ Status Runner::Open() {
 Result<PointSamples> Runner::Read(const Point& point) const {
   const std::string folder = PointFolder(series_, point);
   return series_.recipe.empty() ? ReadBench(folder + "/bench.json", series_.model, point)
-                                : ReadTraining(folder + "/run/metrics.jsonl", point);
+                                : ReadTraining(folder + "/run", point);
 }
 
 Status Runner::CheckSameMeasured(const Point& point, const PointSamples& samples) {
