@@ -1,4 +1,5 @@
-// Axes, charts, bars and pages: ticks that fit, bytes that stay, text that cannot break out.
+// Axes, charts, bars, pages and sweeps: ticks that fit, bytes that stay, text that cannot break
+// out.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,7 +11,9 @@
 #include "tools/report/bars.h"
 #include "tools/report/chart.h"
 #include "tools/report/page.h"
+#include "tools/report/parallel.h"
 #include "tools/report/svg.h"
+#include "tools/report/sweep_page.h"
 
 #include <catch2/catch.hpp>
 
@@ -260,6 +263,77 @@ TEST_CASE("A file of a picture and a page refer to nothing outside of them") {
   CHECK(html.find("href=\".//host/x\"") != std::string::npos);
   CHECK(html.find("<td>&lt;u&gt;</td><td class=\"n\">1,582</td>") != std::string::npos);
   CHECK(Unbalanced(html.substr(html.find("<body>"))).empty());
+}
+
+// --- sweeps
+
+SweepReport SmallSweep() {
+  SweepReport report;
+  report.title = "small";
+  report.metric = "loss";
+  report.trials = {
+      {"a", {{"lr", "0.001"}, {"optimizer", "sgd"}}, {{10, 0.9}, {20, 0.5}}, "pruned", 10, ""},
+      {"b", {{"lr", "0.1"}, {"optimizer", "lamb"}}, {{10, 0.8}, {40, 0.2}}, "finished", 30, "a@10"},
+      {"c", {{"lr", "1"}}, {{10, kNan}}, "finished", 5, "b@20"},
+      {"<d>", {{"lr", "0.01"}, {"optimizer", "lamb"}}, {}, "running", 0, ""}};
+  report.alone_rank_seconds = 90;
+  return report;
+}
+
+TEST_CASE("A sweep's best path goes from the best trial to what it was forked from") {
+  SweepReport report = SmallSweep();
+  CHECK(BestPath(report) == std::vector<size_t>{1, 0});
+  report.lower_is_better = false;
+  CHECK(BestPath(report) == std::vector<size_t>{0});
+  report.lower_is_better = true;
+  report.trials[0].parent = "b@20";  // no sweep writes that; no endless loop either
+  CHECK(BestPath(report) == std::vector<size_t>{1, 0});
+  report.trials[1].parent = "gone@1";
+  CHECK(BestPath(report) == std::vector<size_t>{1});
+  CHECK(BestPath(SweepReport()).empty());
+}
+
+TEST_CASE("A knob has an axis of numbers or of words, and divergence is in no chart") {
+  const SweepReport report = SmallSweep();
+  const std::vector<Chart> charts = KnobCharts(report);
+  REQUIRE(charts.size() == 2);
+  CHECK(charts[0].x.scale == Scale::kLog);
+  CHECK(charts[0].x.words.empty());
+  CHECK(charts[1].x.words == std::vector<std::string>{"lamb", "sgd"});
+  const Series& best = charts[0].series[1];
+  REQUIRE(best.points.size() == 1);
+  CHECK(best.points[0].x == 0.1);
+  CHECK(best.points[0].y == 0.2);
+  const Parallel parallel = KnobPaths(report);
+  REQUIRE(parallel.axes.size() == 3);
+  CHECK(parallel.paths[1].highlighted);
+  CHECK(parallel.paths[1].values == std::vector<double>{0.1, 0, 0.2});
+  CHECK(std::isnan(parallel.paths[2].values[1]));  // it has no such knob
+  CHECK(std::isnan(parallel.paths[2].values[2]));  // it diverged
+  const std::string svg = ParallelSvg(parallel);
+  CHECK(Unbalanced(svg).empty());
+  CHECK(svg.find("b: lr 0.1, optimizer lamb, loss 0.2") != std::string::npos);
+  CHECK(Count(svg, "stroke-width=\"3\"") == 1);
+  CHECK(Count(svg, "<rect") >= 6);  // labels hide the lines below them
+}
+
+TEST_CASE("A sweep's page says what was found and spent") {
+  const std::string html = SweepPage(SmallSweep());
+  const auto has = [&](const char* text) { return html.find(text) != std::string::npos; };
+  CHECK(has("Best: b, loss 0.2 at step 40, lr = 0.1, optimizer = lamb. Forked from a@10."));
+  CHECK(
+      has("Spent: 45 rank-seconds on 4 trials. Trained alone they would have taken 90: 45 saved, "
+          "a factor of 2."));
+  CHECK(has("diverged"));
+  CHECK(has("&lt;d&gt;"));
+  CHECK_FALSE(has("<d>"));
+  CHECK_FALSE(has("http:"));
+  CHECK(Unbalanced(html.substr(html.find("<body>"))).empty());
+  const size_t b = html.find("<td>b</td>"), a = html.find("<td>a</td>"),
+               c = html.find("<td>c</td>");
+  CHECK(b < a);
+  CHECK(a < c);
+  CHECK(SweepPage(SweepReport()).find("No trial has a finite") != std::string::npos);
 }
 
 }  // namespace
