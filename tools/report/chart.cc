@@ -271,6 +271,12 @@ std::string Drawing::Draw() {
 
 }  // namespace
 
-std::string ChartSvg(const Chart& chart) { return Drawing(chart).Draw(); }
+std::string ChartSvg(const Chart& chart) {
+  if (chart.right) return Drawing(chart).Draw();
+  Chart left = chart;  // without a right axis all belongs to the left one
+  for (Series& series : left.series) series.right = false;
+  for (Rule& rule : left.rules) rule.right = false;
+  return Drawing(left).Draw();
+}
 
 }  // namespace stemma::report
