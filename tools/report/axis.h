@@ -7,7 +7,7 @@
 //   double x = ruler.At(16);
 //   for (const Tick& tick : ruler.Ticks(40)) ...     // at least 40 units from label to label
 //
-// A linear axis has ticks at 1, 2 or 5 times a power of ten, and begins and ends at one. A
+// A linear axis has ticks at multiples of 1, 2 or 5 times a power of ten and round ends. A
 // logarithmic one is labelled at powers of ten, with 2 and 5 between them or with every digit if
 // there is room; where it spans too little for that, as a linear one is. Its range ends just beyond
 // the data. Numbers below ten million and above a thousandth are written out, others as 2·10⁷.

@@ -11,11 +11,12 @@ constexpr double kTitleSize = 16;
 constexpr double kNoteSize = 12;
 constexpr double kLine = 18;  // from a line of text to the next
 constexpr double kTickDistance = 30;
+constexpr double kMostTick = 110;  // words are cut there
 
 double Widest(const std::vector<Tick>& ticks) {
   double width = 0;
   for (const Tick& tick : ticks) width = std::max(width, TextWidth(tick.label));
-  return width;
+  return std::min(width, kMostTick);
 }
 
 // All that one axis shows.
@@ -157,13 +158,15 @@ void Drawing::DrawAxes() {
   for (const Tick& tick : left_.Ticks(kTickDistance)) {
     const double y = left_.At(tick.value);
     svg_.Grid(at_.left, y, at_.right, y);
-    svg_.Text(at_.left - 6, y + 4.5, tick.label, {Anchor::kEnd, kTextSize, false, false});
+    svg_.Text(at_.left - 6, y + 4.5, Fitted(tick.label, kMostTick),
+              {Anchor::kEnd, kTextSize, false, false});
   }
   const double room = 12 + Widest(x_.Ticks(20));
   for (const Tick& tick : x_.Ticks(room)) {
     const double x = x_.At(tick.value);
     svg_.Grid(x, at_.top, x, at_.bottom);
-    svg_.Text(x, at_.bottom + 18, tick.label, {Anchor::kMiddle, kTextSize, false, false});
+    svg_.Text(x, at_.bottom + 18, Fitted(tick.label, kMostTick),
+              {Anchor::kMiddle, kTextSize, false, false});
   }
   const Stroke frame{1, "", 1};
   svg_.Path({{at_.left, at_.top}, {at_.left, at_.bottom}, {at_.right, at_.bottom}}, frame);
@@ -179,7 +182,7 @@ void Drawing::DrawAxes() {
     if (tick.label.empty()) continue;
     const double y = right_.At(tick.value);
     svg_.Line(at_.right, y, at_.right + 4, y, frame);
-    svg_.Text(at_.right + 8, y + 4.5, tick.label);
+    svg_.Text(at_.right + 8, y + 4.5, Fitted(tick.label, kMostTick));
   }
   svg_.Text(chart_.width - kEdge, middle, chart_.right->label, upright);
 }
@@ -268,6 +271,12 @@ std::string Drawing::Draw() {
 
 }  // namespace
 
-std::string ChartSvg(const Chart& chart) { return Drawing(chart).Draw(); }
+std::string ChartSvg(const Chart& chart) {
+  if (chart.right) return Drawing(chart).Draw();
+  Chart left = chart;  // without a right axis all belongs to the left one
+  for (Series& series : left.series) series.right = false;
+  for (Rule& rule : left.rules) rule.right = false;
+  return Drawing(left).Draw();
+}
 
 }  // namespace stemma::report
