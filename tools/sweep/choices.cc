@@ -182,6 +182,10 @@ Result<Trial> MakeTrial(const SweepSpec& spec, const Base& base, TrialId id, con
   Result<Timeline> timeline = Timeline::Make(base, trial.parts);
   if (!timeline.ok()) return Status(timeline.status()).Within(name);
   trial.until = base.own_ends ? timeline->total_steps() : base.end;
+  if (trial.until - base.begin > kStepsMax) {
+    return Status(Code::kInvalidArgument, name + " has more than " + std::to_string(kStepsMax) +
+                                              " steps: set a smaller sweep.budget or train.length");
+  }
   if (trial.until > base.begin && trial.until <= timeline->total_steps()) return trial;
   return Status(Code::kInvalidArgument,
                 name + ": train.length is " + std::to_string(timeline->total_steps()) +

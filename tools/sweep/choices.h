@@ -40,7 +40,9 @@ Choice Draw(const SweepSpec& spec, Random* random);
 // All combinations, the last knob fastest; a range gives method.points values, its ends among them.
 // Refused: a range without points, more than kTrialsMax combinations.
 Result<std::vector<Choice>> Grid(const SweepSpec& spec);
-constexpr int64_t kTrialsMax = 100000;
+constexpr int64_t kTrialsMax = 10000;
+// Of one trial: the rate of each is evaluated.
+constexpr int64_t kStepsMax = 100000000;
 
 // The trial with this choice, to go as far as the budget, or as its own train.length says. Checks
 // that the settings make a training (models/train/course.h).

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/sweep/choices.h"
 #include "tools/sweep/methods.h"
 #include "tools/sweep/rungs.h"
 
@@ -107,6 +108,14 @@ MadeMethod MakeHalving(const SweepSpec& spec, const Base& base) {
     brackets.push_back(Halvings(m.trials, budget, m.eta, most));
   } else {
     for (int64_t s = most; s >= 0; --s) brackets.push_back(Bracket(budget, m.eta, most, s));
+  }
+  int64_t trials = 0;
+  for (const std::vector<Rung>& rungs : brackets) trials += rungs[0].trials;
+  if (trials > kTrialsMax) {
+    return Status(Code::kInvalidArgument,
+                  spec.file + ": " + spec.method + " would begin " + std::to_string(trials) +
+                      " trials, and " + std::to_string(kTrialsMax) +
+                      " are the most; raise method.min_steps or method.eta");
   }
   return std::unique_ptr<Method>(std::make_unique<Halving>(spec, base, std::move(brackets)));
 }

@@ -59,9 +59,10 @@ Status CheckRange(const SweepSpec& spec, const Base& base) {
   }
   if (spec.goal != "min") return bad("a range test watches a metric rise: sweep.goal = \"min\"");
   const int64_t interval = spec.parameters.interval, budget = base.end - base.begin;
-  if (interval < 1 || interval * 2 > budget) {
-    return bad("a range test needs method.interval, the steps of each value, at most half of the " +
-               std::to_string(budget) + " steps of the budget");
+  if (interval < 1 || interval > budget / 2 || budget / interval > kTrialsMax) {
+    return bad("a range test needs method.interval, the steps of each value: from " +
+               std::to_string(budget / kTrialsMax + 1) + " to " + std::to_string(budget / 2) +
+               ", half of the budget");
   }
   return {};
 }

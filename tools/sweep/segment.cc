@@ -14,6 +14,8 @@
 namespace stemma::sweep {
 namespace {
 
+constexpr size_t kBlockBytes = 65536;
+
 // Settings that act through the rate alone: the rate is compared in their place.
 bool ShapesTheRate(const std::string& key) {
   static const std::set<std::string> kKeys = {
@@ -44,6 +46,13 @@ struct Timeline::Piece {
   std::string shape;  // equal shapes have equal rates; different ones may have
   optim::OptimSettings optim;
   int64_t total_steps = 0;
+
+  double Rate(int64_t step) const { return optim::LearningRate(optim, total_steps, step); }
+  // The end of steps that have the rate of `step` for certain, in this piece.
+  int64_t Flat(int64_t step, int64_t end) const {
+    const bool constant = optim.schedule == "constant" || optim.schedule == "plateau";
+    return constant && step >= optim.warmup_steps ? end : step + 1;
+  }
 };
 
 namespace {
@@ -103,28 +112,34 @@ const Timeline::Piece& Timeline::At(int64_t step) const {
 
 int64_t Timeline::total_steps() const { return pieces_->back().total_steps; }
 
-double Timeline::Rate(int64_t step) const {
+double Timeline::Rate(int64_t step) const { return At(step).Rate(step); }
+
+uint64_t Timeline::StepKey(int64_t step) const {
   const Piece& piece = At(step);
-  return optim::LearningRate(piece.optim, piece.total_steps, step);
+  Encoder values;
+  values.Raw(piece.rest);
+  values.F64(piece.Rate(step));
+  return Xxh64(values.bytes());
+}
+
+// Where the piece of `step` ends, or `end`.
+int64_t Timeline::PieceEnd(int64_t step, int64_t end) const {
+  for (const Piece& piece : *pieces_) {
+    if (piece.begin > step) return std::min(piece.begin, end);
+  }
+  return end;
 }
 
 int64_t Timeline::FirstDifference(const Timeline& other, int64_t begin, int64_t end) const {
-  const auto next = [end](const Timeline& of, int64_t step) {
-    int64_t least = end;
-    for (const Piece& piece : *of.pieces_) {
-      if (piece.begin > step) least = std::min(least, piece.begin);
-    }
-    return least;
-  };
   for (int64_t step = begin; step < end;) {
     const Piece &a = At(step), &b = other.At(step);
     if (a.rest != b.rest) return step;
-    const int64_t until = std::min(next(*this, step), next(other, step));
-    for (; step < until && a.shape != b.shape; ++step) {
-      const double rate = optim::LearningRate(a.optim, a.total_steps, step);
-      if (rate != optim::LearningRate(b.optim, b.total_steps, step)) return step;
+    const int64_t until = std::min(PieceEnd(step, end), other.PieceEnd(step, end));
+    if (a.shape == b.shape) step = until;
+    while (step < until) {
+      if (a.Rate(step) != b.Rate(step)) return step;
+      step = std::min(a.Flat(step, until), b.Flat(step, until));
     }
-    step = until;
   }
   return end;
 }
@@ -139,29 +154,36 @@ std::vector<int64_t> Timeline::Breaks(int64_t begin, int64_t end) const {
   return breaks;
 }
 
-// The rates in one stream; in the other the steps at which the rest becomes another, and what.
+// Rates as runs of equal ones, in one stream; in the other the steps at which the rest becomes
+// another, and what. Both are the same for every text with these values.
 Segment Timeline::Cut(int64_t begin, int64_t end) const {
   Segment segment;
   segment.begin = begin;
   segment.end = end;
   segment.settings = At(begin).settings;
   Sha256Stream rates;
-  Encoder rest, block;
+  Encoder rest, run;
   const std::string* last = nullptr;
-  for (int64_t step = begin; step < end; ++step) {
+  double rate = 0;
+  for (int64_t step = begin; step < end;) {
     const Piece& piece = At(step);
     if (!last || *last != piece.rest) {
       rest.I64(step - begin);
       rest.String(piece.rest);
-      last = &piece.rest;
     }
-    block.F64(optim::LearningRate(piece.optim, piece.total_steps, step));
-    if (block.bytes().size() >= 65536) {
-      rates.Update(block.bytes());
-      block = Encoder();
+    if (!last || rate != piece.Rate(step)) {
+      rate = piece.Rate(step);
+      run.I64(step - begin);
+      run.F64(rate);
     }
+    last = &piece.rest;
+    if (run.bytes().size() >= kBlockBytes) {
+      rates.Update(run.bytes());
+      run = Encoder();
+    }
+    step = piece.Flat(step, PieceEnd(step, end));
   }
-  rates.Update(block.bytes());
+  rates.Update(run.bytes());
   segment.values = Hex(Sha256(rates.Finish() + Sha256(rest.bytes())));
   return segment;
 }

@@ -46,6 +46,8 @@ class Timeline {
   double Rate(int64_t step) const;
   // The first step of [begin, end) that the two train differently, else `end`.
   int64_t FirstDifference(const Timeline& other, int64_t begin, int64_t end) const;
+  // Equal where two train `step` alike, and hardly ever elsewhere.
+  uint64_t StepKey(int64_t step) const;
   // Steps inside (begin, end) at which other settings must be set, ascending: one run has one text.
   std::vector<int64_t> Breaks(int64_t begin, int64_t end) const;
   // REQUIRES: Breaks(begin, end) is empty.
@@ -54,6 +56,7 @@ class Timeline {
  private:
   struct Piece;
   const Piece& At(int64_t step) const;
+  int64_t PieceEnd(int64_t step, int64_t end) const;
   std::shared_ptr<const std::vector<Piece>> pieces_;
 };
 

@@ -32,8 +32,8 @@ void VisitSweep(SweepSpec& s, V&& field) {
   field("sweep.seed", s.seed, Help{"of the choices", "[0, inf)"});
   field("sweep.share_min", s.share_min, Help{"shortest prefix that is shared", "[1, inf)"});
   MethodSettings& m = s.parameters;
-  field("method.trials", m.trials, Help{"", "[1, 100000]"});
-  field("method.eta", m.eta, Help{"one in eta goes on", "(1, 1000]"});
+  field("method.trials", m.trials, Help{"", "[1, 10000]"});
+  field("method.eta", m.eta, Help{"one in eta goes on", "[1.1, 1000]"});
   field("method.min_steps", m.min_steps, Help{"the first rung", "[1, inf)"});
   field("method.points", m.points, Help{"of each range", "[0, 100000]"});
   field("method.interval", m.interval, Help{"steps between two looks", "[0, inf)"});
@@ -272,12 +272,13 @@ class SpecReader {
                                             ": letters, digits, '.', '_' and '-', at most 64");
     }
     if (spec_->metric.empty()) return Bad(places_["sweep.metric"], "sweep.metric is empty");
+    STEMMA_RETURN_IF_ERROR(CheckMethod());
     if (knobs_.empty()) return Bad(file_, "[knobs] is empty: nothing would differ between trials");
     if (!spec_->recipe.empty()) {
       const std::filesystem::path beside = std::filesystem::path(file_).parent_path();
       spec_->recipe = (beside / spec_->recipe).string();
     }
-    return CheckMethod();
+    return {};
   }
 
   Status CheckMethod() {

@@ -28,6 +28,9 @@ struct StageTree::Placer {
   std::vector<StageId>* ChildrenOf(StageId parent) const {
     return parent == kBase ? &tree->roots_ : &tree->stages_[static_cast<size_t>(parent)].children;
   }
+  Starts* StartsOf(StageId parent) const {
+    return parent == kBase ? &tree->root_starts_ : &tree->starts_[static_cast<size_t>(parent)];
+  }
   Stage& At(StageId id) const { return tree->stages_[static_cast<size_t>(id)]; }
 
   StageId Append(StageId parent, const Timeline& timeline, int64_t begin, int64_t end) const {
@@ -38,7 +41,9 @@ struct StageTree::Placer {
     stage.segment.end = end;
     tree->stages_.push_back(stage);
     tree->timelines_.push_back(timeline);
+    tree->starts_.emplace_back();
     ChildrenOf(parent)->push_back(stage.id);
+    StartsOf(parent)->emplace(timeline.StepKey(begin), stage.id);
     return stage.id;
   }
 
@@ -54,6 +59,8 @@ struct StageTree::Placer {
     tree->timelines_.push_back(tree->timelines_[static_cast<size_t>(id)]);
     At(id).segment.end = at;
     At(id).children = {tail};
+    tree->starts_.push_back(tree->starts_[static_cast<size_t>(id)]);
+    *StartsOf(id) = {{tree->timelines_[static_cast<size_t>(id)].StepKey(at), tail}};
     for (auto& [trial, path] : tree->paths_) {
       const auto found = std::find(path.begin(), path.end(), id);
       if (found != path.end()) path.insert(found + 1, tail);
@@ -64,13 +71,16 @@ struct StageTree::Placer {
   StageId Follow(StageId parent, const Timeline& timeline, int64_t begin, int64_t until) const {
     StageId best = kBase;
     int64_t best_end = begin;
-    for (const StageId child : *ChildrenOf(parent)) {
+    const auto [from, to] = StartsOf(parent)->equal_range(timeline.StepKey(begin));
+    for (auto at = from; at != to; ++at) {
+      const StageId child = at->second;
       const int64_t end = At(child).segment.end, most = std::min(end, until);
       const Timeline& other = tree->timelines_[static_cast<size_t>(child)];
       const int64_t same = timeline.FirstDifference(other, begin, most);
       const bool whole = same == end;
       const bool cut = child >= first_new && (same == until || same - begin >= tree->share_min_);
-      if ((whole || cut) && same > best_end) {
+      const bool longer = same > best_end || (same == best_end && child < best);
+      if ((whole || cut) && longer) {
         best = child;
         best_end = same;
       }
@@ -82,10 +92,7 @@ struct StageTree::Placer {
   void Place(const Trial& trial, const Timeline& timeline, int64_t begin) const {
     std::vector<StageId> path;
     StageId parent = kBase;
-    // Only cuts change paths of other trials, and this one is not among them yet.
-    for (auto& [id, stages] : tree->paths_) {
-      if (id == trial.id) stages.clear();
-    }
+    tree->paths_[trial.id].clear();  // of before: a cut below is for other trials
     for (int64_t step = begin; step < trial.until;) {
       StageId next = Follow(parent, timeline, step, trial.until);
       if (next == kBase) {
@@ -106,14 +113,13 @@ struct StageTree::Placer {
 
   // Digests and keys of the new stages; a parent's come before its children's.
   void Seal() const {
-    std::vector<StageId> order(tree->stages_.size());
-    std::iota(order.begin(), order.end(), 0);
+    std::vector<StageId> order(tree->stages_.size() - static_cast<size_t>(first_new));
+    std::iota(order.begin(), order.end(), first_new);
     std::sort(order.begin(), order.end(), [this](StageId a, StageId b) {
       return std::make_pair(At(a).segment.begin, a) < std::make_pair(At(b).segment.begin, b);
     });
     for (const StageId id : order) {
       Stage& stage = At(id);
-      if (id < first_new) continue;
       const Timeline& timeline = tree->timelines_[static_cast<size_t>(id)];
       stage.segment = timeline.Cut(stage.segment.begin, stage.segment.end);
       Encoder key;

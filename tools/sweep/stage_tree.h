@@ -22,6 +22,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/status.h"
@@ -86,6 +87,10 @@ class StageTree {
   std::vector<Stage> stages_;
   std::vector<Timeline> timelines_;  // of each stage: what it was cut from
   std::vector<StageId> roots_;       // stages whose parent is the base
+  // Children of each stage by what they do first (Timeline::StepKey); those of the base.
+  using Starts = std::unordered_multimap<uint64_t, StageId>;
+  std::vector<Starts> starts_;
+  Starts root_starts_;
   std::map<TrialId, std::vector<StageId>> paths_;
 };
 

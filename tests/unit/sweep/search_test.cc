@@ -173,7 +173,7 @@ TEST_CASE("a grid is all combinations, and sobol's trials are its points") {
   const Result<std::vector<Trial>> grid = MethodOf(spec, BaseTo(40))->Propose(History(), 1);
   REQUIRE(grid.ok());
   REQUIRE(grid->size() == 10);
-  CHECK(grid->at(0).parts[0].knobs == Knobs{{"optim.beta2", "0.9"}, {"optim.lr", "0.0001"}});
+  CHECK(grid->at(0).parts[0].knobs == Knobs{{"optim.beta2", "0.9"}, {"optim.lr", "1e-04"}});
   CHECK(grid->at(4).parts[0].knobs == Knobs{{"optim.beta2", "0.9"}, {"optim.lr", "1.0"}});
   CHECK(grid->at(9).parts[0].knobs == Knobs{{"optim.beta2", "0.99"}, {"optim.lr", "1.0"}});
 

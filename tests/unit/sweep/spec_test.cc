@@ -82,7 +82,7 @@ TEST_CASE("values of knobs stay in their range, and even in the logarithm") {
   const Result<std::vector<Trial>> again = MethodOf(spec, base)->Propose(History(), 7);
   CHECK(EncodeEvent(Proposal{*again}) == EncodeEvent(Proposal{*trials}));
 
-  CHECK(ValueAt(spec.knobs[1], 0) == "0.0001");
+  CHECK(ValueAt(spec.knobs[1], 0) == "1e-04");
   CHECK(std::strtod(ValueAt(spec.knobs[1], 0.5).c_str(), nullptr) == Approx(0.01));
   CHECK(ValueAt(spec.knobs[1], 1) == "1.0");
 }
@@ -101,7 +101,7 @@ TEST_CASE("methods refuse what makes no sense") {
        "makes the schedule itself"},
       {"pbt", "interval = 5", "optim.name = { values = ['sgd', 'lamb'] }\n",
        "optim.name cannot be"},
-      {"range", "interval = 90", rate, "at most half"},
+      {"range", "interval = 90", rate, "from 1 to 50, half of the budget"},
       {"range", "interval = 10", "optim.lr = { values = [0.1] }\n", "raises one knob"},
       {"external", "command = './my.py'", rate, "only while the sweep runs"},
       {"random", "trials = 2", "optim.warmup_steps = { values = [500] }\n",
@@ -111,6 +111,10 @@ TEST_CASE("methods refuse what makes no sense") {
     const SweepSpec spec = SpecOf(row.method, row.parameters, row.knobs);
     CHECK_THAT(MakeMethod(spec, BaseTo(100)).status(), HasCode(Code::kInvalidArgument, row.what));
   }
+  CHECK_THAT(MakeMethod(SpecOf("hyperband", "", rate), BaseTo(100000)).status(),
+             HasCode(Code::kInvalidArgument, "trials, and 10000 are the most"));
+  CHECK_THAT(MakeMethod(SpecOf("random", "trials = 2", rate), BaseTo(200000000)).status(),
+             HasCode(Code::kInvalidArgument, "more than 100000000 steps"));
   std::string many;
   for (const char* key : {"lr",         "lr_min",         "beta1",         "beta2",
                           "eps",        "momentum",       "weight_decay",  "max_grad_norm",
