@@ -86,6 +86,7 @@ def test_trials_share_their_beginning_and_equal_training_alone(box):
     assert "from step" not in again.text, again.text
     table = [l for l in done.text.splitlines() if " best" in l]
     assert table and table[0] in again.text, again.text
+    box.say("sweep", "report", "lr", "--csv").expect(0, "trial,optim.step_factors,step,loss,state")
     # The printed schedule trains the same once more.
     script = box.say("sweep", "show", "lr", "--trial=2", "--schedule").expect(0).text
     env = {"PATH": str(box.programs) + ":" + os.environ["PATH"]}
@@ -105,7 +106,7 @@ def test_killed_controller_and_trainings_go_on_and_repeat_nothing(box):
     factors = ["200:1", "200:2", "200:0.5"]
     command = sweep(box, "run", spec(box, steps=400, factors=factors))
     seen = {}
-    for done in (0, 1, 2):
+    for done in (0, 2):
         process = box.start(command)
         end = time.monotonic() + 60
         while time.monotonic() < end and process.poll() is None:
@@ -166,7 +167,7 @@ def test_wrong_commands_say_what_to_do(box):
         box.run(["sh", "-c", line.replace("srun -n 1 ", "")]).expect(0)
     done = box.run(sweep(box, "run", path)).expect(0, "best path")
     assert "from step" not in done.text, done.text
-    check_bits(box)
+    assert report(box)[0]["stages_done"] == 6
 
 
 if __name__ == "__main__":
