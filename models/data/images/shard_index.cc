@@ -98,7 +98,10 @@ Status ReadHead(Lines* lines, ShardIndex* index, uint64_t* samples) {
   }
   index->bytes = *bytes;
   if (!lines->Next() || lines->Word() != "fields") return lines->Wrong("expected the fields");
-  while (!lines->words().empty()) index->fields.emplace_back(lines->Word());
+  while (!lines->words().empty()) {
+    index->fields.emplace_back(lines->Word());
+    if (!IsTarName(index->fields.back())) return lines->Wrong("a field that is no name");
+  }
   if (index->fields.size() > kFieldsMax) return lines->Wrong("too many fields");
   if (!lines->Next() || lines->Word() != "samples") return lines->Wrong("expected the samples");
   const auto count = lines->Number();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/digest.h"
+#include "core/text.h"
 #include "lineage/layout.h"
 
 #include <catch2/catch.hpp>
@@ -65,7 +66,7 @@ TEST_CASE("spans that make no sense are refused by name") {
        {"", "__stemma.lo/w", "__metadata__", "a b", "a[0:1]", "a\"", "a\\", "\n", "\xc3\xa4"}) {
     Span bad = good;
     bad.name = name;
-    CHECK_THAT(fault(bad), HasCode(Code::kInvalidArgument, "span '" + std::string(name) + "'"));
+    CHECK_THAT(fault(bad), HasCode(Code::kInvalidArgument, "span '" + Printable(name) + "'"));
   }
   CHECK_THAT(Layout::Of({good, good}).status(), HasCode(Code::kInvalidArgument, "twice"));
   CHECK_THAT(fault(MakeSpan("w", "params", DType::kF32, {-1})), HasCode(Code::kInvalidArgument));

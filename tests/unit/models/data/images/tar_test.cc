@@ -140,12 +140,15 @@ TEST_CASE("index: fields by sample, and back from its text") {
   CHECK(index->place(0, 0).size == 5);
   CHECK(index->place(1, 0).offset == 0);
   CHECK(index->place(1, 2).size == 2);
-  std::string text = EncodeIndex(*index);
-  text.replace(text.find("k 2"), 3, "k\x1b!");
-  text.resize(text.rfind("end "));
-  text += "end " + Hex(Xxh128(text)) + "\n";
-  CHECK_THAT(DecodeIndex(text, "/t.idx").status(), HasCode(Code::kCorruption, "a control char"));
-  text = EncodeIndex(*index);
+  const std::string text = EncodeIndex(*index);
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string lines = text.substr(0, text.rfind("end "));
+    lines.replace(lines.find(from), from.size(), to);
+    return DecodeIndex(lines + "end " + Hex(Xxh128(lines)) + "\n", "/t.idx").status();
+  };
+  CHECK_THAT(changed("k 2", "k\x1b!"), HasCode(Code::kCorruption, "a control char"));
+  CHECK_THAT(changed("fields jpg", "fields  jpg"), HasCode(Code::kCorruption, "no name"));
+  CHECK_THAT(changed("fields jpg", "fields j\x1bg"), HasCode(Code::kCorruption, "no name"));
   const auto back = DecodeIndex(text, "/t.idx");
   REQUIRE_THAT(back.status(), IsOk());
   CHECK(EncodeIndex(*back) == text);
