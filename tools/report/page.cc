@@ -16,8 +16,10 @@ h1 { font-size: 1.6rem; margin: .5rem 0 0 } h2 { font-size: 1.25rem; margin: 2.2
 .verdict { border-left: 4px solid #0072b2; padding: .5rem 1rem; background: #80808018;
   font-size: 1.05rem }
 .beside { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start }
-.beside > figure { flex: 1 1 480px; margin: 0 } .beside > .table { flex: 0 1 auto; max-width: 100% }
-.beside td { white-space: nowrap } @media (min-width: 1000px) { .beside > .table { max-width: 56% } }
+.beside > figure { flex: 1 1 480px; margin: 0 }
+.beside > .table { flex: 0 1 auto; max-width: 100% }
+.beside td { white-space: nowrap }
+@media (min-width: 1000px) { .beside > .table { max-width: 56% } }
 .row { display: flex; flex-wrap: wrap; gap: 1rem } .row > figure { flex: 0 1 auto; margin: 0 }
 figure { margin: 1rem 0 } figcaption { color: #555; font-size: .9rem }
 svg { max-width: 100%; height: auto }
@@ -26,7 +28,7 @@ table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabu
 caption { text-align: left; color: #555; padding-bottom: .3rem }
 th, td { padding: .2rem .5rem; border-bottom: 1px solid #80808050; text-align: left;
   vertical-align: top }
-th { border-bottom: 2px solid #808080a0 } .n { text-align: right; white-space: nowrap }
+th { border-bottom: 2px solid #808080a0 } .n { text-align: right } td.n { white-space: nowrap }
 pre { overflow-x: auto; background: #80808018; padding: .6rem .8rem; font-size: .85rem }
 @media print { body { max-width: none; font-size: 11px } h2 { break-after: avoid }
   figure, .beside, tr { break-inside: avoid } }
