@@ -18,7 +18,7 @@ h1 { font-size: 1.6rem; margin: .5rem 0 0 } h2 { font-size: 1.25rem; margin: 2.2
 .beside { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start }
 .beside > figure { flex: 1 1 480px; margin: 0 }
 .beside > .table { flex: 0 1 auto; max-width: 100% }
-@media (min-width: 1000px) { .beside > .table { max-width: 56% } }
+@media (min-width: 1000px) { .beside > .table { max-width: 58% } }
 .row { display: flex; flex-wrap: wrap; gap: 1rem } .row > figure { flex: 0 1 auto; margin: 0 }
 figure { margin: 1rem 0 } figcaption { color: #555; font-size: .9rem }
 svg { max-width: 100%; height: auto }
