@@ -16,18 +16,18 @@ h1 { font-size: 1.6rem; margin: .5rem 0 0 } h2 { font-size: 1.25rem; margin: 2.2
 .verdict { border-left: 4px solid #0072b2; padding: .5rem 1rem; background: #80808018;
   font-size: 1.05rem }
 .beside { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start }
-.beside > figure { flex: 1 1 480px; margin: 0 } .beside > .table { flex: 0 1 auto; max-width: 100% }
-.beside td { white-space: nowrap }
-@media (min-width: 1000px) { .beside > .table { max-width: 56% } }
+.beside > figure { flex: 1 1 480px; margin: 0 }
+.beside > .table { flex: 0 1 auto; max-width: 100% }
+@media (min-width: 1000px) { .beside > .table { max-width: 58% } }
 .row { display: flex; flex-wrap: wrap; gap: 1rem } .row > figure { flex: 0 1 auto; margin: 0 }
 figure { margin: 1rem 0 } figcaption { color: #555; font-size: .9rem }
 svg { max-width: 100%; height: auto }
 .table { overflow-x: auto; margin: 1rem 0 }
-table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
 caption { text-align: left; color: #555; padding-bottom: .3rem }
-th, td { padding: .2rem .5rem; border-bottom: 1px solid #80808050; text-align: left;
+th, td { padding: .2rem .45rem; border-bottom: 1px solid #80808050; text-align: left;
   vertical-align: top }
-th { border-bottom: 2px solid #808080a0 } .n { text-align: right; white-space: nowrap }
+th { border-bottom: 2px solid #808080a0 } .n { text-align: right } td.n { white-space: nowrap }
 pre { overflow-x: auto; background: #80808018; padding: .6rem .8rem; font-size: .85rem }
 @media print { body { max-width: none; font-size: 11px } h2 { break-after: avoid }
   figure, .beside, tr { break-inside: avoid } }
@@ -44,14 +44,19 @@ bool IsNumber(const std::string& cell) {
   return std::isdigit(static_cast<unsigned char>(cell[first])) != 0;
 }
 
-std::vector<bool> NumberColumns(const Table& table) {
-  std::vector<bool> numbers(table.head.size(), true);
+// How a column is written: nothing in it, numbers, or words.
+enum class Column { kEmpty, kNumbers, kWords };
+
+std::vector<Column> ColumnsOf(const Table& table) {
+  std::vector<Column> columns(table.head.size(),
+                              table.rows.empty() ? Column::kWords : Column::kEmpty);
   for (const std::vector<std::string>& row : table.rows) {
-    for (size_t i = 0; i < row.size() && i < numbers.size(); ++i) {
-      if (!IsNumber(row[i])) numbers[i] = false;
+    for (size_t i = 0; i < row.size() && i < columns.size(); ++i) {
+      if (row[i].empty() || columns[i] == Column::kWords) continue;
+      columns[i] = IsNumber(row[i]) ? Column::kNumbers : Column::kWords;
     }
   }
-  return numbers;
+  return columns;
 }
 
 // A file's name as a relative address: no scheme, and no sign that an address gives a meaning.
@@ -70,24 +75,20 @@ std::string Address(std::string_view file) {
 }
 
 std::string TableHtml(const Table& table) {
-  const std::vector<bool> numbers = NumberColumns(table);
-  const auto cell = [&](const char* tag, size_t i, const std::string& text) {
-    const bool right = i < numbers.size() && numbers[i];
-    return std::string("<") + tag + (right ? " class=\"n\"" : "") + ">" + Escaped(text) + "</" +
-           tag + ">";
+  const std::vector<Column> columns = ColumnsOf(table);
+  const auto line = [&](const std::string& tag, const std::vector<std::string>& cells) {
+    std::string html = "<tr>";
+    for (size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i] == Column::kEmpty) continue;
+      html += "<" + tag + (columns[i] == Column::kNumbers ? " class=\"n\">" : ">");
+      html += (i < cells.size() ? Escaped(cells[i]) : "") + "</" + tag + ">";
+    }
+    return html + "</tr>";
   };
   std::string html = "<div class=\"table\"><table>\n";
   if (!table.caption.empty()) html += "<caption>" + Escaped(table.caption) + "</caption>\n";
-  html += "<thead><tr>";
-  for (size_t i = 0; i < table.head.size(); ++i) html += cell("th", i, table.head[i]);
-  html += "</tr></thead>\n<tbody>\n";
-  for (const std::vector<std::string>& row : table.rows) {
-    html += "<tr>";
-    for (size_t i = 0; i < table.head.size(); ++i) {
-      html += cell("td", i, i < row.size() ? row[i] : "");
-    }
-    html += "</tr>\n";
-  }
+  html += "<thead>" + line("th", table.head) + "</thead>\n<tbody>\n";
+  for (const std::vector<std::string>& row : table.rows) html += line("td", row) + "\n";
   return html + "</tbody></table></div>\n";
 }
 

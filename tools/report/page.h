@@ -11,8 +11,8 @@
 // Its policy forbids loading anything from anywhere, so it works offline, in a mail, in print and
 // under the strictest rules. All text is escaped: names and messages come from files. A link goes
 // to a file beside the page. A table scrolls on a narrow screen instead of widening the page, and
-// its columns of numbers are aligned to the right. Equal calls give equal bytes. One thread per
-// page.
+// its columns of numbers are aligned to the right, and a column that is empty in all rows is left
+// out. Equal calls give equal bytes. One thread per page.
 #pragma once
 
 #include <string>

@@ -61,7 +61,7 @@ std::string Between(const std::string& low, const std::string& high) {
 Table ResultsOf(const std::vector<RunSummary>& all, const Group& group) {
   Table table{"Medians of the repeats",
               {"ranks", "nodes", "batch", "runs", "samples/s", "least .. most",
-               "efficiency by throughput", "by time", "flags"},
+               "efficiency by throughput", "efficiency by time", "flags"},
               {}};
   for (const RunSummary& run : all) {
     if (run.mode != group.mode || run.system != group.system) continue;

@@ -13,6 +13,7 @@ namespace stemma::report {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr size_t kFewSettings = 6;
 constexpr size_t kNone = std::numeric_limits<size_t>::max();
 
 double LastMetric(const SweepTrial& trial) {
@@ -64,6 +65,9 @@ Axis AxisOf(const SweepReport& report, const std::string& knob) {
   }
   const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
   if (least != numbers.end() && *least > 0 && *most >= 10 * *least) axis.scale = Scale::kLog;
+  // A knob with a few settings has these as its ticks.
+  const std::set<double> settings(numbers.begin(), numbers.end());
+  if (settings.size() <= kFewSettings) axis.ticks.assign(settings.begin(), settings.end());
   return axis;
 }
 
@@ -98,34 +102,36 @@ Scale MetricScale(const SweepReport& report) {
   return IsLogarithmic(values) ? Scale::kLog : Scale::kLinear;
 }
 
-// The metric over steps, the best path thick and marked.
+// How a trial's curve looks: the best one, what it was forked from, or another.
+Series CurveOf(const SweepTrial& trial, bool best, bool on_path) {
+  Series series{"", 0, {}, Join::kDotted, false, false, {}};
+  if (best) series = {trial.name, 1, {Shape::kSquare, false}, Join::kSolid, false, false, {}};
+  if (on_path && !best) {
+    series = {
+        trial.name + ", forked", 2, {Shape::kTriangle, false}, Join::kDashed, false, false, {}};
+  }
+  for (const MetricAt& at : trial.metric) {
+    const double value = std::isfinite(at.value) ? at.value : kNan;
+    series.points.push_back(
+        {at.step, value, {}, {}, trial.name + " at " + Label(at.step) + ": " + Label(value)});
+  }
+  return series;
+}
+
+// The metric over steps; the best path lies above the others.
 Chart CurveChart(const SweepReport& report) {
   Chart chart;
   chart.title = report.metric + " over steps";
-  chart.x = {"steps", Scale::kLinear, {}, {}, {}, "", {}};
+  chart.note = "Dotted: trials that the best one does not come from.";
+  chart.x.label = "steps";
   chart.y = {report.metric, MetricScale(report), {}, {}, {}, "", {}};
   const std::vector<size_t> path = BestPath(report);
-  for (const bool best : {false, true}) {
-    for (size_t i = 0; i < report.trials.size(); ++i) {
-      if ((std::count(path.begin(), path.end(), i) != 0) != best) continue;
-      const Mark mark{best ? Shape::kSquare : Shape::kNone, false};
-      Series series{best ? report.trials[i].name : "",
-                    best ? 1 : 0,
-                    mark,
-                    best ? Join::kSolid : Join::kDotted,
-                    false,
-                    false,
-                    {}};
-      for (const MetricAt& at : report.trials[i].metric) {
-        series.points.push_back(
-            {at.step,
-             std::isfinite(at.value) ? at.value : kNan,
-             {},
-             {},
-             report.trials[i].name + " at " + Label(at.step) + ": " + Label(at.value)});
-      }
-      chart.series.push_back(std::move(series));
-    }
+  for (size_t i = 0; i < report.trials.size(); ++i) {
+    if (std::count(path.begin(), path.end(), i) != 0) continue;
+    chart.series.push_back(CurveOf(report.trials[i], false, false));
+  }
+  for (size_t k = path.size(); k > 0; --k) {
+    chart.series.push_back(CurveOf(report.trials[path[k - 1]], k == 1, true));
   }
   return chart;
 }
@@ -153,8 +159,8 @@ Table TrialTable(const SweepReport& report) {
     const bool measured = !trial.metric.empty();
     const bool diverged = measured && std::isnan(LastMetric(trial));
     row.push_back(measured ? Label(trial.metric.back().step) : "");
-    row.push_back(diverged ? "diverged" : Label(LastMetric(trial)));
-    row.push_back(trial.status);
+    row.push_back(measured && !diverged ? Label(LastMetric(trial)) : "–");
+    row.push_back(trial.status + (diverged ? ", diverged" : ""));
     row.push_back(Label(trial.rank_seconds));
     row.push_back(trial.parent);
     table.rows.push_back(std::move(row));
@@ -223,7 +229,7 @@ std::vector<Chart> KnobCharts(const SweepReport& report) {
     chart.plot_height = 220;
     chart.x = axis;
     chart.y = {report.metric, MetricScale(report), {}, {}, {}, "", {}};
-    Series others{"trials", 0, {Shape::kDisc, true}, Join::kNone, false, false, {}};
+    Series others{"trials", 0, {Shape::kDisc, false}, Join::kNone, false, false, {}};
     Series best{"best", 1, {Shape::kSquare, false}, Join::kNone, false, false, {}};
     for (size_t i = 0; i < report.trials.size(); ++i) {
       const SweepTrial& trial = report.trials[i];

@@ -250,7 +250,8 @@ TEST_CASE("A file of a picture and a page refer to nothing outside of them") {
 
   Page page("<b>", "s & t");
   page.Figure(ChartSvg(SmallChart()), "<i>");
-  page.Add({"", {"name", "value"}, {{"<u>", "1,582"}, {"b", "+0.1 %"}, {"c", ""}, {"d"}}});
+  page.Add(
+      {"", {"name", "value", "nothing"}, {{"<u>", "1,582"}, {"b", "+0.1 %"}, {"c", ""}, {"d"}}});
   page.Facts({{"<host>", "n<1>"}});
   page.Commands({"a > b && c"});
   page.Link("csv", "scale.csv");
@@ -260,6 +261,7 @@ TEST_CASE("A file of a picture and a page refer to nothing outside of them") {
   CHECK(html.find("http:") == std::string::npos);
   CHECK(html.find("src=") == std::string::npos);
   CHECK(html.find("<script") == std::string::npos);
+  CHECK(html.find("nothing") == std::string::npos);
   CHECK(html.find("default-src 'none'") != std::string::npos);
   for (const char* tag : {"<b>", "<i>", "<u>", "<host>", "n<1>"}) {
     CHECK(html.find(tag) == std::string::npos);
