@@ -253,6 +253,9 @@ TEST_CASE("ASHA promotes without waiting, and every decision follows from what i
     CHECK(reach[243] <= 4);
     for (const auto& [point, decision] : history.decisions()) CheckPromotion(history, decision, 3);
     CHECK_THAT(Replay(*method, history), IsOk());
+    for (const auto& [id, trial] : history.trials()) {
+      if (trial.until < 243) CHECK(history.Stopped(id));
+    }
     // Curves do not cross: the best trial of all is never overtaken.
     const Outcome* winner = Winner("min", history);
     for (const auto& [id, trial] : history.trials()) CHECK_FALSE(Loss(trial, 243) < winner->metric);

@@ -218,7 +218,9 @@ TEST_CASE("what was added before is shared whole, never cut") {
     const std::vector<Stage> before = tree.stages();
     REQUIRE_THAT(tree.Add({trials.begin() + 5, trials.end()}), IsOk());
     for (const Stage& stage : before) {
-      CHECK(tree.stages()[static_cast<size_t>(stage.id)].key == stage.key);
+      const Stage& now = tree.stages()[static_cast<size_t>(stage.id)];
+      CHECK(now.key == stage.key);
+      CHECK(now.segment.end == stage.segment.end);
     }
     for (const Trial& trial : trials) CheckPath(tree, trial);
 
