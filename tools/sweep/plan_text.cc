@@ -6,8 +6,8 @@
 #include <numeric>
 #include <set>
 
-#include "core/toml.h"
 #include "tools/sweep/accounting.h"
+#include "tools/sweep/choices.h"
 
 namespace stemma::sweep {
 namespace {
@@ -24,7 +24,7 @@ std::string Counted(int64_t count, const std::string& what) {
 
 std::string KnobText(const Knob& knob) {
   if (knob.kind == Knob::Kind::kRange) {
-    return knob.key + " from " + DoubleText(knob.low) + " to " + DoubleText(knob.high) +
+    return knob.key + " from " + ValueAt(knob, 0) + " to " + ValueAt(knob, 1) +
            (knob.log ? ", even in the logarithm" : "");
   }
   std::string text = knob.key;
