@@ -69,7 +69,8 @@ def check_bits(box, factors=FACTORS, steps=40):
 
 
 def test_trials_share_their_beginning_and_equal_training_alone(box):
-    done = box.run(sweep(box, "run", spec(box)), limit=LIMIT).expect(0, "4 trials begin", "best path", "alone")
+    done = box.run(sweep(box, "run", spec(box)), limit=LIMIT)
+    done.expect(0, "4 trials begin", "best path", "alone")
     whole, trials = check_bits(box)
     # Steps 0 to 20 for all, 20 to 30 for the two that part later, then what is each one's own.
     assert whole["over"] and whole["stages"] == whole["stages_done"] == 6, whole
@@ -141,7 +142,8 @@ def test_second_controller_is_refused_and_ctrl_c_stops(box):
     process = box.start(command)
     while process.poll() is None and not box.engines(process):
         time.sleep(0.05)
-    box.run(command, limit=LIMIT).expect(2, "a controller of sweep 'lr' is at work", "pid %d" % process.pid)
+    second = box.run(command, limit=LIMIT)
+    second.expect(2, "a controller of sweep 'lr' is at work", "pid %d" % process.pid)
     box.say("sweep", "status").expect(0, "at work: ")
     process.send_signal(signal.SIGINT)
     box.finish(process, LIMIT).expect(75, "stopped; the same command goes on")
