@@ -14,9 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/digest.h"
 #include "lineage/collect.h"
 #include "lineage/graph.h"
+#include "lineage/names.h"
+#include "lineage/storage.h"
 #include "lineage/store.h"
 #include "models/train/settings.h"
 #include "tools/sweep/controller.h"
@@ -132,7 +135,10 @@ class ToyExecutor final : public sweep::Executor {
     const lineage::ObjectId pack = Sha256(toy->held);
     const std::string path = toy->store->PackPath(pack);
     if (!storage_.Exists(path)) {
-      STEMMA_RETURN_IF_ERROR(WriteDurable(storage_, path, toy->held));
+      const std::string temporary = toy->writer->tmp_dir() + "/" + Hex(pack);
+      STEMMA_RETURN_IF_ERROR(WriteSynced(storage_, temporary, toy->held));
+      STEMMA_RETURN_IF_ERROR(storage_.Rename(temporary, path));
+      STEMMA_RETURN_IF_ERROR(storage_.SyncDir(lineage::ParentOf(path)));
     }
     lineage::Record record;
     record.step = toy->step;

@@ -22,15 +22,17 @@ Result<size_t> PruneStages(lineage::Store& store, const std::string& sweep,
     const auto run = graph.runs.find(standing.runs[static_cast<size_t>(stage)].name);
     if (run == graph.runs.end()) continue;
     for (const lineage::StateId& id : run->second.states) {
-      if (IsPruned(graph, id)) continue;
-      wanted.insert(id);
-      if (!IsMarked(graph, id, membership)) continue;
-      STEMMA_RETURN_IF_ERROR(store.Mark(id, membership, false));
+      if (!IsPruned(graph, id)) wanted.insert(id);
     }
   }
   size_t marked = 0;
   if (wanted.empty()) return marked;
-  STEMMA_ASSIGN_OR_RETURN(const lineage::Survey survey, SurveyStore(store, kGraceS));
+  STEMMA_ASSIGN_OR_RETURN(lineage::Survey survey, SurveyStore(store, kGraceS));
+  for (const lineage::StateId& id : wanted) {  // by the survey: `graph` may be older
+    if (!IsMarked(survey.graph, id, membership)) continue;
+    STEMMA_RETURN_IF_ERROR(store.Mark(id, membership, false));
+    survey.graph.notes[id][membership] = false;
+  }
   for (const auto& item : PlanPrune(survey.graph, survey.facts, wanted).items) {
     if (!item.root.empty() || item.pruned) continue;
     STEMMA_RETURN_IF_ERROR(store.Mark(item.id, lineage::kPrunedKey, "sweep " + sweep + ": " + why));

@@ -240,10 +240,10 @@ void KillEverywhere(const std::string& spec, uint64_t kills) {
 }
 
 TEST_CASE("killed at any change of the disk, a grid ends as if it had not been") {
-  KillEverywhere(kGrid, 24);
+  KillEverywhere(kGrid, 12);
 }
 
-TEST_CASE("so does a sweep that decides on its way") { KillEverywhere(kHalving, 16); }
+TEST_CASE("so does a sweep that decides on its way") { KillEverywhere(kHalving, 8); }
 
 TEST_CASE("a trial that diverges is the worst result, a stage that crashes is tried again") {
   Setup setup;
