@@ -94,7 +94,7 @@ class Planner {
       if (!IsOver(log)) {
         plan_.beyond.push_back("run '" + log.name + "': " + path + " was appended to in the last " +
                                HumanDuration(options_.stale_s) +
-                               ": its writer may live; end it, then mend the log");
+                               ": its writer may live; once it has ended: --older-than 0s");
         continue;
       }
       RepairItem item;
