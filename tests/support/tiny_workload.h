@@ -41,8 +41,10 @@ class TinyWorkload final : public models::Workload {
   static Result<std::unique_ptr<models::Workload>> Make(const models::RunSettings&) {
     return std::unique_ptr<models::Workload>(std::make_unique<TinyWorkload>());
   }
-  explicit TinyWorkload(int64_t samples = kTinySamples)
+  // `counts_rows`: a part of the loss that is 1 for each sample.
+  explicit TinyWorkload(int64_t samples = kTinySamples, bool counts_rows = false)
       : samples_(samples),
+        counts_rows_(counts_rows),
         weight_(at::linspace(-0.1, 0.1, kTinyIn * kTinyOut)
                     .reshape({kTinyIn, kTinyOut})
                     .contiguous()
@@ -57,7 +59,8 @@ class TinyWorkload final : public models::Workload {
   }
   std::vector<ops::Buffer> Buffers() override { return {{"mean", mean_, true}}; }
   void SetTraining(bool) override {}
-  at::Tensor Loss(const models::Batch& batch, models::LossParts*) override {
+  at::Tensor Loss(const models::Batch& batch, models::LossParts* parts) override {
+    if (counts_rows_) parts->emplace_back("rows", static_cast<double>(batch.x.size(0)));
     const at::Tensor out = batch.x.matmul(weight_) + bias_;
     mean_.mul_(0.9).add_(out.detach().mean(0), 0.1);
     return (out - batch.y).square().sum();
@@ -68,6 +71,7 @@ class TinyWorkload final : public models::Workload {
 
  private:
   const int64_t samples_;
+  const bool counts_rows_;
   at::Tensor weight_, bias_, mean_;
 };
 

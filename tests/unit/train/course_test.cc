@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -139,26 +141,46 @@ TEST_CASE("what cannot be honoured is refused before anything is built") {
              HasCode(Code::kInvalidArgument, "optim.warmup is '5min'"));
 }
 
-// As class folders may be, that each host has a copy of.
-TEST_CASE("ranks with data sets of other sizes do not begin to train") {
-  const auto worlds = comm::World::Threads(2);
-  const std::string folder = NewFolder();
-  const auto results = SpawnRanks(2, [&](int rank) -> Status {
-    const TinyRun run("", "r", {"train.length=1step"});
+// With a workload of its own on each rank.
+std::vector<Status> TrainMade(const std::string& folder, int ranks, const Sets& sets,
+                              const std::function<TinyWorkload*(int rank)>& make) {
+  const auto worlds = comm::World::Threads(ranks);
+  return SpawnRanks(ranks, [&](int rank) -> Status {
+    const TinyRun run(folder + "/store", "r", sets);
+    STEMMA_RETURN_IF_ERROR(run.status);
     models::TrainOptions options;
     options.dir = folder;
     options.progress = "off";
     options.environment_json = "{}";
-    const auto make = [rank](const models::RunSettings&) {
-      return Result<std::unique_ptr<models::Workload>>(std::make_unique<TinyWorkload>(64 + rank));
-    };
     const models::Outcome outcome =
-        models::Train(run.settings, run.list, options, *worlds[static_cast<size_t>(rank)], make);
+        models::Train(run.settings, run.list, options, *worlds[static_cast<size_t>(rank)],
+                      [&](const models::RunSettings&) -> Result<std::unique_ptr<models::Workload>> {
+                        return std::unique_ptr<models::Workload>(make(rank));
+                      });
     return {outcome.exit_code == 0 ? Code::kOk : Code::kInternal, outcome.cause};
   });
+}
+
+// As class folders may be, that each host has a copy of.
+TEST_CASE("ranks with data sets of other sizes do not begin to train") {
+  const auto results = TrainMade(NewFolder(), 2, {"train.length=1step"},
+                                 [](int rank) { return new TinyWorkload(64 + rank); });
   for (const Status& result : results) {
     CHECK_THAT(result, HasCode(Code::kInternal, "size of the data set differs: rank {0} 64"));
   }
+}
+
+// 8 samples in batches of 6: the third rank has none of the last 2.
+TEST_CASE("a rank that begins without a row adds nothing to sums, and takes none for seconds") {
+  const std::string folder = NewFolder();
+  for (const char* length : {"train.length=1step", "train.length=2step"}) {
+    const auto results = TrainMade(
+        folder, 3, {"train.global_batch=6", "train.last_batch=short", "lineage.budget=1%", length},
+        [](int) { return new TinyWorkload(8, true); });
+    for (const Status& result : results) REQUIRE_THAT(result, IsOk());
+  }
+  CHECK(StateOf(folder, "r", 1).record.metrics.at("rows") == 1);
+  CHECK(StateOf(folder, "r", 2).record.metrics.at("rows") == 1);
 }
 
 TEST_CASE("an autocast guard covers the forward and leaves nothing behind") {
