@@ -85,8 +85,8 @@ Status FlatReducer::CheckArrivals() const {
 Status FlatReducer::WrittenByHand(size_t slot) const {
   return Invalid("\"" + model_->parameter(slot).name +
                  "\": its .grad was written to after BeginStep and before backward() brought its "
-                 "first contribution, and may still have held the last step's result: write to it "
-                 "after that, or set ops.zero_gradients=begin");
+                 "first contribution, and may still have held the last step's result: change the "
+                 "reduced gradient after Wait(), or set ops.zero_gradients=begin");
 }
 
 // The gradient of a slot lies in its bucket, or is put there where the settings allow it. `when`:
