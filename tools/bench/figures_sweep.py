@@ -173,17 +173,17 @@ def sweep_idle():
             raise RuntimeError("the sweep left with %d" % process.returncode)
     # The first stage is what all share, and nothing can run beside it.
     full = 0
-    for now, change in events:
+    for moment, change in events:
         running += change
         if begun is None and running == 4:
-            begun = at = now
+            begun = at = moment
         if change > 0 and begun is not None:
-            last = now
+            last = moment
     running = 0
-    for now, change in events:
-        if begun <= now <= last:
-            busy += running * (now - max(at, begun))
-            at = now
+    for moment, change in events:
+        if begun <= moment <= last:
+            busy += running * (moment - max(at, begun))
+            at = moment
         running += change
     return [100 * (1 - busy / (4 * (last - begun)))], None
 

@@ -1,4 +1,4 @@
-// One member of a sweep: what is set from which step on, and how far it goes for now. Rungs extend
+// One member of a sweep: what is set from which step on, and how far it goes first. Rungs extend
 // it, an exploit replaces its past by another's. Its whole schedule is in `parts`, so the winner's
 // path is read off them: `parts` set one after the other in one uninterrupted run are the trial.
 //
