@@ -175,9 +175,10 @@ std::string Spent(const SweepReport& report) {
                      std::to_string(report.trials.size()) +
                      (report.trials.size() == 1 ? " trial." : " trials.");
   if (report.alone_rank_seconds > 0 && spent > 0) {
+    const double saved = report.alone_rank_seconds - spent;
     text += " Trained alone they would have taken " + Label(report.alone_rank_seconds) + ": " +
-            Label(report.alone_rank_seconds - spent) + " saved, a factor of " +
-            Label(report.alone_rank_seconds / spent) + ".";
+            (saved < 0 ? Label(-saved) + " more were spent on starts" : Label(saved) + " saved") +
+            ", a factor of " + Label(report.alone_rank_seconds / spent) + ".";
   }
   return text;
 }

@@ -15,6 +15,7 @@
 #include "tools/sweep/choices.h"
 #include "tools/sweep/method.h"
 #include "tools/sweep/plan_text.h"
+#include "tests/unit/sweep/samples.h"
 
 #include "tests/support/status_matchers.h"
 #include <catch2/catch.hpp>
@@ -24,34 +25,6 @@ namespace {
 
 using stemma::tests::HasCode;
 using stemma::tests::IsOk;
-
-SweepSpec SpecOf(const std::string& method, const std::string& parameters,
-                 const std::string& knobs =
-                     "optim.lr = { low = 1e-4, high = 1.0, log = true }\n"
-                     "optim.weight_decay = { low = 0.0, high = 0.1 }\n") {
-  Result<SweepSpec> spec = ParseSpec("recipe = 'r.toml'\n[sweep]\nname = 's'\nmethod = '" + method +
-                                         "'\n[method]\n" + parameters + "\n[knobs]\n" + knobs,
-                                     "s.toml");
-  INFO(spec.status().message());
-  REQUIRE(spec.ok());
-  return *spec;
-}
-
-Base BaseTo(int64_t end) {
-  Base base;
-  base.root = "recipe";
-  base.build = "test";
-  base.end = end;
-  base.assignments = {"train.length=" + std::to_string(end) + "step"};
-  return base;
-}
-
-std::unique_ptr<Method> MethodOf(const SweepSpec& spec, const Base& base) {
-  Result<std::unique_ptr<Method>> method = MakeMethod(spec, base);
-  INFO(method.status().message());
-  REQUIRE(method.ok());
-  return std::move(*method);
-}
 
 TEST_CASE("values of knobs stay in their range, and even in the logarithm") {
   const SweepSpec spec = SpecOf("random", "trials = 400",
