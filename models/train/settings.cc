@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "models/train/settings_workloads.h"
 
 namespace stemma::models {
 namespace {
@@ -291,19 +292,6 @@ void VisitLineage(lineage::LineageSettings& s, V&& field) {
         Help{"hash the state again before the optimizer changes it (debugging)", "", Kind::kLocal});
 }
 
-template <typename V>
-void VisitAigw(AigwSettings& s, V&& field) {
-  field("aigw.t_from", s.t_from, Help{"first sample of the window, in M; 0 is the peak"});
-  field("aigw.t_to", s.t_to, Help{"end of the window, in M; not in it"});
-  field("aigw.dt", s.dt, Help{"time between samples, in M", "(0, inf)"});
-  field("aigw.last", s.last, Help{"samples at the window's end that the heads see", "[1, inf)"});
-  field("aigw.target_q", s.target_q, Help{"first output: q or 1/q", "q | inverse"});
-  field("aigw.train_size", s.train_size, Help{"waveforms in an epoch", "[1, inf)"});
-  field("aigw.validation_size", s.validation_size,
-        Help{"waveforms of the validation set", "[0, inf)"});
-  field("aigw.data_seed", s.data_seed, Help{"another seed is another set of binaries", "[0, inf)"});
-}
-
 }  // namespace
 
 SettingsList FieldsOf(RunSettings& s) {
@@ -316,7 +304,7 @@ SettingsList FieldsOf(RunSettings& s) {
   VisitOps(s.ops, list);
   VisitOptim(s.optim, list);
   VisitLineage(s.lineage, list);
-  VisitAigw(s.aigw, list);
+  AddWorkloadFields(s, &list);
   return list;
 }
 

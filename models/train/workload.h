@@ -29,6 +29,13 @@ namespace stemma::models {
 // Trainer and divided by the samples of the global batch.
 using LossParts = std::vector<std::pair<std::string, double>>;
 
+// What one batch of held-out samples adds to an evaluation. The Trainer adds up batches and ranks
+// and divides by the rows: {"loss", 0.7}, {"top1", 0.76}, told and recorded as "val_loss", ....
+struct Evaluated {
+  double rows = 0;  // samples that count; one without a label does not
+  LossParts sums;   // "loss" first; the same names in the same order, also for an empty batch
+};
+
 class Workload {
  public:
   virtual ~Workload() = default;
@@ -42,6 +49,11 @@ class Workload {
   virtual bool UseGate(Gate* /*gate*/) { return false; }
   // Stateless and thread-safe; the order of samples is the loader's.
   virtual std::shared_ptr<const Dataset> TrainData() const = 0;
+  // Held-out samples, each evaluated once; null, the default: this workload has none.
+  virtual std::shared_ptr<const Dataset> ValidationData() const { return nullptr; }
+  // This rank's sums over the rows of `batch`, which may be none. Called in evaluation mode without
+  // gradients; changes nothing that training sees. REQUIRES: ValidationData() is not null
+  virtual Evaluated Evaluate(const Batch& /*batch*/) { return {}; }
 };
 
 }  // namespace stemma::models

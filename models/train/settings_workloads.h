@@ -1,0 +1,12 @@
+// The sections of the workloads in the list of settings: [aigw], .... Internal to train/.
+#pragma once
+
+#include "core/settings.h"
+#include "models/train/settings.h"
+
+namespace stemma::models {
+
+// Appends the fields of each workload's section, with name, help and range.
+void AddWorkloadFields(RunSettings& settings, SettingsList* list);
+
+}  // namespace stemma::models
