@@ -67,7 +67,7 @@ Result<std::unique_ptr<Evaluation>> Evaluation::Make(const RunSettings& settings
   Status mine;
   if (data == nullptr || data->Size() < 1) {
     mine = {Code::kInvalidArgument,
-            "validate.every = \"" + settings.validate.every + "\", and the workload " +
+            "validate.every = \"" + settings.validate.every + "\": the workload " +
                 workload.name() +
                 " has no held-out samples with these settings: give it some, or "
                 "leave validate.every at \"\""};

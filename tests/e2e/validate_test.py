@@ -46,6 +46,21 @@ def test_an_evaluation_changes_no_bit_and_is_found_again(box):
     assert len(digests) == 1 and len(digests.pop()) == 64, states
 
 
+def test_a_state_by_itself_is_worth_what_the_training_found(box):
+    path = box.recipe(steps=8, every=4)
+    box.train(path, "--set", "validate.batch=7", *EVERY).expect(0)
+    evaluate = box.mpirun(2) + [box.stemma, "evaluate", "r@4"]
+    found = json.loads(box.run(evaluate + ["--json"]).expect(0).text)
+    row = rows_of(box, "r")[4]
+    assert found["metrics"] == {k: v for k, v in row.items() if k.startswith("val_")}, (found, row)
+    assert found["name"] == "r@4" and found["samples"] == 30, found
+    done = box.run(evaluate[-3:] + ["--set", "validate.batch=30", "--note"])
+    done.expect(0, "r@4 (", "val_loss ", "of 30 samples")
+    box.say("show", "r@4").expect(0, "val_mae_chi")
+    box.run(evaluate[-3:-1] + ["r@7"]).expect(1, "r@7")
+    box.run(evaluate[-3:] + ["--set", "aigw.validation_size=0"]).expect(2, "no held-out samples")
+
+
 def test_a_batch_that_no_number_of_ranks_divides_finds_the_same(box):
     path = box.recipe(steps=4, batch=6)
     for ranks in (1, 2, 3):
