@@ -34,8 +34,4 @@ struct Patience {
   }
 };
 
-inline bool operator==(const Patience& a, const Patience& b) {
-  return a.best == b.best && a.waited == b.waited;
-}
-
 }  // namespace stemma::models

@@ -1,5 +1,5 @@
-// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this
-// program for `train`, `evaluate` and `bench`; process id, environment and signals stay those that mpirun or
+// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this program
+// for `train`, `evaluate` and `bench`; process id, environment and signals stay those that mpirun or
 // srun knows.
 #include <cstdio>
 #include <string>
