@@ -120,7 +120,13 @@ Status FlatOptimizer::Apply() {
 }
 
 void FlatOptimizer::Observe(double loss, double samples, bool epoch_ends) {
-  if (settings_.schedule == "plateau") plateau_.Observe(loss, samples, epoch_ends);
+  if (settings_.schedule != "plateau" || settings_.plateau_on != "loss") return;
+  plateau_.Observe(loss, samples, epoch_ends);
+}
+
+void FlatOptimizer::ObserveEvaluation(double val_loss) {
+  if (settings_.schedule != "plateau" || settings_.plateau_on != "val_loss") return;
+  plateau_.EndEpoch(val_loss);
 }
 
 Status FlatOptimizer::SwapAverage(ops::Fence& fence) {

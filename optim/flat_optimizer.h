@@ -44,6 +44,7 @@ class FlatOptimizer : public Optimizer {
   Status Step(int64_t step, ops::Fence& fence) override;
   double loss_scale() const override { return scaler_.scale(); }
   void Observe(double loss, double samples, bool epoch_ends) override;
+  void ObserveEvaluation(double val_loss) override;
   Status SwapAverage(ops::Fence& fence) override;
   std::vector<NamedState> State() override;
   std::string EncodeSmall() const override;

@@ -14,8 +14,8 @@
 // rank reports the same norm, and skips the same steps.
 //
 // With optim.loss_scaling the caller multiplies each loss by loss_scale() before backward();
-// with optim.schedule = plateau it calls Observe() after each step. Both are part of the small
-// record, so a restart goes on with the same bits.
+// with optim.schedule = plateau it calls Observe() after each step, and ObserveEvaluation() after
+// each evaluation. All are part of the small record, so a restart goes on with the same bits.
 //
 // On a GPU a step runs on the current stream; the host waits once, for the sums of squares of the
 // gradients, because the report needs their norm and the skip is decided on the host.
@@ -80,6 +80,9 @@ class Optimizer {
   // After each step, the same on all ranks: the mean loss of its global batch (not scaled), the
   // samples of that batch, and whether it was the last of an epoch. For optim.schedule = plateau.
   virtual void Observe(double loss, double samples, bool epoch_ends) = 0;
+  // After each evaluation of held-out samples that is due, the same on all ranks: its mean loss.
+  // For optim.plateau_on = val_loss.
+  virtual void ObserveEvaluation(double val_loss) = 0;
   // Parameters become their moving averages (optim.ema_decay), to evaluate with them; a second call
   // takes it back, bit for bit, and must come before the next Step or capture. Waits for `fence`.
   // Collective when the optimizer is sharded. kInvalidArgument: there are no averages.

@@ -143,6 +143,8 @@ uint64_t DigestOfOptions(const OptimSettings& s) {
   for (bool flag : {s.nesterov, s.eps_inside_sqrt, s.grad_averaging, s.clip_to_lr}) {
     out.U8(flag ? 1 : 0);
   }
+  // Last and only then, so that states of older programs say the same of the same options.
+  if (s.plateau_on != "loss") out.String(s.plateau_on);
   return Xxh64(out.bytes());
 }
 

@@ -2,9 +2,11 @@
 // with state, which is part of the optimizer's small record.
 //
 //   plateau.Observe(loss, samples, epoch_ends);      // every step, the same numbers on all ranks
+//   plateau.EndEpoch(val_loss);                      // or: every evaluation (optim.plateau_on)
 //   lr = plateau.Scaled(LearningRate(...));
 //
-// The metric is the epoch's mean training loss, weighed by samples. What is decided is what Keras's
+// The metric is the epoch's mean training loss, weighed by samples, or the loss over held-out
+// samples, where an evaluation counts as an epoch does. What is decided is what Keras's
 // ReduceLROnPlateau decides: an epoch is better when its loss is below the best one minus
 // plateau_delta, absolute; the epoch that completes plateau_patience epochs without a better one
 // multiplies the factor by plateau_factor, and the count begins again. (torch's scheduler waits for
@@ -29,7 +31,7 @@ class Plateau {
   // One step: the mean loss of its global batch, that batch's samples, and whether it was the last
   // of its epoch.
   void Observe(double loss, double samples, bool epoch_ends);
-  // One epoch: its metric.
+  // One epoch, or one evaluation: its metric.
   void EndEpoch(double metric);
 
   // `lr` of the schedule times the factor, not below optim.lr_min; a warm-up may be lower.

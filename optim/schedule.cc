@@ -128,6 +128,9 @@ Status CheckStart(const OptimSettings& s) {
 }
 
 Status CheckPlateau(const OptimSettings& s) {
+  if (s.plateau_on != "loss" && s.plateau_on != "val_loss") {
+    return NotOneOf("plateau_on", s.plateau_on, {"loss", "val_loss"});
+  }
   if (!(s.plateau_factor > 0) || !(s.plateau_factor < 1)) {
     return OutOfRange("plateau_factor", s.plateau_factor, "(0, 1)");
   }

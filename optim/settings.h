@@ -64,7 +64,9 @@ struct OptimSettings {
   int64_t cycle_mult = 1;         // cosine_restarts: each cycle is so many times the one before
   std::string lr_scaling = "none";  // none | linear | sqrt: lr follows batch / lr_batch (units.h)
   int64_t lr_batch = 256;           // the batch that lr is meant for
-  // plateau: lr * factor^n after n times `patience` epochs whose loss was not lower by `delta`.
+  // plateau: lr * factor^n after n times `patience` epochs whose loss was not lower by `delta`;
+  // with "val_loss" evaluations of held-out samples take the place of epochs.
+  std::string plateau_on = "loss";  // loss | val_loss
   double plateau_factor = 0.5, plateau_delta = 1e-4;
   int64_t plateau_patience = 3;
 

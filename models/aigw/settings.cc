@@ -56,9 +56,9 @@ Status Check(const AigwSettings& s) {
   if (s.train_size < 1 || s.train_size > kWaveformsMax) {
     return Bad("aigw.train_size = " + std::to_string(s.train_size) + " must be 1 to 2^48");
   }
-  if (s.validation_size < 1 || s.validation_size > kWaveformsMax) {
+  if (s.validation_size < 0 || s.validation_size > kWaveformsMax) {
     return Bad("aigw.validation_size = " + std::to_string(s.validation_size) +
-               " must be 1 to 2^48");
+               " must be 0 to 2^48");
   }
   return {};
 }

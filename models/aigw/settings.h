@@ -17,7 +17,7 @@ struct AigwSettings {
   int64_t last = 10000;             // samples at the window's end that the two heads see
   std::string target_q = "q";       // q | inverse: what the first output means, q or 1/q
   int64_t train_size = 1500000;     // waveforms in an epoch
-  int64_t validation_size = 15000;  // waveforms of the validation set, disjoint by construction
+  int64_t validation_size = 15000;  // held-out waveforms, disjoint by construction; 0: none
   int64_t data_seed = 1;            // another seed is another set of binaries
 };
 

@@ -35,16 +35,21 @@ class Aigw final : public Workload {
   // parts: "mse_q" and "mse_ap", sums over the local samples.
   at::Tensor Loss(const Batch& batch, LossParts* parts) override;
   std::shared_ptr<const Dataset> TrainData() const override { return data_; }
+  // aigw.validation_size waveforms that no training set of any size has; null: it is 0.
+  std::shared_ptr<const Dataset> ValidationData() const override { return validation_; }
+  // "loss", its parts "mse_q" and "mse_ap", and the mean absolute errors "mae_q" (of what
+  // aigw.target_q says), "mae_s1", "mae_s2" and "mae_chi" (chi_eff).
+  Evaluated Evaluate(const Batch& batch) override;
 
   AigwNetwork& network() { return network_; }
 
  private:
   Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
-       std::shared_ptr<const AigwDataset> data);
+       std::shared_ptr<const AigwDataset> data, std::shared_ptr<const AigwDataset> validation);
 
   at::Device device_;
   AigwNetwork network_;
-  std::shared_ptr<const AigwDataset> data_;
+  std::shared_ptr<const AigwDataset> data_, validation_;
 };
 
 }  // namespace stemma::models

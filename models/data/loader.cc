@@ -117,7 +117,8 @@ class ThreadedLoader final : public Loader {
 
 Cursor ThreadedLoader::Normalised(Cursor cursor) const {
   const auto size = static_cast<uint64_t>(data_->Size());
-  const auto least = static_cast<uint64_t>(settings_.short_last ? 1 : settings_.global_batch);
+  const auto least = static_cast<uint64_t>(
+      settings_.short_last || settings_.in_order ? 1 : settings_.global_batch);
   if (cursor.sample + least > size) {
     ++cursor.epoch;
     cursor.sample = 0;
@@ -176,7 +177,8 @@ std::optional<Work> ThreadedLoader::Claim() {
 }
 
 Status ThreadedLoader::Read(const Work& work) const {
-  const int64_t id = order_.At(work.key.epoch, static_cast<int64_t>(work.key.sample));
+  const auto place = static_cast<int64_t>(work.key.sample);
+  const int64_t id = settings_.in_order ? place : order_.At(work.key.epoch, place);
   Status status;
   try {
     status = data_->Read(id, work.key, work.x, work.y);
@@ -283,6 +285,7 @@ Status CheckBatch(const LoaderSettings& settings, int64_t ranks, int64_t dataset
   STEMMA_RETURN_IF_ERROR(least_one("train.loader_threads", settings.threads));
   STEMMA_RETURN_IF_ERROR(least_one("train.prefetch", settings.prefetch));
   STEMMA_RETURN_IF_ERROR(least_one("ranks", ranks));
+  if (settings.in_order) return least_one("samples of the data set", dataset_size);
   if (settings.global_batch % (ranks * settings.micro_batches) != 0) {
     return Illegal(settings, ranks);
   }

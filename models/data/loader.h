@@ -55,12 +55,15 @@ struct LoaderSettings {
   int64_t threads = 1;
   int64_t prefetch = 2;     // local batches read ahead, at least 1
   bool short_last = false;  // an epoch ends with what is left of it
-  double stall_s = 60;      // no sample finished for so long: Next() gives up
+  // An evaluation's pass: samples by number, the last batch with what is left, ranks' parts cut as
+  // those of a short last batch. Any batch and any number of ranks will do.
+  bool in_order = false;
+  double stall_s = 60;  // no sample finished for so long: Next() gives up
 };
 
 // OK when every rank gets the same, whole number of samples per micro-batch and an epoch has at
-// least one batch; else kInvalidArgument with the nearest legal batch sizes. Start calls it; a
-// program may call it before anything is set up.
+// least one batch, or the pass is in order and there is a sample; else kInvalidArgument with the
+// nearest legal batch sizes. Start calls it; a program may call it before anything is set up.
 Status CheckBatch(const LoaderSettings& settings, int64_t ranks, int64_t dataset_size);
 
 class Loader {

@@ -30,6 +30,11 @@ std::string EncodeSmall(const SmallState& small) {
   out.U64(small.cursor.epoch);
   out.U64(small.cursor.sample);
   out.String(small.optimizer);
+  if (small.patience) {  // absent: the zeros up to kSmallBytes say so
+    out.U8(1);
+    out.F64(small.patience->best);
+    out.I64(small.patience->waited);
+  }
   std::string bytes = out.Take();
   STEMMA_CHECK(bytes.size() <= kSmallBytes, std::to_string(bytes.size()) + " bytes of small state");
   bytes.resize(kSmallBytes, '\0');
@@ -45,6 +50,11 @@ Result<SmallState> DecodeSmall(std::string_view bytes) {
   small.cursor.epoch = in.U64();
   small.cursor.sample = in.U64();
   small.optimizer = in.String();
+  if (in.ok() && in.remaining() > 0 && in.U8() == 1) {
+    small.patience.emplace();
+    small.patience->best = in.F64();
+    small.patience->waited = in.I64();
+  }
   if (!in.ok() || version != 1 || small.step < 0) {
     return Status(Code::kCorruption, "the small record of the state cannot be read (version " +
                                          std::to_string(version) + ")");

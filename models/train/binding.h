@@ -18,11 +18,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lineage/span.h"
 #include "models/data/cursor.h"
+#include "models/train/patience.h"
 #include "ops/reducer.h"
 #include "optim/optimizer.h"
 
@@ -33,6 +35,8 @@ struct SmallState {
   int64_t step = 0;       // completed steps
   Cursor cursor;          // next global sample
   std::string optimizer;  // Optimizer::EncodeSmall
+  // Where train.stop_patience counts evaluations. States of programs that knew of none have none.
+  std::optional<Patience> patience = {};
 };
 
 constexpr size_t kSmallBytes = 4096;  // the span's fixed size; the content carries its own length

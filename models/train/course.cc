@@ -1,5 +1,7 @@
 #include "models/train/course.h"
 
+#include <string>
+
 #include "optim/recipe.h"
 #include "optim/units.h"
 
@@ -20,6 +22,26 @@ Status CheckPrecision(const RunSettings& settings) {
           "Set optim.loss_scaling = dynamic"};
 }
 
+// The interval in steps; 0: no evaluation.
+Result<int64_t> IntervalOf(const RunSettings& settings, int64_t dataset_size) {
+  const std::string& every = settings.validate.every;
+  if (!every.empty()) return StepsOf("validate.every", every, settings.train, dataset_size);
+  const auto needs = [](const std::string& what) {
+    return Status(Code::kInvalidArgument,
+                  what +
+                      " looks at val_loss, and validate.every is \"\", so there is none: set "
+                      "validate.every, such as \"1ep\"");
+  };
+  const auto& optim = settings.optim;
+  if (optim.schedule == "plateau" && optim.plateau_on == "val_loss") {
+    return needs("optim.plateau_on = val_loss");
+  }
+  if (settings.train.stop_patience > 0) {
+    return needs("train.stop_patience = " + std::to_string(settings.train.stop_patience));
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
@@ -30,6 +52,7 @@ Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
       course.optim, optim::InSteps(settings.optim, {settings.train.global_batch, dataset_size}));
   STEMMA_ASSIGN_OR_RETURN(course.optim,
                           optim::WithRecipe(course.optim, dataset_size, course.total_steps));
+  STEMMA_ASSIGN_OR_RETURN(course.validate_every, IntervalOf(settings, dataset_size));
   if (settings.ops.divisor != "samples") {
     return Status(Code::kInvalidArgument,
                   "ops.divisor = " + settings.ops.divisor +

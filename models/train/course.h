@@ -15,10 +15,12 @@ namespace stemma::models {
 struct Course {
   int64_t total_steps = 0;
   optim::OptimSettings optim;  // of the settings, its lengths in steps (optim/units.h)
+  int64_t validate_every = 0;  // steps between evaluations; 0: none
 };
 
 // kInvalidArgument names the key: train.length, what optim::InSteps and CheckSchedule refuse,
-// ops.divisor, and train.precision = float16 on a CPU or without a loss scale.
+// ops.divisor, train.precision = float16 on a CPU or without a loss scale, validate.every, and what
+// looks at val_loss where there is none.
 Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size);
 
 }  // namespace stemma::models

@@ -46,6 +46,7 @@ Loop::Loop(LoopParts parts, int64_t first_step)
       recorder_(parts_.world.recorder()),
       cursor_(parts_.loader.consumed()),
       step_(first_step),
+      patience_(parts_.patience),
       trace_wished_(parts_.settings.comm.diagnose.trace == "on") {
   const auto& from = parts_.session.from;
   if (parts_.policy.pace) pace_.emplace(*parts_.policy.pace, step_, from ? IntervalOf(*from) : 0);
@@ -63,7 +64,8 @@ Status Loop::Run() {
   const auto start = begun_ = Clock::now();
   recorder_.FinishedStep(step_);
   Status status;
-  while (status.ok() && step_ < parts_.total_steps && !stopping_) status = OneStep();
+  const auto ended = [&] { return stopping_ || ended_early_ || step_ >= parts_.total_steps; };
+  while (status.ok() && !ended()) status = OneStep();
   run_s_ = Since(start);
   TellNews();
   STEMMA_RETURN_IF_ERROR(status);
@@ -101,9 +103,10 @@ Status Loop::OneStep() {
   recorder_.FinishedStep(++step_);
   recorder_.Enter(ops::Phase::kControl);
   SetLogStep(step_);
+  STEMMA_RETURN_IF_ERROR(MaybeEvaluate());
   STEMMA_RETURN_IF_ERROR(EndStep());
   times_.capture = held_up_s_ - stall_before;
-  times_.total = Since(start);
+  times_.total = Since(start) - times_.evaluate;
   if (const Status told = Tell(times_); untold_.ok()) untold_ = told;
   return {};
 }

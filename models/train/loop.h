@@ -4,6 +4,7 @@
 //   batch     loader.Next()
 //   gradient  loss.backward(): buckets are reduced while it runs
 //   update    optimizer.Step(): waits for the capture that still copies (the fence), then changes
+//   judge     evaluate held-out samples if due: before the capture, whose record has the result
 //   agree     control word: step, plan, cursor equal? stop? capture? everybody's part written?
 //   remember  capture if due; append the record of one that has become durable
 //   tell      one line of metrics
@@ -24,9 +25,11 @@
 #include "lineage/keep/keeper.h"
 #include "models/data/loader.h"
 #include "models/train/binding.h"
+#include "models/train/evaluation.h"
 #include "models/train/live_state.h"
 #include "models/train/metrics.h"
 #include "models/train/pace.h"
+#include "models/train/patience.h"
 #include "models/train/progress.h"
 #include "models/train/resume.h"
 #include "models/train/run_folder.h"
@@ -64,6 +67,9 @@ struct LoopParts {
   lineage::Record record;  // what does not change from capture to capture
   int64_t dataset_size;
   int64_t total_steps;
+  Evaluation* evaluation;                         // null: validate.every is ""
+  int64_t validate_every;                         // steps
+  Patience patience;                              // of the state, where it has one
   std::function<void(const Status&)> on_failure;  // of this rank alone, while it is where it failed
   Resume* resume;  // of the state, still under way; null: all is there already
   const HandOver& hand_over;
@@ -106,6 +112,7 @@ class Loop {
  private:
   struct StepTimes {
     double data = 0, forward = 0, backward = 0, wait = 0, optim = 0, capture = 0, total = 0;
+    double evaluate = 0;  // beside the step, not part of it
   };
 
   Status OneStep();
@@ -120,6 +127,8 @@ class Loop {
   Status Parameters();  // are there; what of a restore comes before any bucket
   Status EndRestore();
   Status NameNonFinite(const Status& refused);
+  Status MaybeEvaluate();
+  void Conclude();
   Status Tell(const StepTimes& times);
   Status EndStep();
   void Wishes(ops::Mine* mine);
@@ -145,6 +154,9 @@ class Loop {
   uint32_t read_early_ = 0;          // wishes of a word that was read before its turn
   bool in_flight_ = false;
   bool stopping_ = false;
+  bool ended_early_ = false;  // by train.stop_patience
+  Patience patience_;
+  Score score_;  // of this step; empty: it was not evaluated
   bool trace_wished_;
   int64_t captured_step_ = -1, durable_step_ = -1;
   std::optional<CapturePace> pace_;

@@ -52,7 +52,7 @@ Status Loop::Advance(const ops::Verdict& verdict) {
 
 Status Loop::MaybeCapture(const ops::Verdict& verdict) {
   const int64_t every = parts_.settings.lineage.every;
-  const bool last = step_ == parts_.total_steps;
+  const bool last = step_ == parts_.total_steps || ended_early_;
   stopping_ = (verdict.any & ops::kAnyStop) != 0;
   if (stopping_) {
     stopped_by_ = wish_name_.empty() ? "a signal on another rank" : wish_name_;
@@ -74,7 +74,9 @@ Status Loop::Capture(lineage::Reason reason) {
     STEMMA_RETURN_IF_ERROR(FinishInFlight());
   }
   ignore_verdicts_to_ = step_ - 1;
-  parts_.binding.SetSmall({step_, cursor_, parts_.optimizer.EncodeSmall()});
+  SmallState small = {step_, cursor_, parts_.optimizer.EncodeSmall()};
+  if (parts_.settings.train.stop_patience > 0) small.patience = patience_;
+  parts_.binding.SetSmall(small);
   lineage::CaptureRequest request{parts_.record, parts_.binding.Thawed()};
   lineage::Record& record = request.record;
   if (!parent_.empty()) record.parents = {{parent_, edge_}};
@@ -92,6 +94,8 @@ Status Loop::Capture(lineage::Reason reason) {
                     {"lr", parts_.optimizer.report().lr},
                     {"grad_norm", parts_.optimizer.report().grad_norm}};
   for (const auto& [name, value] : loss_parts_) record.metrics[name] = value;
+  for (const auto& [name, value] : score_.values) record.metrics[name] = value;
+  if (ended_early_) record.attributes[kEndedEarlyKey] = patience_.waited;
   AddHints(parts_.policy.keep, &record);
   if (pace_) {
     pace_->Captured(step_);

@@ -109,6 +109,8 @@ Status Loop::Tell(const StepTimes& times) {
                          {"slowest_rank", slowest_rank_},
                          {"slowest_late_s", slowest_late_s_},
                          {"world", static_cast<double>(parts_.world.ranks())}});
+  row.insert(row.end(), score_.values.begin(), score_.values.end());
+  if (!score_.values.empty()) row.emplace_back("evaluate_s", score_.seconds);
   if (parts_.settings.optim.loss_scaling != "none")
     row.push_back({"loss_scale", report.loss_scale});
   STEMMA_RETURN_IF_ERROR(parts_.metrics.Row(row));

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,7 @@
 #include "lineage/repair/quarantine.h"
 #include "lineage/reshape/reshape.h"
 #include "lineage/verify.h"
+#include "models/train/patience.h"
 #include "optim/schedule.h"
 
 namespace stemma::models {
@@ -25,16 +27,39 @@ std::string StateName(const Record& record) {
   return record.run_name + "@" + std::to_string(record.step);
 }
 
+// What a setting is that the program which stored a state did not know.
+std::map<std::string, std::string> Defaults() {
+  RunSettings settings;
+  std::map<std::string, std::string> defaults;
+  const auto all = DiffSettings("", FieldsOf(settings).ToToml());
+  if (!all.ok()) return defaults;
+  for (const SettingChange& one : *all) defaults[one.key] = one.to;
+  return defaults;
+}
+
+// Whether the numbers of an evaluation change how the training goes on.
+bool LooksAtEvaluations(const RunSettings& settings) {
+  const auto& optim = settings.optim;
+  return settings.train.stop_patience > 0 ||
+         (optim.schedule == "plateau" && optim.plateau_on == "val_loss");
+}
+
 // The shared settings that changed and matter. The run's length matters only to a schedule that
 // looks at the end of the run; who keeps which part of the optimizer's state changes no bit on
-// CPUs.
+// CPUs; an evaluation changes none that nothing looks at.
 std::vector<SettingChange> Matter(std::vector<SettingChange> changes, const SettingsList& list,
                                   const RunSettings& settings) {
   std::vector<SettingChange> matter;
   const bool open_ended = !optim::LooksAtTheEnd(settings.optim.schedule);
+  const bool evaluations = LooksAtEvaluations(settings);
+  const auto defaults = Defaults();
   for (auto& change : changes) {
     const Setting* setting = list.Find(change.key);
     if (setting != nullptr && setting->help.kind == Kind::kLocal) continue;
+    const auto usual = defaults.find(change.key);
+    const bool known = usual != defaults.end();
+    if (change.from.empty() && known && usual->second == change.to) continue;
+    if (change.key.rfind("validate.", 0) == 0 && !evaluations) continue;
     if (change.key == "train.length" && open_ended) continue;
     if (change.key == "ops.shard" && settings.device.kind == "cpu") continue;
     matter.push_back(std::move(change));
@@ -121,12 +146,21 @@ class Decision {
     }
     STEMMA_RETURN_IF_ERROR(CompareSettings(head));
     session_.from = head;
-    if (head.step >= options_.total_steps) {
+    const bool early =
+        head.reason != lineage::Reason::kFork && head.attributes.count(kEndedEarlyKey) > 0;
+    if (early || head.step >= options_.total_steps) {
       session_.kind = StartKind::kComplete;
       session_.headline = settings_.run.name + " is complete: " + StateName(head) + " (" +
                           Hex(head.id).substr(0, 8) + ")";
+      if (early) {
+        session_.headline +=
+            ", ended early by train.stop_patience; to go on all the same: stemma "
+            "fork " +
+            StateName(head) + " --name NEWNAME";
+      }
       return {};
     }
+    STEMMA_RETURN_IF_ERROR(CompareData(head));
     STEMMA_RETURN_IF_ERROR(Headline(head));
     return ClaimNext();
   }
@@ -179,6 +213,25 @@ class Decision {
     STEMMA_ASSIGN_OR_RETURN(auto changes, DiffSettings(before, list_.ToToml()));
     changes = Matter(std::move(changes), list_, settings_);
     return changes.empty() ? Status() : RefuseChanges(head, changes);
+  }
+
+  // A fork may have other data, and its own states say so.
+  Status CompareData(const Record& head) {
+    const auto found = head.attributes.find(kDataDigestKey);
+    const std::string* then =
+        found == head.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
+    const std::string& now = options_.data_digest;
+    if (then == nullptr || now.empty() || *then == now) return {};
+    const std::string both =
+        "digest " + now.substr(0, 16) + ", and " + StateName(head) + " has " + then->substr(0, 16);
+    if (head.reason == lineage::Reason::kFork) {
+      session_.notes.push_back("other training data than before the fork: " + both);
+      return {};
+    }
+    return {Code::kIncompatible,
+            "the training data are not those of run " + head.run_name + ": " + both +
+                ". Bring those data back to go on with it; to branch off with these: stemma fork " +
+                StateName(head) + " --name NEWNAME"};
   }
 
   Status Headline(const Record& head) {

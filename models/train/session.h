@@ -5,11 +5,13 @@
 //   continue   the run's newest whole state, bit for bit, as a new incarnation. One that another
 //              build of the program left is not called exact; notes say what differs
 //   fork       the run's only state is a record of `stemma fork` or of a reshape: a branch begins
-//   complete   the newest state is the end of the run: nothing to do
+//   complete   the newest state is the end of the run, or where train.stop_patience ended it:
+//              nothing to do
 //
 // Collective; the loop's thread. Failure, the same on every rank: settings that differ from those
 // the run was made with (kInvalidArgument, with the keys and the `stemma fork` line that was
-// probably meant), --fresh where something would be continued, a store that cannot be written,
+// probably meant), data that are not those the newest state was trained on (a fork may change them,
+// and a note says so), --fresh where something would be continued, a store that cannot be written,
 // states that are all damaged.
 #pragma once
 
@@ -40,11 +42,16 @@ struct Session {
   std::vector<std::string> notes;       // worth a line each at start
 };
 
+// An attribute of every state, a text: the digest of the data that it was trained on, hex. States
+// of older programs have none.
+constexpr char kDataDigestKey[] = "data.digest";
+
 struct SessionOptions {
   bool fresh = false;  // refuse to continue
   int64_t total_steps = 0;
   // A JSON object, also in every record; its "identity" says what this program was made of.
   std::string environment = {};
+  std::string data_digest = {};  // of the training data, hex; "": not compared
 };
 
 Result<Session> OpenSession(const RunSettings& settings, const SettingsList& list,

@@ -46,6 +46,21 @@ void VisitTrain(TrainSection& s, V&& field) {
   field("train.stop_at", s.stop_at,
         Help{"save and stop as soon as this step is done, as a file STOP would; 0: train.length",
              "[0, inf)", Kind::kLocal});
+  field("train.stop_patience", s.stop_patience,
+        Help{"the run ends after so many evaluations (validate.every) none of which had a lower "
+             "val_loss than the best before them; 0: at train.length only",
+             "[0, inf)"});
+}
+
+template <typename V>
+void VisitValidate(ValidateSection& s, V&& field) {
+  field("validate.every", s.every,
+        Help{"how often the held-out samples are evaluated, and once more at the end: \"500step\", "
+             "\"1ep\", \"20000samples\"; \"\": never. States captured at such a step have the "
+             "metrics val_loss, ..."});
+  field("validate.batch", s.batch,
+        Help{"samples per evaluation batch over all ranks; 0: train.global_batch",
+             "[0, 1000000000]"});
 }
 
 template <typename V>
@@ -164,10 +179,15 @@ void VisitRate(optim::OptimSettings& s, V&& field) {
         Help{"optim.lr is multiplied by train.global_batch / optim.lr_batch, or by its root",
              "none | linear | sqrt"});
   field("optim.lr_batch", s.lr_batch, Help{"the batch that optim.lr is meant for", "[1, inf)"});
+  field("optim.plateau_on", s.plateau_on,
+        Help{"plateau: what must fall: each epoch's mean training loss, or each evaluation's "
+             "val_loss (needs validate.every)",
+             "loss | val_loss"});
   field("optim.plateau_factor", s.plateau_factor,
         Help{"plateau: what the rate is multiplied by", "(0, 1)"});
-  field("optim.plateau_patience", s.plateau_patience,
-        Help{"plateau: after so many epochs whose mean training loss was no better", "[1, inf)"});
+  field(
+      "optim.plateau_patience", s.plateau_patience,
+      Help{"plateau: after so many epochs, or evaluations, whose loss was no better", "[1, inf)"});
   field("optim.plateau_delta", s.plateau_delta,
         Help{"plateau: better is lower by more than this", "[0, inf)"});
   field("optim.on_nonfinite", s.on_nonfinite,
@@ -298,6 +318,7 @@ SettingsList FieldsOf(RunSettings& s) {
   SettingsList list;
   VisitRun(s.run, list);
   VisitTrain(s.train, list);
+  VisitValidate(s.validate, list);
   VisitDevice(s.device, list);
   VisitComm(s.comm, list);
   VisitDiagnose(s.comm.diagnose, list);
@@ -318,13 +339,18 @@ std::string LastingSettings(const SettingsList& list) {
 }
 
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {
+  return StepsOf("train.length", train.length, train, dataset_size);
+}
+
+Result<int64_t> StepsOf(const std::string& key, const std::string& length,
+                        const TrainSection& train, int64_t dataset_size) {
   const auto bad = [&](const std::string& why) {
-    return Status(Code::kInvalidArgument, "train.length = \"" + train.length + "\": " + why +
+    return Status(Code::kInvalidArgument, key + " = \"" + length + "\": " + why +
                                               "; write \"400step\", \"3ep\" or \"12800samples\"");
   };
   char* unit = nullptr;
-  const double count = std::strtod(train.length.c_str(), &unit);
-  if (unit == train.length.c_str()) return bad("no number");
+  const double count = std::strtod(length.c_str(), &unit);
+  if (unit == length.c_str()) return bad("no number");
   if (!(count > 0) || count > 1e15) return bad("the number must be positive");
   const std::string name = unit;
   const auto batch = static_cast<double>(train.global_batch);

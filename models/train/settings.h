@@ -32,6 +32,13 @@ struct TrainSection {
   int64_t prefetch = 2;        // batches read ahead per rank
   double stop_check_s = 5;     // between looks for the files STOP and SAVE
   int64_t stop_at = 0;         // step after which to stop as with a file STOP; 0: at the end only
+  int64_t stop_patience = 0;   // ends after so many evaluations without a lower val_loss; 0: never
+};
+
+// Evaluation of held-out samples while training: evaluation.h.
+struct ValidateSection {
+  std::string every = "";  // "": never; "500step", "1ep", "20000samples"
+  int64_t batch = 0;       // samples per evaluation batch over all ranks; 0: train.global_batch
 };
 
 struct DeviceSection {
@@ -42,6 +49,7 @@ struct DeviceSection {
 struct RunSettings {
   RunSection run;
   TrainSection train;
+  ValidateSection validate;
   DeviceSection device;
   ops::CommSettings comm;  // its device is device.kind
   ops::OpsSettings ops;
@@ -57,7 +65,11 @@ SettingsList FieldsOf(RunSettings& settings);
 // not of the run: every later start is exact. REQUIRES: `list` is FieldsOf of some settings.
 std::string LastingSettings(const SettingsList& list);
 
-// Steps of the whole run from train.length, the batch and the size of the data set.
+// Steps that a length means with this batch and data set, rounded up to whole ones: "400step",
+// "3ep", "12800samples". kInvalidArgument names `key`, the setting that `length` is of.
+Result<int64_t> StepsOf(const std::string& key, const std::string& length,
+                        const TrainSection& train, int64_t dataset_size);
+// Of the whole run, from train.length.
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size);
 // Samples that `steps` steps have consumed, over all ranks.
 int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps);

@@ -11,7 +11,7 @@ void AddAigw(AigwSettings& s, SettingsList& field) {
   field("aigw.target_q", s.target_q, Help{"first output: q or 1/q", "q | inverse"});
   field("aigw.train_size", s.train_size, Help{"waveforms in an epoch", "[1, inf)"});
   field("aigw.validation_size", s.validation_size,
-        Help{"waveforms of the validation set", "[0, inf)"});
+        Help{"waveforms of the validation set (validate.every); 0: none", "[0, inf)"});
   field("aigw.data_seed", s.data_seed, Help{"another seed is another set of binaries", "[0, inf)"});
 }
 

@@ -56,6 +56,7 @@ std::vector<std::string> LinesOf(const StartTable& table, const ops::Reducer& re
   lines.push_back("  data       " + std::to_string(table.dataset_size) + " samples, global batch " +
                   std::to_string(table.global_batch) + ", " + std::to_string(table.total_steps) +
                   " steps");
+  if (!table.evaluation.empty()) lines.push_back("  held out   " + table.evaluation);
   lines.push_back(table.store.empty()
                       ? std::string("  states     none: lineage.store is \"\"")
                       : "  states     " + HumanBytes(static_cast<uint64_t>(table.state_bytes)) +

@@ -27,6 +27,7 @@ struct StartTable {
   std::string world, model;
   std::string recipe;                                           // of the learning rate; "": none
   int64_t dataset_size = 0, global_batch = 0, total_steps = 0;  // samples, samples, steps
+  std::string evaluation;                                       // "every 64 steps, ..."; "": none
   int64_t state_bytes = 0;                                      // of one capture
   std::string when;                                             // "every 100 steps"
   std::string store;                                            // "": no states are kept

@@ -1,23 +1,15 @@
 #include "models/train/trainer.h"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 
 #include "core/bytes.h"
 #include "core/cohort.h"
-#include "core/error_report.h"
 #include "core/exit_code.h"
-#include "core/log.h"
-#include "lineage/graph.h"
-#include "models/train/loop.h"
 #include "models/train/course.h"
-#include "models/train/resume.h"
 #include "models/train/signals.h"
-#include "models/train/start_table.h"
 #include "models/train/threads.h"
-#include "optim/recipe.h"
+#include "models/train/training.h"
 
 namespace stemma::models {
 namespace {
@@ -25,78 +17,25 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // What all ranks must have alike. [lineage] may change from one incarnation to the next, but within
-// one it decides when ranks meet for a capture and which bytes each of them writes.
+// one it decides when ranks meet for a capture and which bytes each of them writes, and
+// train.stop_at when they meet for an evaluation.
 std::vector<std::pair<std::string, std::string>> SharedFacts(const SettingsList& list) {
   std::vector<std::pair<std::string, std::string>> facts;
   for (const Setting& setting : list.all()) {
-    const bool alike = setting.help.kind == Kind::kShared || setting.key.rfind("lineage.", 0) == 0;
+    const bool alike = setting.help.kind == Kind::kShared || setting.key == "train.stop_at" ||
+                       setting.key.rfind("lineage.", 0) == 0;
     if (alike) facts.emplace_back(setting.key, setting.Text());
   }
   return facts;
 }
 
-// Other ranks cannot be asked any more.
-bool IsLost(const Status& status) {
-  return status.code() == Code::kPeerLost || status.code() == Code::kTimeout;
-}
-
-// Everything a run needs, in the order it is made; the loop borrows it.
-class Training {
- public:
-  Training(const RunSettings& settings, const SettingsList& list, const TrainOptions& options,
-           ops::World& world)
-      : settings_(settings), list_(list), options_(options), world_(world) {}
-
-  Status Prepare(const WorkloadFactory& make);
-  Status Run();
-  bool complete() const { return session_.kind == StartKind::kComplete; }
-  const std::string& headline() const { return session_.headline; }
-  bool stopped_before_start() const { return stopped_before_start_; }
-  Outcome Report(const Status& status, double wall_s);
-  // error.json, unless an earlier failure is there.
-  void WriteError(const Status& status);
-
- private:
-  Status MakeWorkload(const WorkloadFactory& make);
-  Status OpenFolder();
-  Status Build();
-  Status RestoreState();
-  Status StartCapturer();
-  Status BeginFiles();
-  void BeginLog();
-  Status FirstRecord();
-  void PrintTable();
-  std::string Dir() const {
-    return options_.dir.empty() ? "stemma-runs/" + settings_.run.name : options_.dir;
-  }
-  bool root() const { return world_.rank() == 0; }
-
-  const RunSettings& settings_;
-  const SettingsList& list_;
-  const TrainOptions& options_;
-  ops::World& world_;
-  std::unique_ptr<Workload> workload_;
-  int64_t dataset_size_ = 0, total_steps_ = 0;
-  optim::OptimSettings optim_;  // of settings_, in steps, with what a recipe takes from the data
-  RunFolder folder_;
-  Session session_;
-  std::unique_ptr<ops::Reducer> reducer_;
-  std::unique_ptr<optim::Optimizer> optimizer_;
-  std::unique_ptr<Binding> binding_;
-  std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
-  SmallState start_;
-  std::unique_ptr<Loader> loader_;
-  CapturePolicy policy_;
-  std::unique_ptr<lineage::Capturer> capturer_;
-  std::unique_ptr<lineage::Keeper> keeper_;  // rank 0, where states are captured
-  lineage::Record record_;
-  MetricsFile metrics_;
-  std::unique_ptr<Progress> progress_;
-  std::unique_ptr<Loop> loop_;
-  bool stopped_before_start_ = false;
-  bool restart_helps_ = false;  // the state was damaged, and is not tried again
-  bool entered_ = false;        // this incarnation's folder is this process's to write to
+// What the caller does with the world afterwards is not ours to time.
+struct ReturnToIdle {
+  ops::World& world;
+  ~ReturnToIdle() { world.recorder().Enter(ops::Phase::kIdle); }
 };
+
+}  // namespace
 
 Status Training::Prepare(const WorkloadFactory& make) {
   world_.recorder().Enter(ops::Phase::kStart);
@@ -109,14 +48,15 @@ Status Training::Prepare(const WorkloadFactory& make) {
   STEMMA_ASSIGN_OR_RETURN(const Course course, CourseOf(settings_, dataset_size_));
   total_steps_ = course.total_steps;
   optim_ = course.optim;
+  STEMMA_RETURN_IF_ERROR(MakeEvaluation(course.validate_every));
   STEMMA_RETURN_IF_ERROR(CheckBatch({settings_.train.global_batch, settings_.train.micro_batches},
                                     world_.ranks(), dataset_size_));
   STEMMA_RETURN_IF_ERROR(OpenFolder());
   if (stopped_before_start_) return {};
   STEMMA_ASSIGN_OR_RETURN(
-      session_,
-      OpenSession(settings_, list_, {options_.fresh, total_steps_, options_.environment_json},
-                  world_.cohort()));
+      session_, OpenSession(settings_, list_,
+                            {options_.fresh, total_steps_, options_.environment_json, data_digest_},
+                            world_.cohort()));
   if (complete()) return {};
   STEMMA_RETURN_IF_ERROR(
       Agree(world_.cohort(), root() ? folder_.EnterIncarnation(session_.incarnation) : Status()));
@@ -140,8 +80,17 @@ Status Training::MakeWorkload(const WorkloadFactory& make) {
   workload_ = *std::move(workload);
   const auto data = workload_->TrainData();  // maybe out of files of each host's own
   dataset_size_ = data->Size();
+  data_digest_ = Hex(data->Digest());
   return AgreeOn(world_.cohort(), {{"size of the data set", std::to_string(dataset_size_)},
-                                   {"digest of the data set", Hex(data->Digest())}});
+                                   {"digest of the data set", data_digest_}});
+}
+
+Status Training::MakeEvaluation(int64_t every) {
+  validate_every_ = every;
+  if (every == 0) return {};
+  const ops::Section section(world_.recorder(), "opening of the held-out data", 600);
+  STEMMA_ASSIGN_OR_RETURN(evaluation_, Evaluation::Make(settings_, *workload_, world_));
+  return {};
 }
 
 Status Training::OpenFolder() {
@@ -205,40 +154,13 @@ Status Training::RestoreState() {
   return Agree(world_.cohort(), mine);
 }
 
-Status Training::BeginFiles() {
-  STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.toml"), LastingSettings(list_)));
-  STEMMA_RETURN_IF_ERROR(folder_.Write(folder_.File("settings.origin.json"), list_.OriginJson()));
-  STEMMA_RETURN_IF_ERROR(
-      folder_.Write(folder_.IncarnationFile("env.json"), options_.environment_json + "\n"));
-  STEMMA_RETURN_IF_ERROR(metrics_.Open(folder_.File("metrics.jsonl")));
-  const MetricRow where = {{"inc", static_cast<double>(session_.incarnation)},
-                           {"from_step", static_cast<double>(start_.step)}};
-  if (session_.kind != StartKind::kFork) return metrics_.Event("continue", {}, where);
-  const auto& parents = session_.from->parents;
-  return metrics_.Event("fork", {{"parent", parents.empty() ? "" : Hex(parents[0].parent)}}, where);
-}
-
-// Best effort: a rank without a log trains all the same.
-void Training::BeginLog() {
-  SetLogRank(world_.rank());
-  const std::string path =
-      RankLogPath(Dir(), session_.incarnation, world_.rank(), world_.ranks(), world_.node_rank());
-  const Status opened = path.empty() ? Status() : OpenLogFile(path);
-  if (!opened.ok()) LogWarning("this rank keeps no log", {{"why", opened.message()}});
-  LogToFile("begins", {{"run", settings_.run.name},
-                       {"incarnation", session_.incarnation},
-                       {"ranks", world_.ranks()},
-                       {"host", world_.host()},
-                       {"pid", getpid()},
-                       {"from_step", start_.step}});
-}
-
 Status Training::FirstRecord() {
   record_.run = session_.run;
   record_.run_name = settings_.run.name;
   record_.incarnation = session_.incarnation;
   record_.plan_digest = reducer_->plan().digest;
   record_.world = static_cast<uint32_t>(world_.ranks());
+  record_.attributes[kDataDigestKey] = data_digest_;
   if (!root()) return {};
   STEMMA_RETURN_IF_ERROR(CheckScope(*session_.store, policy_.keep));
   STEMMA_ASSIGN_OR_RETURN(record_.settings, session_.store->PutBlob(LastingSettings(list_)));
@@ -261,37 +183,32 @@ Status Training::StartCapturer() {
   return {};
 }
 
-void Training::PrintTable() {
-  StartTable table;
-  table.headline = session_.headline;
-  table.notes = session_.notes;
-  table.recipe = optim::DescribeRecipe(optim_, settings_.train.global_batch, dataset_size_);
-  table.world = world_.description();
-  table.model = workload_->name();
-  table.dataset_size = dataset_size_;
-  table.global_batch = settings_.train.global_batch;
-  table.total_steps = total_steps_;
-  for (const auto& span : binding_->spans()) table.state_bytes += span.bytes();
-  table.when = WhenCaptured(settings_.lineage);
-  table.store = session_.store == nullptr ? "" : session_.store->path();
-  table.folder = folder_.dir();
-  for (const std::string& line : LinesOf(table, *reducer_, *optimizer_)) progress_->Event(line);
-}
-
 Status Training::Run() {
   world_.SetTrace(settings_.comm.diagnose.trace == "on");
-  loop_ = std::make_unique<Loop>(
-      LoopParts{settings_,     world_,
-                *workload_,    *reducer_,
-                *optimizer_,   *loader_,
-                *binding_,     capturer_.get(),
-                policy_,       keeper_.get(),
-                session_,      folder_,
-                metrics_,      *progress_,
-                record_,       dataset_size_,
-                total_steps_,  [this](const Status& failed) { WriteError(failed); },
-                resume_.get(), options_.hand_over},
-      start_.step);
+  loop_ = std::make_unique<Loop>(LoopParts{settings_,
+                                           world_,
+                                           *workload_,
+                                           *reducer_,
+                                           *optimizer_,
+                                           *loader_,
+                                           *binding_,
+                                           capturer_.get(),
+                                           policy_,
+                                           keeper_.get(),
+                                           session_,
+                                           folder_,
+                                           metrics_,
+                                           *progress_,
+                                           record_,
+                                           dataset_size_,
+                                           total_steps_,
+                                           evaluation_.get(),
+                                           validate_every_,
+                                           start_.patience.value_or(Patience()),
+                                           [this](const Status& failed) { WriteError(failed); },
+                                           resume_.get(),
+                                           options_.hand_over},
+                                 start_.step);
   const Status status = loop_->Run();
   progress_->Finish();
   if (!status.ok() && !IsLost(status) && reducer_->stuck()) {
@@ -302,68 +219,6 @@ Status Training::Run() {
   if (!status.ok() || session_.writer == nullptr) return Agree(world_.cohort(), status);
   return Agree(world_.cohort(), session_.writer->Close());
 }
-
-void Training::WriteError(const Status& status) {
-  if (!entered_) return;
-  const auto host = world_.recorder().host();
-  ErrorReport report;
-  report.code = CodeName(status.code());
-  report.rank = world_.rank();
-  report.host = world_.host();
-  report.pid = getpid();
-  report.step = loop_ == nullptr ? 0 : loop_->step();
-  report.phase = ops::NameOf(host.phase);
-  report.call = world_.recorder().pending().what;
-  report.cause = status.message();
-  if (IsLost(status) || restart_helps_) report.remedy = "run the same command again";
-  WriteErrorReport(IncarnationFolder(Dir(), session_.incarnation), report);
-}
-
-Outcome Training::Report(const Status& status, double wall_s) {
-  Outcome outcome;
-  outcome.wall_s = wall_s;
-  outcome.exit_code = !status.ok() && restart_helps_ ? kExitTryAgain : ExitCodeFor(status);
-  outcome.cause = status.ok() ? "done" : status.message();
-  outcome.step = start_.step;
-  if (loop_ != nullptr) {
-    outcome.step = loop_->step();
-    outcome.last_state = loop_->last_state();
-    if (status.ok() && !loop_->stopped_by().empty()) {
-      outcome.exit_code = kExitTryAgain;
-      outcome.cause = "stopped by " + loop_->stopped_by();
-    }
-  }
-  if (!status.ok()) {
-    if (root() || IsLost(status)) WriteError(status);
-  } else if (loop_ != nullptr && root()) {
-    std::string line =
-        outcome.exit_code == 0
-            ? settings_.run.name + " is complete at step " + std::to_string(outcome.step)
-            : outcome.cause + " at step " + std::to_string(outcome.step);
-    line += outcome.last_state.empty() ? "; nothing saved" : "; saved " + outcome.last_state;
-    char costs[120];
-    std::snprintf(costs, sizeof costs, "; %.1f s of steps, captures held them up for %.2f %%",
-                  loop_->run_s(), 100 * loop_->capture_stall_s() / (loop_->run_s() + 1e-9));
-    line += costs;
-    if (outcome.exit_code != 0) line += "; exit 75: run the same command again";
-    progress_->Event(line);
-  }
-  LogToFile("ends", {{"exit_code", outcome.exit_code}, {"cause", outcome.cause}});
-  FlushLog();
-  if (entered_ && root()) {
-    const Status written = folder_.WriteOutcome(outcome);
-    if (!written.ok()) std::fprintf(stderr, "%s\n", written.message().c_str());
-  }
-  return outcome;
-}
-
-// What the caller does with the world afterwards is not ours to time.
-struct ReturnToIdle {
-  ops::World& world;
-  ~ReturnToIdle() { world.recorder().Enter(ops::Phase::kIdle); }
-};
-
-}  // namespace
 
 Outcome Train(const RunSettings& settings, const SettingsList& list, const TrainOptions& options,
               ops::World& world, const WorkloadFactory& make) {

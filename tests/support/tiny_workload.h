@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstdint>
 #include <memory>
@@ -17,23 +18,23 @@ namespace stemma::tests {
 // The smallest training that has everything a state can have: a linear map with a buffer that
 // forward() changes, over samples that follow from their number. About 1 MiB of parameters, so that
 // the 4 KiB by which writers' shares may differ are less than a percent.
-constexpr int64_t kTinyIn = 512, kTinyOut = 512, kTinySamples = 64;
+constexpr int64_t kTinyIn = 512, kTinyOut = 512, kTinySamples = 64, kTinyHeldOut = 20;
 
 class TinyData final : public models::Dataset {
  public:
-  explicit TinyData(int64_t samples) : samples_(samples) {}
+  explicit TinyData(int64_t samples, int64_t first = 0) : samples_(samples), first_(first) {}
   int64_t Size() const override { return samples_; }
   models::SampleShape Shape() const override { return {{kTinyIn}, kTinyOut}; }
   std::string Digest() const override { return "tiny"; }
   Status Read(int64_t id, const models::Cursor&, float* x, float* y) const override {
-    Random draw(Key({static_cast<uint64_t>(id)}), "tiny_workload");
+    Random draw(Key({static_cast<uint64_t>(first_ + id)}), "tiny_workload");
     for (int64_t i = 0; i < kTinyIn; ++i) x[i] = static_cast<float>(draw.Normal());
     for (int64_t i = 0; i < kTinyOut; ++i) y[i] = static_cast<float>(draw.Normal());
     return {};
   }
 
  private:
-  const int64_t samples_;
+  const int64_t samples_, first_;
 };
 
 class TinyWorkload final : public models::Workload {
@@ -58,7 +59,7 @@ class TinyWorkload final : public models::Workload {
             {"bias", ops::ParameterRole::kBias, bias_}};
   }
   std::vector<ops::Buffer> Buffers() override { return {{"mean", mean_, true}}; }
-  void SetTraining(bool) override {}
+  void SetTraining(bool training) override { training_ = training; }
   at::Tensor Loss(const models::Batch& batch, models::LossParts* parts) override {
     if (counts_rows_) parts->emplace_back("rows", static_cast<double>(batch.x.size(0)));
     const at::Tensor out = batch.x.matmul(weight_) + bias_;
@@ -68,10 +69,21 @@ class TinyWorkload final : public models::Workload {
   std::shared_ptr<const models::Dataset> TrainData() const override {
     return std::make_shared<TinyData>(samples_);
   }
+  std::shared_ptr<const models::Dataset> ValidationData() const override {
+    return std::make_shared<TinyData>(kTinyHeldOut, int64_t{1} << 32);
+  }
+  // Nothing, which is an error, unless it is told that this is an evaluation.
+  models::Evaluated Evaluate(const models::Batch& batch) override {
+    if (training_ || at::GradMode::is_enabled()) return {};
+    const at::Tensor out = (batch.x.matmul(weight_) + bias_).to(at::kFloat);
+    const auto rows = static_cast<double>(batch.x.size(0));
+    return {rows, {{"loss", (out - batch.y).square().sum().item<double>()}, {"one", rows}}};
+  }
 
  private:
   const int64_t samples_;
   const bool counts_rows_;
+  bool training_ = true;
   at::Tensor weight_, bias_, mean_;
 };
 

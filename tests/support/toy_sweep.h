@@ -146,6 +146,7 @@ class ToyExecutor final : public sweep::Executor {
     STEMMA_ASSIGN_OR_RETURN(record.layout, toy->store->PutLayout("toy"));
     record.settings = toy->settings;
     record.metrics["loss"] = ToyLoss(toy->held);
+    if (!toy->read.validate.every.empty()) record.metrics["val_loss"] = 1 - ToyLoss(toy->held);
     if (toy->parent) record.parents = {{*toy->parent, lineage::EdgeKind::kTrain}};
     STEMMA_ASSIGN_OR_RETURN(toy->parent, toy->writer->Append(record));
     return {};

@@ -1,5 +1,5 @@
-// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this
-// program for `train` and `bench`; process id, environment and signals stay those that mpirun or
+// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this program
+// for `train`, `evaluate` and `bench`; process id, environment and signals stay those that mpirun or
 // srun knows.
 #include <cstdio>
 #include <string>
@@ -11,6 +11,7 @@
 #include "ops/world.h"
 #include "tools/cli/bench_main.h"
 #include "tools/cli/environment.h"
+#include "tools/cli/evaluate_main.h"
 #include "tools/cli/train_options.h"
 #include "tools/pytorch/sample_verb.h"
 
@@ -61,6 +62,9 @@ int main(int argc, char** argv) {
   }
   if (verb == "bench") {
     return stemma::cli::RunBench({arguments.begin() + 1, arguments.end()});
+  }
+  if (verb == "evaluate") {
+    return stemma::cli::RunEvaluate({arguments.begin() + 1, arguments.end()});
   }
   if (verb == "sample") {
     const stemma::Status done = stemma::cli::RunSample({arguments.begin() + 1, arguments.end()});

@@ -18,6 +18,7 @@ constexpr Verb kVerbs[] = {
     {"find", "the states that a query selects", RunFind},
     {"show", "one state: what it holds and how it was made", RunShow},
     {"diff", "what differs between two states", RunDiff},
+    {"evaluate", "a state's loss and accuracy on samples that it never saw", RunEvaluate},
     {"fork", "a new run that begins at an existing state", RunFork},
     {"reshape", "a state for another number of ranks, as a new run", RunReshape},
     {"shuffle", "a state in front of another order of the data, as a new run", RunShuffle},

@@ -35,6 +35,7 @@ Result<int> RunUntag(const Arguments& arguments);
 Result<int> RunAnnotate(const Arguments& arguments);
 Result<int> RunBisect(const Arguments& arguments);
 Result<int> RunDu(const Arguments& arguments);
+Result<int> RunEvaluate(const Arguments& arguments);
 Result<int> RunExport(const Arguments& arguments);
 Result<int> RunImport(const Arguments& arguments);
 Result<int> RunVerify(const Arguments& arguments);

@@ -65,6 +65,27 @@ Status CheckSchedules(const SweepSpec& spec) {
   return {};
 }
 
+// Each trial reaches its end, with the metric that it is judged by.
+Status CheckJudged(const SweepSpec& spec, const models::RunSettings& settings) {
+  bool evaluates = !settings.validate.every.empty();
+  for (const Knob& knob : spec.knobs) {
+    evaluates = evaluates || knob.key == "validate.every";
+    if (knob.key != "train.stop_patience") continue;
+    return {Code::kInvalidArgument, knob.place +
+                                        ": train.stop_patience cannot be a knob: it ends a run, "
+                                        "and a trial must reach the end of each of its stages"};
+  }
+  if (settings.train.stop_patience > 0) {
+    return Bad(spec, "train.stop_patience = " + std::to_string(settings.train.stop_patience) +
+                         " would end trials before their stages do; set it to 0 in [settings], and "
+                         "let a method such as asha or halving end those that do not get better");
+  }
+  if (evaluates || spec.metric.rfind("val_", 0) != 0) return {};
+  return Bad(spec, "sweep.metric = \"" + spec.metric +
+                       "\" is of an evaluation, and there is none: set validate.every in "
+                       "[settings]; the last step of each stage is evaluated in any case");
+}
+
 // The budget in steps, and where it ends.
 Status SetEnd(const SweepSpec& spec, const models::RunSettings& settings, Base* base) {
   const int64_t epoch = EpochOf(settings);
@@ -103,6 +124,7 @@ Result<Base> Finish(const SweepSpec& spec, models::RunSettings* settings, Settin
   STEMMA_RETURN_IF_ERROR(models::FillSettings(*settings, list));
   STEMMA_RETURN_IF_ERROR(CheckSchedules(spec));
   STEMMA_RETURN_IF_ERROR(CheckRanks(spec, settings->train));
+  STEMMA_RETURN_IF_ERROR(CheckJudged(spec, *settings));
   STEMMA_RETURN_IF_ERROR(SetEnd(spec, *settings, &base));
   return base;
 }

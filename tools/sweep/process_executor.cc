@@ -220,7 +220,7 @@ Work ProcessExecutor::Measure(const std::string& run) const {
   for (std::string line; std::getline(file, line);) {
     const json row = json::parse(line, nullptr, false);
     if (!row.is_object() || !row.contains("step_s") || !row["step_s"].is_number()) continue;
-    const double seconds = row["step_s"];
+    const double seconds = row["step_s"].get<double>() + row.value("evaluate_s", 0.0);
     work.all += seconds;
     steps[static_cast<int64_t>(row.value("step", 0.0))] = {seconds,
                                                            row.value("capture_stall_s", 0.0)};

@@ -4,7 +4,7 @@
 //   [sweep]
 //   name = "lr"                       # of the sweep, its scope and its runs
 //   method = "asha"                   # method_names() lists them
-//   metric = "loss"                   # of a state's record
+//   metric = "loss"                   # of a state's record; "val_loss" with validate.every
 //   goal = "min"                      # or max
 //   budget = "400step"                # of one trial at most; "": what is left of train.length
 //   ranks_per_trial = 2

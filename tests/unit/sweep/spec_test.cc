@@ -281,6 +281,15 @@ TEST_CASE("a sweep begins at a recipe or at a state, and says what does not fit"
   CHECK_THAT(
       BaseFromRecipe(spec(recipe + "[knobs]\ntrain.seed = { schedules = ['0: 1'] }")).status(),
       HasCode(Code::kInvalidArgument, "cannot change during a trial"));
+  const auto refused = [&](const std::string& text, const std::string& what) {
+    CHECK_THAT(BaseFromRecipe(spec(recipe + text)).status(), HasCode(Code::kInvalidArgument, what));
+  };
+  const std::string judged = "metric = 'val_loss'\n" + knob;
+  refused(judged, "there is none: set validate.every");
+  CHECK_THAT(BaseFromRecipe(spec(recipe + judged + "[settings]\nvalidate.every = '1ep'")).status(),
+             IsOk());
+  refused("[settings]\ntrain.stop_patience = 3\n" + knob, "train.stop_patience = 3 would end");
+  refused("[knobs]\ntrain.stop_patience = { values = [1, 2] }", "cannot be a knob");
   // Without a budget a trial is as long as its own train.length.
   const Result<Base> own =
       BaseFromRecipe(spec(recipe + "[knobs]\ntrain.length = { values = ['10step', '20step'] }"));

@@ -30,6 +30,13 @@ TEST_CASE("the small record survives a round trip and refuses garbage", "[bindin
   CHECK(back->step == 1200);
   CHECK(back->cursor == small.cursor);
   CHECK(back->optimizer == small.optimizer);
+  CHECK_FALSE(back->patience);
+  SmallState counted = small;
+  counted.patience = Patience{0.25, 3};
+  const auto again = DecodeSmall(EncodeSmall(counted));
+  REQUIRE_THAT(again.status(), IsOk());
+  REQUIRE(again->patience);
+  CHECK((again->patience->best == 0.25 && again->patience->waited == 3));
   CHECK_THAT(DecodeSmall(std::string(kSmallBytes, '\xff')).status(), HasCode(Code::kCorruption));
   CHECK_THAT(DecodeSmall(bytes.substr(0, 20)).status(), HasCode(Code::kCorruption));
 }

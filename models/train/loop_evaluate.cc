@@ -1,0 +1,52 @@
+// The loop's evaluations: when one is due, what follows from its loss, and what is said of it.
+#include <cstdio>
+#include <string>
+
+#include "core/cohort.h"
+#include "core/log.h"
+#include "models/train/loop.h"
+
+namespace stemma::models {
+
+// At multiples of the interval, and where the run ends or stops for sure, so that its last state
+// can be judged. A run that a signal stops is not evaluated: it wants to end.
+Status Loop::MaybeEvaluate() {
+  score_ = {};
+  if (parts_.evaluation == nullptr) return {};
+  const auto& train = parts_.settings.train;
+  const bool due = step_ % parts_.validate_every == 0;
+  const bool stops = train.stop_at > 0 && step_ >= train.stop_at + parts_.settings.comm.control_lag;
+  if (!due && !stops && step_ != parts_.total_steps) return {};
+  // A rank that failed in this step alone ends it here: nobody computes without it.
+  STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
+  recorder_.Enter(ops::Phase::kEvaluate);
+  STEMMA_ASSIGN_OR_RETURN(score_, parts_.evaluation->Run());
+  times_.evaluate = score_.seconds;
+  recorder_.Enter(ops::Phase::kControl);
+  const std::string text = "evaluated at step " + std::to_string(step_) + ": " + ScoreText(score_);
+  if (parts_.world.rank() == 0) {
+    parts_.progress.Event(text);
+  } else {
+    LogToFile(text);
+  }
+  // Those beside the grid depend on where a run was stopped: nothing follows from them.
+  if (due) Conclude();
+  return {};
+}
+
+// All ranks have the same bits, and so come to the same conclusion.
+void Loop::Conclude() {
+  const double loss = score_.val_loss();
+  parts_.optimizer.ObserveEvaluation(loss);
+  const int64_t patience = parts_.settings.train.stop_patience;
+  if (patience == 0) return;
+  ended_early_ = patience_.Observe(loss, patience);
+  if (!ended_early_ || parts_.world.rank() != 0) return;
+  char best[32];
+  std::snprintf(best, sizeof best, "%.4g", patience_.best);
+  parts_.progress.Event("no val_loss below " + std::string(best) + " in " +
+                        std::to_string(patience_.waited) +
+                        " evaluations: train.stop_patience ends the run here");
+}
+
+}  // namespace stemma::models

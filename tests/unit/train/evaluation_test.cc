@@ -1,0 +1,267 @@
+// Evaluations of held-out samples: each sample once on any number of ranks, no trace in the
+// training, and rates and ends that follow from them, also over a restart.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "comm/world.h"
+#include "lineage/posix_storage.h"
+#include "models/train/evaluation.h"
+#include "models/train/patience.h"
+#include "models/train/session.h"
+#include "tests/unit/train/live_runs.h"
+
+#include "tests/support/spawn.h"
+#include "tests/support/status_matchers.h"
+
+#include <catch2/catch.hpp>
+
+namespace stemma::tests {
+namespace {
+
+using models::Evaluated;
+using Sets = std::vector<std::string>;
+
+// Sample i is the number i.
+class Numbers final : public models::Dataset {
+ public:
+  explicit Numbers(int64_t size) : size_(size) {}
+  int64_t Size() const override { return size_; }
+  models::SampleShape Shape() const override { return {{1}, 1}; }
+  std::string Digest() const override { return "numbers"; }
+  Status Read(int64_t id, const models::Cursor&, float* x, float* y) const override {
+    x[0] = static_cast<float>(id);
+    y[0] = 0;
+    return id == bad ? Status(Code::kCorruption, "bad file") : Status();
+  }
+
+  int64_t bad = -1;
+
+ private:
+  const int64_t size_;
+};
+
+// Which samples all ranks were shown.
+struct Seen {
+  std::mutex mutex;
+  std::vector<int64_t> ids;
+};
+
+class Counting final : public models::Workload {
+ public:
+  Counting(std::shared_ptr<const models::Dataset> data, Seen* seen)
+      : data_(std::move(data)), seen_(seen) {}
+  std::string name() const override { return "counting"; }
+  std::vector<ops::Parameter> Parameters() override { return {}; }
+  std::vector<ops::Buffer> Buffers() override { return {}; }
+  void SetTraining(bool training) override { modes += training ? "t" : "e"; }
+  at::Tensor Loss(const models::Batch&, models::LossParts*) override { return at::zeros({}); }
+  std::shared_ptr<const models::Dataset> TrainData() const override { return data_; }
+  std::shared_ptr<const models::Dataset> ValidationData() const override { return data_; }
+  // Every third sample has no label.
+  Evaluated Evaluate(const models::Batch& batch) override {
+    Evaluated out;
+    double sum = 0;
+    const std::lock_guard<std::mutex> lock(seen_->mutex);
+    for (int64_t row = 0; row < batch.x.size(0); ++row) {
+      const auto id = static_cast<int64_t>(batch.x[row][0].item<float>());
+      seen_->ids.push_back(id);
+      if (id % 3 == 2) continue;
+      out.rows += 1;
+      sum += static_cast<double>(id);
+    }
+    if (throws_at >= 0 && batch.x.size(0) > 0) throw std::runtime_error("no such kernel");
+    out.sums = {{"loss", sum}, {second, 2 * sum}};
+    return out;
+  }
+
+  std::string modes, second = "twice";
+  int64_t throws_at = -1;
+
+ private:
+  const std::shared_ptr<const models::Dataset> data_;
+  Seen* const seen_;
+};
+
+models::RunSettings Batches(int64_t batch) {
+  models::RunSettings settings;
+  settings.validate.every = "1ep";
+  settings.validate.batch = batch;
+  settings.train.loader_threads = 2;
+  return settings;
+}
+
+// What each rank finds; `change` makes rank r's workload another one.
+std::vector<Result<models::Score>> Evaluations(
+    int ranks, int64_t size, int64_t batch, Seen* seen,
+    const std::function<void(int rank, Counting*, Numbers*)>& change = nullptr) {
+  const auto worlds = comm::World::Threads(ranks);
+  std::vector<Result<models::Score>> scores(static_cast<size_t>(ranks), models::Score());
+  SpawnRanks(ranks, [&](int rank) -> Status {
+    const models::RunSettings settings = Batches(batch);
+    auto data = std::make_shared<Numbers>(size);
+    Counting workload(data, seen);
+    if (change) change(rank, &workload, data.get());
+    auto made = models::Evaluation::Make(settings, workload, *worlds[static_cast<size_t>(rank)]);
+    auto& score = scores[static_cast<size_t>(rank)];
+    score = made.ok() ? (*made)->Run() : Result<models::Score>(made.status());
+    if (score.ok() && workload.modes != "et") return {Code::kInternal, workload.modes};
+    return {};
+  });
+  return scores;
+}
+
+TEST_CASE("each held-out sample counts once, whatever ranks and batches divide") {
+  struct Row {
+    int ranks;
+    int64_t size, batch;
+  };
+  for (const Row& row : std::vector<Row>{{1, 10, 4},
+                                         {2, 10, 4},
+                                         {3, 10, 4},
+                                         {3, 10, 5},
+                                         {2, 7, 100},
+                                         {3, 2, 8},
+                                         {3, 9, 1},
+                                         {1, 8, 8}}) {
+    INFO(row.ranks << " ranks, " << row.size << " samples in batches of " << row.batch);
+    Seen seen;
+    double sum = 0, rows = 0;
+    std::vector<int64_t> all;
+    for (int64_t id = 0; id < row.size; ++id) {
+      all.push_back(id);
+      if (id % 3 != 2) sum += static_cast<double>(id), rows += 1;
+    }
+    for (const auto& score : Evaluations(row.ranks, row.size, row.batch, &seen)) {
+      REQUIRE_THAT(score.status(), IsOk());
+      CHECK(score->rows == rows);
+      REQUIRE(score->values.size() == 2);
+      CHECK(score->values[0] == std::make_pair(std::string("val_loss"), sum / rows));
+      CHECK(score->values[1] == std::make_pair(std::string("val_twice"), 2 * sum / rows));
+    }
+    std::sort(seen.ids.begin(), seen.ids.end());
+    CHECK(seen.ids == all);
+  }
+}
+
+TEST_CASE("what one rank cannot evaluate, all ranks hear of") {
+  const auto failing = [](const std::function<void(int, Counting*, Numbers*)>& change,
+                          const std::string& what, int64_t size = 10) {
+    Seen seen;
+    for (const auto& score : Evaluations(2, size, 4, &seen, change)) {
+      CHECK_FALSE(score.ok());
+      CHECK_THAT(score.status().message(), Catch::Contains(what));
+    }
+  };
+  failing([](int rank, Counting*, Numbers* data) { data->bad = rank == 1 ? 7 : -1; }, "bad file");
+  failing([](int rank, Counting* workload, Numbers*) { workload->throws_at = rank - 1; },
+          "no such kernel");
+  failing([](int rank, Counting* workload, Numbers*) { workload->second += rank ? "?" : ""; },
+          "ranks evaluate to different sums");
+  failing(nullptr, "has no held-out samples", 0);
+}
+
+std::string NewFolder() {
+  const char* scratch = std::getenv("TEST_TMPDIR");
+  std::string folder = std::string(scratch ? scratch : ".") + "/evaluation_test_XXXXXX";
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  return folder;
+}
+
+// Trains two ranks to the end of train.length; a second call goes on.
+void Train(const std::string& folder, const std::string& name, Sets sets, const Sets& more) {
+  sets.insert(sets.end(), more.begin(), more.end());
+  const auto worlds = comm::World::Threads(2);
+  const auto results = SpawnRanks(2, [&](int rank) -> Status {
+    const TinyRun run(folder + "/store", name, sets);
+    STEMMA_RETURN_IF_ERROR(run.status);
+    return TrainTiny(run, folder, *worlds[static_cast<size_t>(rank)]);
+  });
+  for (const Status& result : results) REQUIRE_THAT(result, IsOk());
+}
+
+struct States {
+  explicit States(const std::string& folder)
+      : store(*lineage::Store::Open(folder + "/store", false, lineage::PosixStorage())),
+        graph(*store->Load()) {}
+  const lineage::Record& At(const std::string& run, int64_t step) const {
+    const lineage::Record* record = StateAt(graph, run, step);
+    REQUIRE(record != nullptr);
+    return *record;
+  }
+  std::string Bytes(const std::string& run, int64_t step) const {
+    const auto bytes = BytesOf(*store, At(run, step));
+    REQUIRE_THAT(bytes.status(), IsOk());
+    return *bytes;
+  }
+
+  std::unique_ptr<lineage::Store> store;
+  lineage::Graph graph;
+};
+
+TEST_CASE("evaluations leave no trace in a training, and stand in the states of their steps") {
+  const std::string folder = NewFolder();
+  const Sets sets = {"train.length=7step", "train.precision=bfloat16"};
+  Train(folder, "plain", sets, {});
+  Train(folder, "judged", sets, {"validate.every=4step", "validate.batch=6"});
+  const States states(folder);
+  CHECK(states.Bytes("plain", 7) == states.Bytes("judged", 7));
+  for (const int64_t step : {2, 4, 6, 7}) {
+    INFO(step);
+    const auto& metrics = states.At("judged", step).metrics;
+    CHECK(metrics.at("loss") == states.At("plain", step).metrics.at("loss"));
+    CHECK(metrics.count("val_loss") == (step == 4 || step == 7 ? 1 : 0));
+    if (metrics.count("val_loss") > 0) CHECK(metrics.at("val_one") == 1);
+    CHECK(states.At("plain", step).metrics.count("val_loss") == 0);
+    CHECK(std::get<std::string>(states.At("judged", step).attributes.at(models::kDataDigestKey)) ==
+          "74696e79");  // "tiny"
+  }
+  CHECK(states.At("judged", 7).metrics.at("val_loss") > 0);
+}
+
+// No evaluation after the first is better by 1e9: the rate halves at steps 9, 15 and 21, whatever
+// else is evaluated because the run ended at step 13 for a while.
+TEST_CASE("a rate that falls on val_loss goes on bit for bit") {
+  const std::string folder = NewFolder();
+  const Sets sets = {"optim.schedule=plateau",   "optim.plateau_on=val_loss",
+                     "optim.plateau_patience=2", "optim.plateau_delta=1e9",
+                     "validate.every=3step",     "optim.lr=0.01"};
+  Train(folder, "straight", sets, {"train.length=26step"});
+  Train(folder, "stopped", sets, {"train.length=13step"});
+  Train(folder, "stopped", sets, {"train.length=26step"});
+  const States states(folder);
+  CHECK(states.Bytes("straight", 26) == states.Bytes("stopped", 26));
+  CHECK(states.At("stopped", 13).metrics.count("val_loss") == 1);
+  CHECK(states.At("straight", 8).metrics.at("lr") == 0.01);
+  CHECK(states.At("straight", 10).metrics.at("lr") == 0.005);
+  CHECK(states.At("straight", 26).metrics.at("lr") == 0.00125);
+}
+
+// With rate 0 no evaluation is better than the first, at step 3.
+TEST_CASE("a run ends early at the same step and in the same state, stopped before or not") {
+  const std::string folder = NewFolder();
+  const Sets sets = {"optim.lr=0", "validate.every=3step", "train.stop_patience=2"};
+  Train(folder, "straight", sets, {"train.length=26step"});
+  Train(folder, "stopped", sets, {"train.length=7step"});
+  Train(folder, "stopped", sets, {"train.length=26step"});
+  Train(folder, "stopped", sets, {"train.length=26step"});  // is complete
+  const States states(folder);
+  CHECK(states.Bytes("straight", 9) == states.Bytes("stopped", 9));
+  for (const auto& [id, record] : states.graph.states) {
+    CHECK(record.step <= 9);
+    CHECK(record.attributes.count(models::kEndedEarlyKey) == (record.step == 9 ? 1 : 0));
+  }
+  CHECK(states.At("stopped", 9).reason == lineage::Reason::kFinal);
+}
+
+}  // namespace
+}  // namespace stemma::tests
