@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "models/aigw/waveform_file.h"
+
 namespace stemma::models {
 
 namespace {
@@ -26,13 +28,13 @@ Result<at::Device> DeviceOf(const std::string& name) {
 Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t seed,
                                          const std::string& device) {
   STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
-  STEMMA_ASSIGN_OR_RETURN(std::shared_ptr<const AigwDataset> data,
-                          AigwDataset::Make(settings, AigwSplit::kTrain));
+  STEMMA_RETURN_IF_ERROR(Check(settings));
+  STEMMA_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> data, AigwTrainData(settings));
   return std::unique_ptr<Aigw>(new Aigw(settings, seed, where, std::move(data)));
 }
 
 Aigw::Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
-           std::shared_ptr<const AigwDataset> data)
+           std::shared_ptr<const Dataset> data)
     : device_(device), network_({settings.last}, seed), data_(std::move(data)) {
   if (!device.is_cpu()) network_.To(device);
 }
