@@ -342,7 +342,7 @@ TEST_CASE("aigw file: a file of others fits or is refused with table, row and wh
   Foreign named;
   named.waves_name = "y";
   named.labels_name = "x";
-  CHECK_THAT(OpenForeign(path, named), HasCode(Code::kIncompatible, "'x', row 0, has q = 1"));
+  CHECK_THAT(OpenForeign(path, named), HasCode(Code::kIncompatible, "'y', row 0, has q = 1"));
   CHECK_THAT(OpenForeign(path, named,
                          [](AigwSettings* s) {
                            s->file_waveforms = "y";
