@@ -18,6 +18,14 @@ double Spin(Random* draw) { return kSpinMax * (2 * draw->Uniform() - 1); }
 
 }  // namespace
 
+void TargetsOf(const Binary& b, const AigwSettings& settings, float* y) {
+  y[0] = static_cast<float>(settings.target_q == "inverse" ? 1 / b.q : b.q);
+  y[1] = static_cast<float>(b.s1);
+  y[2] = static_cast<float>(b.s2);
+  y[3] = static_cast<float>(ChiEffective(b.q, b.s1, b.s2));
+  y[4] = static_cast<float>(SpinEffective(b.q, b.s1, b.s2));
+}
+
 Result<std::shared_ptr<const AigwDataset>> AigwDataset::Make(const AigwSettings& settings,
                                                              AigwSplit split) {
   STEMMA_RETURN_IF_ERROR(Check(settings));
@@ -69,11 +77,7 @@ Status AigwDataset::Read(int64_t id, const Cursor&, float* x, float* y) const {
                   b.s2);
     return {Code::kInternal, text};
   }
-  y[0] = static_cast<float>(settings_.target_q == "inverse" ? 1 / b.q : b.q);
-  y[1] = static_cast<float>(b.s1);
-  y[2] = static_cast<float>(b.s2);
-  y[3] = static_cast<float>(ChiEffective(b.q, b.s1, b.s2));
-  y[4] = static_cast<float>(SpinEffective(b.q, b.s1, b.s2));
+  TargetsOf(b, settings_, y);
   return {};
 }
 

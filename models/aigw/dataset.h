@@ -28,6 +28,9 @@ namespace stemma::models {
 // These numbers decide which waveforms are where: never renumber.
 enum class AigwSplit : uint32_t { kTrain = 0, kValidation = 1, kTest = 2 };
 
+// The five targets of a binary, as settings.target_q wants the first.
+void TargetsOf(const Binary& binary, const AigwSettings& settings, float* y);
+
 class AigwDataset final : public Dataset {
  public:
   // kInvalidArgument: see Check(settings). The test split has validation_size waveforms, too.

@@ -60,6 +60,10 @@ Status Check(const AigwSettings& s) {
     return Bad("aigw.validation_size = " + std::to_string(s.validation_size) +
                " must be 0 to 2^48");
   }
+  if (s.file.empty() && !(s.file_waveforms.empty() && s.file_labels.empty())) {
+    return Bad(
+        "aigw.file_waveforms and aigw.file_labels name tables of aigw.file, which is not set");
+  }
   return {};
 }
 

@@ -19,6 +19,9 @@ struct AigwSettings {
   int64_t train_size = 1500000;     // waveforms in an epoch
   int64_t validation_size = 15000;  // held-out waveforms, disjoint by construction; 0: none
   int64_t data_seed = 1;            // another seed is another set of binaries
+  std::string file;            // HDF5 to train on instead, all of it (waveform_file.h); "": none
+  std::string file_waveforms;  // its table of waveforms; "": the first by name
+  std::string file_labels;     // its table of q, s1, s2; "": the second by name
 };
 
 // Samples of the window. REQUIRES: Check is OK

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "models/aigw/waveform_file.h"
+
 namespace stemma::models {
 
 namespace {
@@ -26,9 +28,9 @@ Result<at::Device> DeviceOf(const std::string& name) {
 Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t seed,
                                          const std::string& device) {
   STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
-  STEMMA_ASSIGN_OR_RETURN(std::shared_ptr<const AigwDataset> data,
-                          AigwDataset::Make(settings, AigwSplit::kTrain));
-  std::shared_ptr<const AigwDataset> validation;
+  STEMMA_RETURN_IF_ERROR(Check(settings));
+  STEMMA_ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> data, AigwTrainData(settings));
+  std::shared_ptr<const Dataset> validation;
   if (settings.validation_size > 0) {
     STEMMA_ASSIGN_OR_RETURN(validation, AigwDataset::Make(settings, AigwSplit::kValidation));
   }
@@ -37,7 +39,7 @@ Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t 
 }
 
 Aigw::Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
-           std::shared_ptr<const AigwDataset> data, std::shared_ptr<const AigwDataset> validation)
+           std::shared_ptr<const Dataset> data, std::shared_ptr<const Dataset> validation)
     : device_(device),
       network_({settings.last}, seed),
       data_(std::move(data)),

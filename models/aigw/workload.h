@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/status.h"
-#include "models/aigw/dataset.h"
 #include "models/aigw/network.h"
 #include "models/aigw/settings.h"
+#include "models/data/dataset.h"
 #include "models/train/workload.h"
 
 namespace stemma::models {
@@ -45,11 +45,11 @@ class Aigw final : public Workload {
 
  private:
   Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
-       std::shared_ptr<const AigwDataset> data, std::shared_ptr<const AigwDataset> validation);
+       std::shared_ptr<const Dataset> data, std::shared_ptr<const Dataset> validation);
 
   at::Device device_;
   AigwNetwork network_;
-  std::shared_ptr<const AigwDataset> data_, validation_;
+  std::shared_ptr<const Dataset> data_, validation_;
 };
 
 }  // namespace stemma::models

@@ -13,6 +13,12 @@ void AddAigw(AigwSettings& s, SettingsList& field) {
   field("aigw.validation_size", s.validation_size,
         Help{"waveforms of the validation set (validate.every); 0: none", "[0, inf)"});
   field("aigw.data_seed", s.data_seed, Help{"another seed is another set of binaries", "[0, inf)"});
+  field("aigw.file", s.file,
+        Help{"HDF5 file to train on, all of it, instead of computed waveforms", "", Kind::kLocal});
+  field("aigw.file_waveforms", s.file_waveforms,
+        Help{"its table of waveforms; empty: the first by name"});
+  field("aigw.file_labels", s.file_labels,
+        Help{"its table of q, s1 and s2; empty: the second by name"});
 }
 
 }  // namespace

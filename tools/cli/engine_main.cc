@@ -10,6 +10,7 @@
 #include "models/workloads.h"
 #include "ops/world.h"
 #include "tools/cli/bench_main.h"
+#include "tools/cli/data_main.h"
 #include "tools/cli/environment.h"
 #include "tools/cli/evaluate_main.h"
 #include "tools/cli/train_options.h"
@@ -68,6 +69,10 @@ int main(int argc, char** argv) {
   }
   if (verb == "sample") {
     const stemma::Status done = stemma::cli::RunSample({arguments.begin() + 1, arguments.end()});
+    return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
+  }
+  if (verb == "data") {
+    const stemma::Status done = stemma::cli::RunDataVerb({arguments.begin() + 1, arguments.end()});
     return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
   }
   if (verb == "version") {

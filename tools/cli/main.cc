@@ -45,7 +45,7 @@ constexpr Verb kVerbs[] = {
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
-    {"data", "images on a disk: pack them into shards, check them", RunData},
+    {"data", "images and waveforms on a disk: pack, check, write them", RunData},
     {"version", "which Stemma this is", RunVersion},
 };
 

@@ -11,6 +11,9 @@
 #include "models/data/images/pack.h"
 #include "models/data/images/shard_source.h"
 #include "tools/bench/options.h"
+#include "tools/cli/become_engine.h"
+#include "tools/cli/data_galaxy_zoo.h"
+#include "tools/cli/data_waveforms.h"
 #include "tools/cli/flags.h"
 #include "tools/cli/terminal.h"
 #include "tools/cli/verb.h"
@@ -19,12 +22,14 @@ namespace stemma::cli {
 namespace {
 
 constexpr char kHelp[] =
-    "stemma data: images on a disk, as what trainings read\n"
+    "stemma data: images, waveforms and labels on a disk, as what trainings read\n"
     "\n"
     "  stemma data pack FOLDER --out=DIR    class folders of JPEG as shards, with index and "
     "manifest\n"
     "  stemma data index PATH...            the index of shards that others made\n"
     "  stemma data check PATH               is every image whole, every shard what its index says\n"
+    "  stemma data waveforms --out=FILE     the waveforms of an AI-GW training as HDF5\n"
+    "  stemma data galaxyzoo TABLE          Galaxy Zoo's votes as AI-DES's classes and splits\n"
     "\n"
     "A shard is a tar archive in WebDataset's layout: KEY.jpg and KEY.cls, the class as a number.\n"
     "`stemma data pack --help` and the like explain one.\n";
@@ -152,6 +157,16 @@ Result<int> Check(const Arguments& arguments) {
   return report.findings == 0 ? 0 : 1;
 }
 
+// Wrong words are refused here, before the engine is loaded.
+Result<int> Waveforms(const Arguments& arguments) {
+  WaveformsCommand command;
+  Flags flags = WaveformsFlagList(&command);
+  STEMMA_RETURN_IF_ERROR(flags.Parse({arguments.begin() + 1, arguments.end()}));
+  if (flags.help_asked()) return Print(flags.HelpText()), 0;
+  STEMMA_RETURN_IF_ERROR(ReadWaveformSettings(&command).status());
+  return BecomeEngine("data", arguments);
+}
+
 }  // namespace
 
 Result<int> RunData(const Arguments& arguments) {
@@ -164,9 +179,11 @@ Result<int> RunData(const Arguments& arguments) {
   if (what == "pack") return named(Pack(rest));
   if (what == "index") return named(Index(rest));
   if (what == "check") return named(Check(rest));
-  const std::string meant = Nearest(what, {"pack", "index", "check"});
+  if (what == "waveforms") return named(Waveforms(arguments));
+  if (what == "galaxyzoo") return named(RunDataGalaxyZoo(rest));
+  const std::string meant = Nearest(what, {"pack", "index", "check", "waveforms", "galaxyzoo"});
   return Status(Code::kInvalidArgument,
-                "expected pack, index or check" +
+                "expected pack, index, check, waveforms or galaxyzoo" +
                     (meant.empty() ? "; see `stemma data --help`"
                                    : "; did you mean `stemma data " + meant + "`?"));
 }

@@ -55,3 +55,18 @@ def stemma_repositories():
         package = "libjpeg-dev",
         linkopts = ["-ljpeg"],
     )
+
+    # Tables and sky images of scientists. Of HDF5 the serial flavour: Open MPI's has the same names
+    # under other symbol versions, and two copies in one process do not go together.
+    system_library(
+        name = "hdf5",
+        paths = ["hdf5/serial"],
+        package = "libhdf5-dev",
+        linkopts = ["-lhdf5_serial"],
+    )
+    system_library(
+        name = "cfitsio",
+        paths = ["fitsio.h", "longnam.h"],
+        package = "libcfitsio-dev",
+        linkopts = ["-lcfitsio"],
+    )
