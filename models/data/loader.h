@@ -6,7 +6,8 @@
 //     ... train on batch.x, batch.y; the next state's cursor is batch.end
 //   }
 //
-// A global batch at cursor c is the positions [c, c + B) of the epoch's order; rank r of n holds
+// A global batch at cursor c is the positions [c, c + B) of the epoch's order (order.h, or with
+// settings.window that of window_order.h); rank r of n holds
 // the contiguous part [c + r*B/n, c + (r+1)*B/n). So the bytes of a global batch, its parts laid
 // side by side, do not depend on the number of ranks, nor on threads or prefetch. An epoch ends
 // when fewer than B samples are left of it: the rest of that permutation is not used, or, with
@@ -55,6 +56,7 @@ struct LoaderSettings {
   int64_t threads = 1;
   int64_t prefetch = 2;     // local batches read ahead, at least 1
   bool short_last = false;  // an epoch ends with what is left of it
+  int64_t window = 0;       // groups that are mixed at a time: WindowOrder; 0: SampleOrder
   double stall_s = 60;      // no sample finished for so long: Next() gives up
 };
 
@@ -65,7 +67,8 @@ Status CheckBatch(const LoaderSettings& settings, int64_t ranks, int64_t dataset
 
 class Loader {
  public:
-  // Begins to read at `from`. kInvalidArgument: see CheckBatch, and a cursor beyond the data.
+  // Begins to read at `from`. kInvalidArgument: see CheckBatch, a cursor beyond the data, and a
+  // window where the data set has no groups.
   static Result<std::unique_ptr<Loader>> Start(std::shared_ptr<const Dataset> data,
                                                const LoaderSettings& settings, Shard shard,
                                                Cursor from);
@@ -75,7 +78,7 @@ class Loader {
 
   // The next batch. An error belongs to the batch that would have been next: all batches before it
   // were delivered. It names sample and cause, and every later call returns it again. kTimeout: no
-  // worker finished a sample for settings.stall_s.
+  // worker finished a sample for settings.stall_s; it names which threads wait for which samples.
   virtual Result<Batch> Next() = 0;
 
   // Of the batches handed out so far; the start cursor before the first.

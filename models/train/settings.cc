@@ -31,6 +31,12 @@ void VisitTrain(TrainSection& s, V&& field) {
   field("train.last_batch", s.last_batch,
         Help{"the rest of an epoch that fills no global batch: left out, or a short batch",
              "drop | short"});
+  field("train.order", s.order,
+        Help{"samples of an epoch are mixed over all of the data, or over order_window shards at a "
+             "time, which a disk reads in larger pieces",
+             "full | window"});
+  field("train.order_window", s.order_window,
+        Help{"shards that are mixed at a time with order = window", "[1, 1000000]"});
   field("train.seed", s.seed, Help{"of initialisation, order and dropout", "[0, inf)"});
   field(
       "train.log_every", s.log_every,

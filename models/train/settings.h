@@ -26,6 +26,8 @@ struct TrainSection {
   int64_t micro_batches = 1;          // backward passes per step and rank
   std::string precision = "float32";  // float32 | bfloat16 | float16, of the forward: autocast.h
   std::string last_batch = "drop";    // drop | short: what an epoch leaves when it does not divide
+  std::string order = "full";         // full | window: mixed over all shards or a few at a time
+  int64_t order_window = 16;          // shards at a time
   int64_t seed = 1;
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
   int64_t loader_threads = 1;  // per rank; does not change the data

@@ -174,7 +174,8 @@ Status Training::Build() {
   auto loader = Loader::Start(
       workload_->TrainData(),
       {settings_.train.global_batch, settings_.train.micro_batches, settings_.train.loader_threads,
-       settings_.train.prefetch, settings_.train.last_batch == "short"},
+       settings_.train.prefetch, settings_.train.last_batch == "short",
+       settings_.train.order == "window" ? settings_.train.order_window : 0},
       {world_.rank(), world_.ranks()}, start_.cursor);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
   loader_ = *std::move(loader);

@@ -58,6 +58,8 @@ class ImageDataset final : public Dataset {
 
   int64_t Size() const override { return images_->Size(); }
   SampleShape Shape() const override;
+  std::vector<int64_t> Groups() const override { return images_->Groups(); }
+  std::string NameOf(int64_t id) const override { return images_->NameOf(id); }
   // Of the images and of all settings that decide a float. Not of libjpeg's version, which belongs
   // into the environment's record: JpegVersion().
   std::string Digest() const override;
