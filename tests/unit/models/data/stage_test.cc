@@ -127,7 +127,7 @@ TEST_CASE("stage: what does not fit stays on the source, and says why") {
   CHECK(report.copied == 3);
   CHECK(report.left == 1);
   CHECK_THAT(report.why, HasCode(Code::kIo, "/fast: No space left on device"));
-  free.inodes = scene.settings.keep_inodes;
+  free = {uint64_t{1} << 50, scene.settings.keep_inodes};
   CHECK_THAT(scene.Copy(scene.local).why, HasCode(Code::kIo, "1000 inodes free"));
   scene.settings.free_space = [](const std::string&) { return Plenty(); };
   scene.local.LimitBytes(400);  // and others were faster

@@ -223,8 +223,7 @@ TEST_CASE("folders: what is called .jpg and is none is named when it is read") {
   SoloCohort alone;
   const auto source = *FolderSource::Open(disk, "/in", alone);
   ImageSettings settings;
-  settings.size = 8;
-  settings.resize_short = 8;
+  settings.size = settings.resize_short = 8;
   const auto data = *ImageDataset::Make(source, settings, ImageUse::kTrain, {});
   CHECK(data->NameOf(2) == "/in/b/2.jpg");
   CHECK(data->Groups().empty());
