@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/log.h"
 #include "models/data/order.h"
 #include "models/data/window_order.h"
 
@@ -105,6 +106,7 @@ class ThreadedLoader final : public Loader {
   void Run(size_t worker);
   Status WaitFor(const RingSlot& slot, std::unique_lock<std::mutex>* lock);
   std::string WhoReads() const;
+  std::string Stalled(const RingSlot& slot, double seconds) const;
 
   // Constant after construction.
   const std::shared_ptr<const Dataset> data_;
@@ -256,18 +258,26 @@ std::string ThreadedLoader::WhoReads() const {
   return text.empty() ? "no thread reads" : text;
 }
 
+std::string ThreadedLoader::Stalled(const RingSlot& slot, double seconds) const {
+  return "no sample was read for " + std::to_string(seconds) +
+         " s; a reader hangs (file system?): " + WhoReads() + "; " +
+         std::to_string(slot.rows_left) + " samples of the batch at epoch " +
+         std::to_string(slot.begin.epoch) + ", position " + std::to_string(slot.begin.sample) +
+         " are missing";
+}
+
 Status ThreadedLoader::WaitFor(const RingSlot& slot, std::unique_lock<std::mutex>* lock) {
-  while (slot.rows_left > 0) {
+  const double half_s = settings_.stall_s / 2;
+  const auto moves = [&] {  // within half of the time
     const int64_t before = samples_done_;
-    const bool moved = done_.wait_for(*lock, std::chrono::duration<double>(settings_.stall_s),
-                                      [&] { return samples_done_ != before; });
-    if (!moved) {
-      return {Code::kTimeout, "no sample was read for " + std::to_string(settings_.stall_s) +
-                                  " s; a reader hangs (file system?): " + WhoReads() + "; " +
-                                  std::to_string(slot.rows_left) +
-                                  " samples of the batch at epoch " +
-                                  std::to_string(slot.begin.epoch) + ", position " +
-                                  std::to_string(slot.begin.sample) + " are missing"};
+    return done_.wait_for(*lock, std::chrono::duration<double>(half_s),
+                          [&] { return samples_done_ != before; });
+  };
+  while (slot.rows_left > 0) {
+    if (moves()) continue;
+    LogWarning(Stalled(slot, half_s), {{"ends after s", settings_.stall_s}});
+    if (!moves()) {
+      return {Code::kTimeout, Stalled(slot, settings_.stall_s) + " (train.data_stall_s)"};
     }
   }
   return slot.failure;

@@ -57,7 +57,7 @@ struct LoaderSettings {
   int64_t prefetch = 2;     // local batches read ahead, at least 1
   bool short_last = false;  // an epoch ends with what is left of it
   int64_t window = 0;       // groups that are mixed at a time: WindowOrder; 0: SampleOrder
-  double stall_s = 60;      // no sample finished for so long: Next() gives up
+  double stall_s = 60;      // no sample finished for half of it: a warning; all of it: Next() ends
 };
 
 // OK when every rank gets the same, whole number of samples per micro-batch and an epoch has at

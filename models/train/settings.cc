@@ -47,6 +47,11 @@ void VisitTrain(TrainSection& s, V&& field) {
   field("train.prefetch", s.prefetch,
         Help{"batches prepared ahead on each rank", "[1, 1024]", Kind::kLocal});
   field(
+      "train.data_stall_s", s.data_stall_s,
+      Help{"seconds in which a rank reads no sample until the run ends, with a warning after half "
+           "of them: which thread waits for which file",
+           "(0, 86400]", Kind::kLocal});
+  field(
       "train.stop_check_s", s.stop_check_s,
       Help{"seconds between looks for the files STOP, SAVE and TRACE", "[0, 3600]", Kind::kLocal});
   field("train.stop_at", s.stop_at,

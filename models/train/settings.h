@@ -32,6 +32,7 @@ struct TrainSection {
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
   int64_t loader_threads = 1;  // per rank; does not change the data
   int64_t prefetch = 2;        // batches read ahead per rank
+  double data_stall_s = 60;    // no sample read for so long: the run ends
   double stop_check_s = 5;     // between looks for the files STOP and SAVE
   int64_t stop_at = 0;         // step after which to stop as with a file STOP; 0: at the end only
 };
