@@ -28,6 +28,7 @@ struct TrainSection {
   std::string last_batch = "drop";    // drop | short: what an epoch leaves when it does not divide
   std::string order = "full";         // full | window: mixed over all shards or a few at a time
   int64_t order_window = 16;          // shards at a time
+  int64_t window() const { return order == "window" ? order_window : 0; }  // as the loader takes it
   int64_t seed = 1;
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
   int64_t loader_threads = 1;  // per rank; does not change the data

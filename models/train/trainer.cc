@@ -175,8 +175,7 @@ Status Training::Build() {
   auto loader =
       Loader::Start(workload_->TrainData(),
                     {train.global_batch, train.micro_batches, train.loader_threads, train.prefetch,
-                     train.last_batch == "short", train.order == "window" ? train.order_window : 0,
-                     train.data_stall_s},
+                     train.last_batch == "short", train.window(), train.data_stall_s},
                     {world_.rank(), world_.ranks()}, start_.cursor);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
   loader_ = *std::move(loader);
