@@ -32,6 +32,11 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual int64_t Size() const = 0;  // ids are [0, Size())
   virtual SampleShape Shape() const = 0;
+  // How many samples each part has that lies together on the disk (a shard), in the order of their
+  // ids: what train.order = window goes by. Empty, the default: nothing lies together.
+  virtual std::vector<int64_t> Groups() const { return {}; }
+  // Where sample `id` lies, for messages; asks no disk. "", the default: nowhere, it is computed.
+  virtual std::string NameOf(int64_t /*id*/) const { return {}; }
   // Identity of the data, raw SHA-256: equal digests promise equal samples. It goes into each
   // state, and a resume on other data is refused by it.
   virtual std::string Digest() const = 0;

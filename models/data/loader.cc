@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/log.h"
 #include "models/data/order.h"
+#include "models/data/window_order.h"
 
 namespace stemma::models {
 
@@ -50,6 +52,14 @@ struct Work {  // one sample to read
   float* y;
 };
 
+// What one worker is at, for the message when it does not come back.
+struct Reading {
+  Cursor key;
+  Clock::time_point since;
+};
+
+constexpr size_t kReadersNamed = 4;
+
 class ThreadedLoader final : public Loader {
  public:
   ThreadedLoader(std::shared_ptr<const Dataset> data, const LoaderSettings& settings, Shard shard,
@@ -59,12 +69,16 @@ class ThreadedLoader final : public Loader {
         shard_(shard),
         shape_(data_->Shape()),
         order_(from.seed, data_->Size()),
+        windows_(settings.window > 0 ? std::make_unique<const WindowOrder>(
+                                           from.seed, data_->Groups(), settings.window)
+                                     : nullptr),
         slots_(static_cast<size_t>(settings.prefetch)),
+        readings_(static_cast<size_t>(settings.threads)),
         next_begin_(from),
         consumed_(from) {
     for (RingSlot& slot : slots_) Prepare(&slot);
     ready_ = settings.prefetch;
-    for (int64_t i = 0; i < settings.threads; ++i) workers_.emplace_back([this] { Run(); });
+    for (size_t i = 0; i < readings_.size(); ++i) workers_.emplace_back([this, i] { Run(i); });
   }
 
   ~ThreadedLoader() override {
@@ -86,10 +100,13 @@ class ThreadedLoader final : public Loader {
   void Prepare(RingSlot* slot);
   // Where the global batch after the one that ends at `cursor` begins.
   Cursor Normalised(Cursor cursor) const;
-  std::optional<Work> Claim();
+  std::optional<Work> Claim(size_t worker);
+  int64_t IdAt(const Cursor& key) const;
   Status Read(const Work& work) const;
-  void Run();
+  void Run(size_t worker);
   Status WaitFor(const RingSlot& slot, std::unique_lock<std::mutex>* lock);
+  std::string WhoReads() const;
+  std::string Stalled(const RingSlot& slot, double seconds) const;
 
   // Constant after construction.
   const std::shared_ptr<const Dataset> data_;
@@ -97,13 +114,16 @@ class ThreadedLoader final : public Loader {
   const Shard shard_;
   const SampleShape shape_;
   const SampleOrder order_;
+  const std::unique_ptr<const WindowOrder> windows_;  // instead of it; null: none
 
   std::mutex mutex_;
   std::condition_variable work_;  // a slot was prepared, or the end
   std::condition_variable done_;  // a sample was finished
-  // Guarded by mutex_: slots_ (without the bytes of x and y), and the counters. Batch k of this
-  // loader lies in slot k mod prefetch; batches [taken_, ready_) are in the ring.
+  // Guarded by mutex_: slots_ (without the bytes of x and y), what each worker reads, and the
+  // counters. Batch k of this loader lies in slot k mod prefetch; batches [taken_, ready_) are in
+  // the ring.
   std::vector<RingSlot> slots_;
+  std::vector<std::optional<Reading>> readings_;
   int64_t taken_ = 0, ready_ = 0;
   int64_t claimed_batch_ = 0, claimed_row_ = 0;  // the next sample to claim
   int64_t samples_done_ = 0;
@@ -153,7 +173,7 @@ void ThreadedLoader::Prepare(RingSlot* slot) {
   slot->failure = Status();
 }
 
-std::optional<Work> ThreadedLoader::Claim() {
+std::optional<Work> ThreadedLoader::Claim(size_t worker) {
   std::unique_lock<std::mutex> lock(mutex_);
   const auto slot_to_claim = [this] {
     return &slots_[static_cast<size_t>(claimed_batch_ % settings_.prefetch)];
@@ -172,13 +192,24 @@ std::optional<Work> ThreadedLoader::Claim() {
   }
   Cursor key = slot->begin;
   key.sample += static_cast<uint64_t>(slot->first_row + row);
+  readings_[worker] = Reading{key, Clock::now()};
   return Work{slot, row, key, slot->x_bytes + row * shape_.XCount(),
               slot->y_bytes + row * shape_.y};
 }
 
+int64_t ThreadedLoader::IdAt(const Cursor& key) const {
+  const auto position = static_cast<int64_t>(key.sample);
+  if (settings_.in_order) return position;
+  return windows_ ? windows_->At(key.epoch, position) : order_.At(key.epoch, position);
+}
+
+std::string SampleText(int64_t id, const Cursor& key) {
+  return "sample " + std::to_string(id) + " (epoch " + std::to_string(key.epoch) + ", position " +
+         std::to_string(key.sample) + ")";
+}
+
 Status ThreadedLoader::Read(const Work& work) const {
-  const auto place = static_cast<int64_t>(work.key.sample);
-  const int64_t id = settings_.in_order ? place : order_.At(work.key.epoch, place);
+  const int64_t id = IdAt(work.key);
   Status status;
   try {
     status = data_->Read(id, work.key, work.x, work.y);
@@ -187,14 +218,12 @@ Status ThreadedLoader::Read(const Work& work) const {
   } catch (...) {
     status = Status(Code::kInternal, "an exception that is no std::exception");
   }
-  return std::move(status).Within("sample " + std::to_string(id) + " (epoch " +
-                                  std::to_string(work.key.epoch) + ", position " +
-                                  std::to_string(work.key.sample) + ")");
+  return std::move(status).Within(SampleText(id, work.key));
 }
 
-void ThreadedLoader::Run() {
+void ThreadedLoader::Run(size_t worker) {
   for (;;) {
-    const std::optional<Work> work = Claim();
+    const std::optional<Work> work = Claim(worker);
     if (!work) return;
     Status status = Read(*work);
     std::lock_guard<std::mutex> lock(mutex_);
@@ -205,21 +234,52 @@ void ThreadedLoader::Run() {
     }
     --slot.rows_left;
     ++samples_done_;
+    readings_[worker] = std::nullopt;
     done_.notify_all();
   }
 }
 
+// "thread 1 reads sample 17 (epoch 0, position 13) of /data/a.jpg since 61 s", for the first few.
+std::string ThreadedLoader::WhoReads() const {
+  std::string text;
+  size_t named = 0, more = 0;
+  for (size_t worker = 0; worker < readings_.size(); ++worker) {
+    const std::optional<Reading>& reading = readings_[worker];
+    if (!reading) continue;
+    if (++named > kReadersNamed) {
+      ++more;
+      continue;
+    }
+    const int64_t id = IdAt(reading->key);
+    const std::string name = data_->NameOf(id);
+    text += (text.empty() ? "" : ", ") + ("thread " + std::to_string(worker)) + " reads " +
+            SampleText(id, reading->key) + (name.empty() ? "" : " of " + name) + " since " +
+            std::to_string(SecondsSince(reading->since)) + " s";
+  }
+  if (more > 0) text += " and " + std::to_string(more) + " threads more";
+  return text.empty() ? "no thread reads" : text;
+}
+
+std::string ThreadedLoader::Stalled(const RingSlot& slot, double seconds) const {
+  return "no sample was read for " + std::to_string(seconds) +
+         " s; a reader hangs (file system?): " + WhoReads() + "; " +
+         std::to_string(slot.rows_left) + " samples of the batch at epoch " +
+         std::to_string(slot.begin.epoch) + ", position " + std::to_string(slot.begin.sample) +
+         " are missing";
+}
+
 Status ThreadedLoader::WaitFor(const RingSlot& slot, std::unique_lock<std::mutex>* lock) {
-  while (slot.rows_left > 0) {
+  const double half_s = settings_.stall_s / 2;
+  const auto moves = [&] {  // within half of the time
     const int64_t before = samples_done_;
-    const bool moved = done_.wait_for(*lock, std::chrono::duration<double>(settings_.stall_s),
-                                      [&] { return samples_done_ != before; });
-    if (!moved) {
-      return {Code::kTimeout,
-              "no sample was read for " + std::to_string(settings_.stall_s) +
-                  " s; a reader hangs (file system?), " + std::to_string(slot.rows_left) +
-                  " samples of the batch at epoch " + std::to_string(slot.begin.epoch) +
-                  ", position " + std::to_string(slot.begin.sample) + " are missing"};
+    return done_.wait_for(*lock, std::chrono::duration<double>(half_s),
+                          [&] { return samples_done_ != before; });
+  };
+  while (slot.rows_left > 0) {
+    if (moves()) continue;
+    LogWarning(Stalled(slot, half_s), {{"ends after s", settings_.stall_s}});
+    if (!moves()) {
+      return {Code::kTimeout, Stalled(slot, settings_.stall_s) + " (train.data_stall_s)"};
     }
   }
   return slot.failure;
@@ -310,6 +370,11 @@ Result<std::unique_ptr<Loader>> Loader::Start(std::shared_ptr<const Dataset> dat
                                               " of a data set with " +
                                               std::to_string(data->Size()) +
                                               ": it belongs to other data");
+  }
+  if (settings.window < 0 || (settings.window > 0 && data->Groups().empty())) {
+    return Status(Code::kInvalidArgument,
+                  "train.order = window mixes shards, and this data set has none: "
+                  "train.order = full is for it");
   }
   return std::unique_ptr<Loader>(
       std::make_unique<ThreadedLoader>(std::move(data), settings, shard, from));

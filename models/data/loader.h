@@ -6,7 +6,8 @@
 //     ... train on batch.x, batch.y; the next state's cursor is batch.end
 //   }
 //
-// A global batch at cursor c is the positions [c, c + B) of the epoch's order; rank r of n holds
+// A global batch at cursor c is the positions [c, c + B) of the epoch's order (order.h, or with
+// settings.window that of window_order.h); rank r of n holds
 // the contiguous part [c + r*B/n, c + (r+1)*B/n). So the bytes of a global batch, its parts laid
 // side by side, do not depend on the number of ranks, nor on threads or prefetch. An epoch ends
 // when fewer than B samples are left of it: the rest of that permutation is not used, or, with
@@ -58,7 +59,8 @@ struct LoaderSettings {
   // An evaluation's pass: samples by number, the last batch with what is left, ranks' parts cut as
   // those of a short last batch. Any batch and any number of ranks will do.
   bool in_order = false;
-  double stall_s = 60;  // no sample finished for so long: Next() gives up
+  int64_t window = 0;   // groups that are mixed at a time: WindowOrder; 0: SampleOrder
+  double stall_s = 60;  // no sample finished for half of it: a warning; all of it: Next() ends
 };
 
 // OK when every rank gets the same, whole number of samples per micro-batch and an epoch has at
@@ -68,7 +70,8 @@ Status CheckBatch(const LoaderSettings& settings, int64_t ranks, int64_t dataset
 
 class Loader {
  public:
-  // Begins to read at `from`. kInvalidArgument: see CheckBatch, and a cursor beyond the data.
+  // Begins to read at `from`. kInvalidArgument: see CheckBatch, a cursor beyond the data, and a
+  // window where the data set has no groups.
   static Result<std::unique_ptr<Loader>> Start(std::shared_ptr<const Dataset> data,
                                                const LoaderSettings& settings, Shard shard,
                                                Cursor from);
@@ -78,7 +81,7 @@ class Loader {
 
   // The next batch. An error belongs to the batch that would have been next: all batches before it
   // were delivered. It names sample and cause, and every later call returns it again. kTimeout: no
-  // worker finished a sample for settings.stall_s.
+  // worker finished a sample for settings.stall_s; it names which threads wait for which samples.
   virtual Result<Batch> Next() = 0;
 
   // Of the batches handed out so far; the start cursor before the first.

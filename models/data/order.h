@@ -15,7 +15,8 @@
 //   walk        passes are repeated until the value is below n: a bijection stays one
 //
 // A Fisher-Yates table would be faster per lookup but costs 8 bytes a sample and a pause per epoch.
-// Plain value; any thread.
+// An order for disks that want to be read in large pieces is in window_order.h. Plain values; any
+// thread.
 #pragma once
 
 #include <array>
@@ -25,23 +26,43 @@ namespace stemma::models {
 
 constexpr uint32_t kOrderTag = 0x6F726472;  // "ordr"
 
-class SampleOrder {
+using OrderKey = std::array<uint32_t, 2>;
+
+// Words 0 and 1 of Philox({epoch low, epoch high, tag, number}, {seed low, seed high}).
+OrderKey KeyOfEpoch(uint64_t seed, uint64_t epoch, uint32_t tag, uint32_t number = 0);
+
+// The bijection of [0, size) that the text above specifies for one key.
+class KeyedPermutation {
  public:
   // REQUIRES: 1 <= size < 2^62
-  SampleOrder(uint64_t seed, int64_t size);
-
-  // The sample at position `i` of `epoch`. For a fixed epoch this is a bijection of [0, size).
+  explicit KeyedPermutation(int64_t size);
   // REQUIRES: 0 <= i < size
-  int64_t At(uint64_t epoch, int64_t i) const;
-
+  int64_t At(OrderKey key, int64_t i) const;
   int64_t size() const { return size_; }
 
  private:
-  uint64_t Pass(uint64_t value, std::array<uint32_t, 2> key) const;
+  uint64_t Pass(uint64_t value, OrderKey key) const;
 
-  uint64_t seed_;
   int64_t size_;
   int half_bits_ = 1;
+};
+
+class SampleOrder {
+ public:
+  // REQUIRES: 1 <= size < 2^62
+  SampleOrder(uint64_t seed, int64_t size) : seed_(seed), permutation_(size) {}
+
+  // The sample at position `i` of `epoch`. For a fixed epoch this is a bijection of [0, size).
+  // REQUIRES: 0 <= i < size
+  int64_t At(uint64_t epoch, int64_t i) const {
+    return permutation_.At(KeyOfEpoch(seed_, epoch, kOrderTag), i);
+  }
+
+  int64_t size() const { return permutation_.size(); }
+
+ private:
+  uint64_t seed_;
+  KeyedPermutation permutation_;
 };
 
 }  // namespace stemma::models

@@ -31,6 +31,12 @@ void VisitTrain(TrainSection& s, V&& field) {
   field("train.last_batch", s.last_batch,
         Help{"the rest of an epoch that fills no global batch: left out, or a short batch",
              "drop | short"});
+  field("train.order", s.order,
+        Help{"samples of an epoch are mixed over all of the data, or over order_window shards at a "
+             "time, which a disk reads in larger pieces",
+             "full | window"});
+  field("train.order_window", s.order_window,
+        Help{"shards that are mixed at a time with order = window", "[1, 1000000]"});
   field("train.seed", s.seed, Help{"of initialisation, order and dropout", "[0, inf)"});
   field(
       "train.log_every", s.log_every,
@@ -40,6 +46,11 @@ void VisitTrain(TrainSection& s, V&& field) {
              Kind::kLocal});
   field("train.prefetch", s.prefetch,
         Help{"batches prepared ahead on each rank", "[1, 1024]", Kind::kLocal});
+  field(
+      "train.data_stall_s", s.data_stall_s,
+      Help{"seconds in which a rank reads no sample until the run ends, with a warning after half "
+           "of them: which thread waits for which file",
+           "(0, 86400]", Kind::kLocal});
   field(
       "train.stop_check_s", s.stop_check_s,
       Help{"seconds between looks for the files STOP, SAVE and TRACE", "[0, 3600]", Kind::kLocal});

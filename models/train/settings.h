@@ -26,10 +26,14 @@ struct TrainSection {
   int64_t micro_batches = 1;          // backward passes per step and rank
   std::string precision = "float32";  // float32 | bfloat16 | float16, of the forward: autocast.h
   std::string last_batch = "drop";    // drop | short: what an epoch leaves when it does not divide
+  std::string order = "full";         // full | window: mixed over all shards or a few at a time
+  int64_t order_window = 16;          // shards at a time
+  int64_t window() const { return order == "window" ? order_window : 0; }  // as the loader takes it
   int64_t seed = 1;
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
   int64_t loader_threads = 1;  // per rank; does not change the data
   int64_t prefetch = 2;        // batches read ahead per rank
+  double data_stall_s = 60;    // no sample read for so long: the run ends
   double stop_check_s = 5;     // between looks for the files STOP and SAVE
   int64_t stop_at = 0;         // step after which to stop as with a file STOP; 0: at the end only
   int64_t stop_patience = 0;   // ends after so many evaluations without a lower val_loss; 0: never

@@ -120,11 +120,12 @@ Status Training::Build() {
       std::make_unique<Binding>(reducer_->parameters(), workload_->Buffers(), optimizer_->State());
   start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
   if (session_.from || options_.live) STEMMA_RETURN_IF_ERROR(RestoreState());
-  auto loader = Loader::Start(
-      workload_->TrainData(),
-      {settings_.train.global_batch, settings_.train.micro_batches, settings_.train.loader_threads,
-       settings_.train.prefetch, settings_.train.last_batch == "short"},
-      {world_.rank(), world_.ranks()}, start_.cursor);
+  const TrainSection& train = settings_.train;
+  auto loader =
+      Loader::Start(workload_->TrainData(),
+                    {train.global_batch, train.micro_batches, train.loader_threads, train.prefetch,
+                     train.last_batch == "short", train.window(), train.data_stall_s},
+                    {world_.rank(), world_.ranks()}, start_.cursor);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
   loader_ = *std::move(loader);
   return {};

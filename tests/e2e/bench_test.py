@@ -68,10 +68,19 @@ def test_comm_refuses_unknown_names(box):
     box.run([box.stemma, "bench", "comm", "--sizes=7"]).expect(2, "\"7\"")
 
 
+def test_data_prints_each_part_with_its_target(box):
+    done = box.say("bench", "data", "--images=2", "--passes=1", "--threads=2", "--shard-size=1MiB")
+    done.expect(0, ">= 850", "<= 20 us", "loader of images, 2 threads", "shard sample by sample")
+    assert not list(box.dir.glob("stemma-bench*")), "the shard was left behind"
+    box.say("bench", "data", "--passes=0").expect(2, "--passes 1 to 1000")
+    box.say("bench", "data", "--shard-size=7").expect(2, "--shard-size=7")
+
+
 def test_help_needs_no_engine(box):
     box.say("bench").expect(0, "collective call")
     box.say("bench", "train", "--help").expect(0, "--num-batches-per-iter")
     box.say("bench", "comm", "--help").expect(0, "--sizes")
+    box.say("bench", "data", "--help").expect(0, "--shard-size")
 
 
 if __name__ == "__main__":

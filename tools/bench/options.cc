@@ -78,6 +78,37 @@ cli::Flags CommFlagList(CommFlags* v) {
   return flags;
 }
 
+cli::Flags DataFlagList(DataFlags* v) {
+  cli::Flags flags("bench data",
+                   "What samples cost before they are trained on: JPEG to floats, the loader's\n"
+                   "share, more threads, and shards on a disk beside the bare file. Images are\n"
+                   "made: 500 x 375, about 100 kB.");
+  flags.Integer("images", &v->images, "N", "how many different ones");
+  flags.Integer("threads", &v->threads, "N", "most threads that are tried; 0: cores");
+  flags.Integer("passes", &v->passes, "N", "of each part; the best counts");
+  flags.Text("dir", &v->dir, "DIR", "on the disk to measure; empty: leave the disk out");
+  flags.Text("shard-size", &v->shard_size, "SIZE", "of the shard written there for a moment");
+  flags.Notes(
+      "A shard is read with an empty page cache, as far as the file system gives its pages back.\n"
+      "\n"
+      "Example\n"
+      "  stemma bench data --dir=$LOCAL_SCRATCH --shard-size=4GiB\n");
+  return flags;
+}
+
+Status Check(const DataFlags& flags) {
+  if (flags.images < 1 || flags.images > 100000 || flags.passes < 1 || flags.passes > 1000) {
+    return Refuse("--images is 1 to 100000 and --passes 1 to 1000");
+  }
+  if (flags.threads < 0 || flags.threads > 1024) return Refuse("--threads is 0 to 1024");
+  const auto sizes = ParseSizes(flags.shard_size);
+  if (!sizes.ok() || sizes->size() != 1 || sizes->front() < (1 << 20)) {
+    return Refuse("--shard-size=" + flags.shard_size +
+                  ", expected bytes from 1MiB to 16 GB, such as 256MiB");
+  }
+  return {};
+}
+
 Status ReadSettings(const TrainFlags& flags, models::RunSettings* settings) {
   if (flags.use_adasum) {
     return Refuse(
@@ -141,6 +172,7 @@ Result<std::vector<int64_t>> ParseSizes(const std::string& text) {
     if (unit.empty() || unit == "B") factor = 1;
     if (unit == "KiB" || unit == "K") factor = 1 << 10;
     if (unit == "MiB" || unit == "M") factor = 1 << 20;
+    if (unit == "GiB" || unit == "G") factor = 1 << 30;
     const double bytes = number * factor;
     const bool good = end != word.c_str() && bytes >= 4 && bytes <= 16e9;
     if (!good || static_cast<int64_t>(bytes) % 4 != 0) {
@@ -157,6 +189,7 @@ std::string HelpText() {
          "How fast the parts are. `stemma bench WHAT --help` explains one.\n\n"
          "  train       steps of a synthetic training, after Horovod's protocol\n"
          "  comm        every collective call by size\n"
+         "  data        what samples cost: JPEG, the loader, its threads, shards on a disk\n"
          "\nStart them under mpirun like a training: mpirun -n 2 stemma bench comm\n";
 }
 

@@ -1,4 +1,4 @@
-// The flags of `stemma bench train` and `stemma bench comm`, in one place: `stemma` prints their
+// The flags of `stemma bench train`, `comm` and `data`, in one place: `stemma` prints their
 // help and checks them before it becomes the engine, which reads the same words again. No LibTorch.
 #pragma once
 
@@ -42,13 +42,23 @@ struct CommFlags {
   std::vector<std::string> set;
 };
 
+struct DataFlags {
+  int64_t images = 64;  // that are made
+  int64_t threads = 0;  // most that are tried; 0: cores of the process
+  int64_t passes = 5;
+  std::string dir = ".";  // on the disk that is measured; "": none
+  std::string shard_size = "256MiB";
+};
+
 // `values` outlives the result.
 cli::Flags TrainFlagList(TrainFlags* values);
 cli::Flags CommFlagList(CommFlags* values);
+cli::Flags DataFlagList(DataFlags* values);
 
 // What --set and the flags that stand for settings say. kInvalidArgument names the flag.
 Status ReadSettings(const TrainFlags& flags, models::RunSettings* settings);
 Status ReadSettings(const CommFlags& flags, models::RunSettings* settings);
+Status Check(const DataFlags& flags);
 
 // "4,1KiB,64MiB" as bytes. kInvalidArgument names the word.
 Result<std::vector<int64_t>> ParseSizes(const std::string& text);

@@ -6,6 +6,7 @@
 #include "core/exit_code.h"
 #include "ops/world.h"
 #include "tools/bench/comm_bench.h"
+#include "tools/bench/data_bench.h"
 #include "tools/bench/options.h"
 #include "tools/bench/train_bench.h"
 #include "tools/cli/environment.h"
@@ -47,6 +48,20 @@ int Measure(Flags flags, Values* values, const std::vector<std::string>& words,
   return InWorld(settings, [&](comm::World& world) { return run(*values, settings, world); });
 }
 
+// Without a world: a rank measures its own samples.
+int MeasureData(const std::vector<std::string>& words) {
+  bench::DataFlags values;
+  cli::Flags flags = bench::DataFlagList(&values);
+  Status status = flags.Parse(words);
+  if (status.ok() && flags.help_asked()) {
+    std::fputs(flags.HelpText().c_str(), stdout);
+    return kExitDone;
+  }
+  if (status.ok()) status = bench::Check(values);
+  if (status.ok()) status = bench::RunDataBench(values);
+  return status.ok() ? kExitDone : Fail(status);
+}
+
 }  // namespace
 
 int RunBench(const std::vector<std::string>& arguments) {
@@ -65,6 +80,7 @@ int RunBench(const std::vector<std::string>& arguments) {
           return bench::RunCommBench(flags, world);
         });
   }
+  if (what == "data") return MeasureData(words);
   return Fail({Code::kInvalidArgument, "no benchmark is called '" + what + "'"});
 }
 

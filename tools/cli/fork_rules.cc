@@ -18,6 +18,12 @@ std::string WhyNotAtFork(std::string_view key) {
       {"train.last_batch",
        "decides where an epoch ends, which the position in the data counts on; start a new run for "
        "another value"},
+      {"train.order",
+       "is the order of the data, which the state is in the middle of; start a new run for "
+       "another"},
+      {"train.order_window",
+       "is the order of the data, which the state is in the middle of; start a new run for "
+       "another"},
       {"optim.name",
        "decides which state the optimizer keeps, and the parent holds that of its "
        "own kind; start a new run for another optimizer"},

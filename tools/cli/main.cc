@@ -40,7 +40,7 @@ constexpr Verb kVerbs[] = {
     {"fsck", "is everything in the store whole", RunFsck},
     {"doctor", "will it work on this machine", RunDoctor},
     {"trace", "all ranks' traces of a run in one file, on one time axis", RunTrace},
-    {"bench", "how fast are the parts: collective calls, steps of training", RunBench},
+    {"bench", "how fast are the parts: collective calls, steps of training, data", RunBench},
     {"scale", "how a training scales: measured, predicted, validated", RunScale},
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},

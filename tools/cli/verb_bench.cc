@@ -22,14 +22,20 @@ Result<int> RunBench(const Arguments& arguments) {
     return 0;
   }
   const Arguments words(arguments.begin() + 1, arguments.end());
-  Result<bool> helped = Status(Code::kInvalidArgument,
-                               "no benchmark is called '" + what + "'; there are train and comm");
+  Result<bool> helped = Status(Code::kInvalidArgument, "no benchmark is called '" + what +
+                                                           "'; there are train, comm and data");
   bench::TrainFlags train;
   bench::CommFlags comm;
+  bench::DataFlags data;
   if (what == "train") helped = Checked(bench::TrainFlagList(&train), words);
   if (what == "comm") helped = Checked(bench::CommFlagList(&comm), words);
+  if (what == "data") helped = Checked(bench::DataFlagList(&data), words);
   STEMMA_RETURN_IF_ERROR(helped.status());
   if (*helped) return 0;
+  if (what == "data") {
+    STEMMA_RETURN_IF_ERROR(bench::Check(data));
+    return BecomeEngine("bench", arguments);
+  }
   models::RunSettings settings;
   STEMMA_RETURN_IF_ERROR(what == "train" ? bench::ReadSettings(train, &settings)
                                          : bench::ReadSettings(comm, &settings));

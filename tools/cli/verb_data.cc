@@ -4,12 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "core/cohort.h"
 #include "core/cores.h"
 #include "core/text.h"
 #include "lineage/storage.h"
 #include "models/data/images/check.h"
 #include "models/data/images/pack.h"
 #include "models/data/images/shard_source.h"
+#include "models/data/stage.h"
 #include "tools/bench/options.h"
 #include "tools/cli/become_engine.h"
 #include "tools/cli/data_galaxy_zoo.h"
@@ -30,6 +32,7 @@ constexpr char kHelp[] =
     "  stemma data check PATH               is every image whole, every shard what its index says\n"
     "  stemma data waveforms --out=FILE     the waveforms of an AI-GW training as HDF5\n"
     "  stemma data galaxyzoo TABLE          Galaxy Zoo's votes as AI-DES's classes and splits\n"
+    "  stemma data stage PATH... --to=DIR   shards onto this node's own disk, before a training\n"
     "\n"
     "A shard is a tar archive in WebDataset's layout: KEY.jpg and KEY.cls, the class as a number.\n"
     "`stemma data pack --help` and the like explain one.\n";
@@ -41,11 +44,11 @@ std::string Count(int64_t count, const std::string& one, const std::string& more
 std::string Images(int64_t count) { return Count(count, "image", "images"); }
 std::string Shards(int64_t count) { return Count(count, "shard", "shards"); }
 
-Result<uint64_t> SizeIn(const std::string& text) {
+Result<uint64_t> SizeIn(const std::string& flag, const std::string& text) {
   const auto sizes = bench::ParseSizes(text);
   if (sizes.ok() && sizes->size() == 1) return static_cast<uint64_t>(sizes->front());
   return Status(Code::kInvalidArgument,
-                "--shard-size=" + text + ", expected a number of bytes such as 256MiB");
+                flag + "=" + text + ", expected a number of bytes such as 256MiB");
 }
 
 void PrintReport(const models::PackReport& report, const std::string& out) {
@@ -94,7 +97,7 @@ Result<int> Pack(const Arguments& arguments) {
   }
   if (seed < 0) return Status(Code::kInvalidArgument, "--seed is negative");
   settings.seed = static_cast<uint64_t>(seed);
-  STEMMA_ASSIGN_OR_RETURN(settings.shard_bytes, SizeIn(shard_size));
+  STEMMA_ASSIGN_OR_RETURN(settings.shard_bytes, SizeIn("--shard-size", shard_size));
   const bool watched = isatty(STDERR_FILENO) == 1;
   if (watched) {
     settings.progress = [](int64_t done, int64_t all) {
@@ -167,6 +170,62 @@ Result<int> Waveforms(const Arguments& arguments) {
   return BecomeEngine("data", arguments);
 }
 
+// What is told while shards are copied, on a terminal: "1.2 GB of 37.1 GB".
+bool TellCopied(uint64_t done, uint64_t all) {
+  std::fprintf(stderr, "\r%s of %s ", HumanBytes(done).c_str(), HumanBytes(all).c_str());
+  return true;
+}
+
+int PrintStaged(const models::StageReport& report, const std::string& to) {
+  const int64_t here = report.there + report.copied;
+  Print(to + ": " + Shards(here) + " on this node's disk, " + std::to_string(report.copied) +
+        " copied now (" + HumanBytes(report.bytes) + " in " + HumanDuration(report.seconds) +
+        ")\n");
+  if (report.left == 0) return 0;
+  std::fprintf(stderr, "warning: %s not copied: %s. A training reads them from the source\n",
+               Shards(report.left).c_str(), report.why.message().c_str());
+  return 1;
+}
+
+Result<int> Stage(const Arguments& arguments) {
+  std::vector<std::string> paths;
+  models::StageSettings settings;
+  std::string keep_free = "1GiB";
+  Flags flags("data stage", "Copies shards to this node's own disk, for the trainings of a job.");
+  flags.Words("PATH...", &paths, "shards, ranges such as train-{000..146}.tar, or folders of them");
+  flags.Text("to", &settings.dir, "DIR", "of this node; made where it is not there");
+  flags.Text("keep-free", &keep_free, "SIZE", "bytes of that disk that are left to others");
+  flags.Notes(
+      "For the prologue of a job, once per node. A copy is named by its digest: shards that are\n"
+      "there already are not copied again, and several jobs share them. What a job that died has\n"
+      "half copied is removed after a minute. A training that stages to the same DIR reads them.\n"
+      "Exit code 1 when not all are there, such as on a full disk.\n"
+      "\n"
+      "Example\n"
+      "  srun --ntasks-per-node=1 stemma data stage imagenet/train-shards --to=$LOCAL_SCRATCH/x\n");
+  STEMMA_RETURN_IF_ERROR(flags.Parse(arguments));
+  if (flags.help_asked()) return Print(flags.HelpText()), 0;
+  if (paths.empty()) return Status(Code::kInvalidArgument, "expected shards or folders of them");
+  if (settings.dir.empty()) {
+    return Status(Code::kInvalidArgument, "--to=DIR is missing: a folder on this node's disk");
+  }
+  STEMMA_ASSIGN_OR_RETURN(settings.keep_free, SizeIn("--keep-free", keep_free));
+  lineage::Storage& disk = lineage::PosixStorage();
+  SoloCohort alone;
+  std::vector<models::StageFile> files;
+  for (const std::string& path : paths) {
+    STEMMA_ASSIGN_OR_RETURN(const auto shards, models::ShardSource::Open(disk, path, alone));
+    for (models::StageFile& file : shards->Files()) files.push_back(std::move(file));
+  }
+  const bool watched = isatty(STDERR_FILENO) == 1;
+  const models::StageReport report = models::CopyFiles(
+      disk, disk, settings, files,
+      [&](uint64_t done, uint64_t all) { return watched ? TellCopied(done, all) : true; });
+  if (watched) std::fprintf(stderr, "\r\x1b[K");
+  if (!report.why.ok() && report.there + report.copied == 0) return report.why;
+  return PrintStaged(report, settings.dir);
+}
+
 }  // namespace
 
 Result<int> RunData(const Arguments& arguments) {
@@ -179,11 +238,13 @@ Result<int> RunData(const Arguments& arguments) {
   if (what == "pack") return named(Pack(rest));
   if (what == "index") return named(Index(rest));
   if (what == "check") return named(Check(rest));
+  if (what == "stage") return named(Stage(rest));
   if (what == "waveforms") return named(Waveforms(arguments));
   if (what == "galaxyzoo") return named(RunDataGalaxyZoo(rest));
-  const std::string meant = Nearest(what, {"pack", "index", "check", "waveforms", "galaxyzoo"});
+  const std::string meant =
+      Nearest(what, {"pack", "index", "check", "stage", "waveforms", "galaxyzoo"});
   return Status(Code::kInvalidArgument,
-                "expected pack, index, check, waveforms or galaxyzoo" +
+                "expected pack, index, check, stage, waveforms or galaxyzoo" +
                     (meant.empty() ? "; see `stemma data --help`"
                                    : "; did you mean `stemma data " + meant + "`?"));
 }

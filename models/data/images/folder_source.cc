@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/digest.h"
@@ -44,6 +45,44 @@ const char* NetworkDisk(const std::string& path) {
   }
 }
 
+// The images of a class by name, with their sizes, and how many other files lie there.
+struct ClassFiles {
+  std::vector<std::pair<std::string, uint64_t>> images;
+  uint64_t others = 0;
+};
+
+Result<ClassFiles> LookAtClass(lineage::Storage& disk, const std::string& path) {
+  auto names = disk.List(path);
+  if (!names.ok() && names.status().code() == Code::kNotFound) {
+    return Status(Code::kNotFound,
+                  path + ": neither a file nor a folder, such as a link to nothing; remove it");
+  }
+  STEMMA_RETURN_IF_ERROR(names.status());
+  ClassFiles files;
+  for (const std::string& name : *names) {
+    if (name[0] == '.') continue;
+    const std::string file = path + "/" + name;
+    const auto bytes = disk.SizeOf(file);
+    if (IsImageName(name)) {
+      if (!bytes.ok()) {
+        return Status(bytes.status()).Within("what is called like an image has to be one");
+      }
+      files.images.emplace_back(name, *bytes);
+    } else if (bytes.ok() || !disk.List(file).ok()) {
+      ++files.others;
+    } else {
+      return Status(Code::kInvalidArgument,
+                    file +
+                        ": a folder inside a class; images lie in FOLDER/CLASS itself: move "
+                        "what it holds there, or remove it");
+    }
+  }
+  if (!files.images.empty()) return files;
+  return Status(Code::kNotFound, path +
+                                     " holds no image (.jpg, .jpeg): a class folder has one at "
+                                     "least; remove it, or see what it holds");
+}
+
 // Lists a folder of classes: per class its name, how many files it has, and their names; then how
 // many other files there are, and the digest.
 Result<std::string> Look(lineage::Storage& disk, const std::string& folder) {
@@ -55,29 +94,17 @@ Result<std::string> Look(lineage::Storage& disk, const std::string& folder) {
   for (const std::string& entry : entries) {
     const std::string path = folder + "/" + entry;
     if (entry[0] == '.' || disk.SizeOf(path).ok()) continue;
-    STEMMA_ASSIGN_OR_RETURN(const auto names, disk.List(path));
+    STEMMA_ASSIGN_OR_RETURN(const ClassFiles found, LookAtClass(disk, path));
     Encoder files, facts;
-    uint64_t count = 0;
-    for (const std::string& name : names) {
-      if (name[0] == '.') continue;
-      if (!IsImageName(name)) {
-        ++others;
-        continue;
-      }
-      STEMMA_ASSIGN_OR_RETURN(const uint64_t bytes, disk.SizeOf(path + "/" + name));
+    for (const auto& [name, bytes] : found.images) {
       files.String(name);
       facts.String(name);
       facts.U64(bytes);
-      ++count;
     }
-    if (count == 0) {
-      return Status(Code::kNotFound, path +
-                                         " holds no image (.jpg, .jpeg): a class folder has one "
-                                         "at least; remove it, or see what it holds");
-    }
+    others += found.others;
     Encoder head;
     head.String(entry);
-    head.U64(count);
+    head.U64(found.images.size());
     digest.Update(head.bytes());
     digest.Update(facts.bytes());
     classes.Raw(head.bytes());
@@ -85,8 +112,12 @@ Result<std::string> Look(lineage::Storage& disk, const std::string& folder) {
     ++class_count;
   }
   if (class_count == 0) {
+    const bool shards = std::any_of(entries.begin(), entries.end(), [](const std::string& name) {
+      return name.size() > 4 && name.substr(name.size() - 4) == ".tar";
+    });
     return Status(Code::kNotFound,
-                  folder + " holds no class folders: expected " + folder + "/CLASS/NAME.jpg");
+                  folder + " holds no class folders: expected " + folder + "/CLASS/NAME.jpg" +
+                      (shards ? "; it holds shards (*.tar), which are read as such" : ""));
   }
   table.U64(class_count);
   table.Raw(classes.bytes());

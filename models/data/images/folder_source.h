@@ -6,7 +6,9 @@
 //   images->Classes();                                   // {"n01440764", "n01443537", ...}
 //
 // Taken are files called .jpg or .jpeg, in any case; names that begin with a dot and files beside
-// the class folders are passed over, other files in them are counted (others()).
+// the class folders are passed over, other files in them are counted (others()). Links are
+// followed, but nothing is looked for deeper: a folder inside a class is an error, and so no link
+// leads in circles. What is called .jpg and is no JPEG shows when it is read, by its first bytes.
 //
 // The digest is of class names, file names and sizes: reading 130 GB at each start is no option. A
 // file whose bytes changed under the same name and size is not noticed; shards notice it.
@@ -15,7 +17,8 @@
 // folder on one of them is a warning in the log that names `stemma data pack`.
 //
 // Owner: whoever holds the pointer; the disk outlives it. Failure: kNotFound without classes or
-// with an empty one; what the disk says.
+// with an empty one, or for a link to nothing; kInvalidArgument for a folder inside a class; what
+// the disk says, such as of a folder that may not be read.
 #pragma once
 
 #include <cstdint>

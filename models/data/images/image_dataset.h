@@ -10,7 +10,7 @@
 // An image that cannot be decoded ends the run, with its name. With OnBadSample::kSkip it becomes
 // zeros with the target kNoLabel, which a loss and a metric leave out; at most `bad_max` of them in
 // an epoch, counted on this rank. A disk that fails, and a shard that is not what its index says,
-// always end the run.
+// always end the run. At the end of an epoch TellBadSamples says what all ranks have skipped.
 //
 // Owner: whoever holds the pointer. Thread: any number at once; as many decoders exist as threads
 // ever read at the same time.
@@ -26,25 +26,18 @@
 #include "core/status.h"
 #include "models/data/dataset.h"
 #include "models/data/images/augment.h"
+#include "models/data/images/bad_samples.h"
 #include "models/data/images/image_source.h"
 #include "models/data/images/prepare.h"
 
 namespace stemma::models {
 
 constexpr float kNoLabel = -1;
-constexpr size_t kBadNamesMax = 20;
-
 enum class OnBadSample { kFail, kSkip };
 
 struct BadSamplePolicy {
   OnBadSample on_bad = OnBadSample::kFail;
   int64_t bad_max = 100;
-};
-
-// Of one epoch, on this rank.
-struct BadSamples {
-  int64_t count = 0;
-  std::vector<std::string> names;  // of the first kBadNamesMax, with the reason
 };
 
 class ImageDataset final : public Dataset {
@@ -58,6 +51,8 @@ class ImageDataset final : public Dataset {
 
   int64_t Size() const override { return images_->Size(); }
   SampleShape Shape() const override;
+  std::vector<int64_t> Groups() const override { return images_->Groups(); }
+  std::string NameOf(int64_t id) const override { return images_->NameOf(id); }
   // Of the images and of all settings that decide a float. Not of libjpeg's version, which belongs
   // into the environment's record: JpegVersion().
   std::string Digest() const override;

@@ -34,6 +34,9 @@ class ImageSource {
   virtual const std::vector<std::string>& Classes() const = 0;
   // Identity of the data, raw SHA-256: equal digests promise equal images under equal numbers.
   virtual std::string Digest() const = 0;
+  // How many images each file of many has, in the order of their numbers; empty: each image is a
+  // file of its own.
+  virtual std::vector<int64_t> Groups() const { return {}; }
   // Where image `id` lies, for messages and lists of bad ones.
   virtual std::string NameOf(int64_t id) const = 0;
   // The label is below Classes().size() where that is not 0. Errors name the place; faults of a

@@ -34,7 +34,8 @@ Status ReadPatiently(const std::function<Status()>& read) {
     if (!MayPass(status)) return status;
     std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
   }
-  return read();
+  Status last = read();
+  return MayPass(last) ? std::move(last).Within("three times") : last;
 }
 
 }  // namespace stemma::models

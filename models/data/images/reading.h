@@ -16,7 +16,8 @@ Result<std::string> LookOnRankZero(Cohort& cohort,
                                    const std::function<Result<std::string>()>& look);
 
 // Calls `read`, and again after 50 and 500 ms when it fails as a network file system does that has
-// lost its server for a moment (EIO, ESTALE). Returns the last answer.
+// lost its server for a moment (EIO, ESTALE). Returns the last answer, which says that it came
+// three times.
 Status ReadPatiently(const std::function<Status()>& read);
 
 }  // namespace stemma::models

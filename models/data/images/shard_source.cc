@@ -9,6 +9,7 @@
 #include "lineage/names.h"
 #include "models/data/images/reading.h"
 #include "models/data/images/tar.h"
+#include "models/data/window_order.h"
 
 namespace stemma::models {
 namespace {
@@ -98,20 +99,64 @@ Status ShardSource::Decode(const std::string& table) {
   return {Code::kInternal, "rank 0 sent no table of the shards"};
 }
 
-Result<std::shared_ptr<const ShardSource>> ShardSource::Open(lineage::Storage& disk,
-                                                             const std::string& path,
-                                                             Cohort& cohort) {
+Result<std::shared_ptr<ShardSource>> ShardSource::Opened(lineage::Storage& disk,
+                                                         const std::string& path, Cohort& cohort) {
   STEMMA_ASSIGN_OR_RETURN(const std::string table,
                           LookOnRankZero(cohort, [&] { return Look(disk, path); }));
   std::shared_ptr<ShardSource> source(new ShardSource(disk));
   STEMMA_RETURN_IF_ERROR(source->Decode(table));
+  return source;
+}
+
+Result<std::shared_ptr<const ShardSource>> ShardSource::Open(lineage::Storage& disk,
+                                                             const std::string& path,
+                                                             Cohort& cohort) {
+  STEMMA_ASSIGN_OR_RETURN(auto source, Opened(disk, path, cohort));
   return std::shared_ptr<const ShardSource>(std::move(source));
+}
+
+Result<std::shared_ptr<const ShardSource>> ShardSource::OpenStaged(lineage::Storage& disk,
+                                                                   lineage::Storage& local,
+                                                                   const std::string& path,
+                                                                   const ShardStaging& staging,
+                                                                   Cohort& cohort) {
+  STEMMA_ASSIGN_OR_RETURN(auto source, Opened(disk, path, cohort));
+  const std::vector<StageFile> files = source->Files();
+  source->staged_ = std::make_unique<StagedFiles>(disk, local, staging.stage.dir, files);
+  STEMMA_ASSIGN_OR_RETURN(const bool first, FirstOfHost(cohort));
+  if (first) {
+    std::vector<StageFile> in_order = files;
+    if (staging.window > 0) {
+      const WindowOrder order(staging.seed, source->Groups(), staging.window);
+      in_order.clear();
+      for (const int64_t shard : order.GroupsOf(staging.epoch)) {
+        in_order.push_back(files[static_cast<size_t>(shard)]);
+      }
+    }
+    source->copy_ =
+        std::make_unique<BackgroundCopy>(disk, local, staging.stage, std::move(in_order));
+  }
+  return std::shared_ptr<const ShardSource>(std::move(source));
+}
+
+std::vector<StageFile> ShardSource::Files() const {
+  std::vector<StageFile> files;
+  for (const Shard& shard : shards_) {
+    files.push_back({shard.path, shard.index.bytes, shard.index.digest});
+  }
+  return files;
 }
 
 ShardSource::Sample ShardSource::Find(int64_t id) const {
   const auto end = std::upper_bound(ends_.begin(), ends_.end(), id);
   const int64_t first = end == ends_.begin() ? 0 : *(end - 1);
   return {static_cast<size_t>(end - ends_.begin()), id - first};
+}
+
+std::vector<int64_t> ShardSource::Groups() const {
+  std::vector<int64_t> samples;
+  for (const Shard& shard : shards_) samples.push_back(shard.index.samples());
+  return samples;
 }
 
 std::string ShardSource::NameOf(int64_t id) const {
@@ -125,7 +170,8 @@ std::string ShardSource::NameOf(int64_t id) const {
 Result<std::shared_ptr<lineage::ReadableFile>> ShardSource::OpenShard(size_t shard) const {
   std::lock_guard<std::mutex> lock(mutex_);
   if (files_[shard]) return files_[shard];
-  STEMMA_ASSIGN_OR_RETURN(auto file, disk_.OpenToRead(shards_[shard].path));
+  const std::string& path = shards_[shard].path;
+  STEMMA_ASSIGN_OR_RETURN(auto file, staged_ ? staged_->Open(path) : disk_.OpenToRead(path));
   if (open_.size() == kOpenMax) {
     files_[open_.front()] = nullptr;  // who reads it keeps it
     open_.pop_front();

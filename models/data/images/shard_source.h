@@ -15,7 +15,10 @@
 //
 // The digest is of the shards' names, sizes and digests, and of the classes.
 //
-// Owner: whoever holds the pointer; the disk outlives it. At most 256 shards are open at a time.
+// With OpenStaged each node copies the shards to a disk of its own and reads them there (stage.h),
+// in the order in which the epoch needs them where that is known.
+//
+// Owner: whoever holds the pointer; the disks outlive it. At most 256 shards are open at a time.
 // Failure: kNotFound without shards; kCorruption with shard and byte; what the disk says.
 #pragma once
 
@@ -33,20 +36,39 @@
 #include "models/data/images/image_source.h"
 #include "models/data/images/manifest.h"
 #include "models/data/images/shard_index.h"
+#include "models/data/stage.h"
 
 namespace stemma::models {
+
+struct ShardStaging {
+  StageSettings stage;
+  // Of the loader, where train.order = window; window 0: the shards are all needed from the start.
+  uint64_t seed = 0, epoch = 0;
+  int64_t window = 0;
+};
 
 class ShardSource final : public ImageSource {
  public:
   // Collective.
   static Result<std::shared_ptr<const ShardSource>> Open(lineage::Storage& disk,
                                                          const std::string& path, Cohort& cohort);
+  // Collective. That the copying cannot begin is no error: see stage.h.
+  static Result<std::shared_ptr<const ShardSource>> OpenStaged(lineage::Storage& disk,
+                                                               lineage::Storage& local,
+                                                               const std::string& path,
+                                                               const ShardStaging& staging,
+                                                               Cohort& cohort);
 
   int64_t Size() const override { return ends_.empty() ? 0 : ends_.back(); }
   const std::vector<std::string>& Classes() const override { return classes_; }
   std::string Digest() const override { return digest_; }
+  std::vector<int64_t> Groups() const override;   // by shard
   std::string NameOf(int64_t id) const override;  // shard, file and byte
   Status Read(int64_t id, EncodedImage* image) const override;
+
+  std::vector<StageFile> Files() const;  // the shards
+  // Null but after OpenStaged.
+  const StagedFiles* staged() const { return staged_.get(); }
 
  private:
   struct Shard {
@@ -59,6 +81,8 @@ class ShardSource final : public ImageSource {
     int64_t number = 0;  // in it
   };
   explicit ShardSource(lineage::Storage& disk) : disk_(disk) {}
+  static Result<std::shared_ptr<ShardSource>> Opened(lineage::Storage& disk,
+                                                     const std::string& path, Cohort& cohort);
   Status Decode(const std::string& table);
   Sample Find(int64_t id) const;
   Result<std::shared_ptr<lineage::ReadableFile>> OpenShard(size_t shard) const;
@@ -69,6 +93,8 @@ class ShardSource final : public ImageSource {
   std::vector<int64_t> ends_;  // the first number behind each shard
   std::vector<std::string> classes_;
   std::string digest_;
+  std::unique_ptr<const StagedFiles> staged_;  // outlives files_
+  std::unique_ptr<BackgroundCopy> copy_;       // on the rank of the node that copies
 
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<lineage::ReadableFile>> files_;  // by shard; null: closed

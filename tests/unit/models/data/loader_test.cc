@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/data/order.h"
+#include "models/data/window_order.h"
 
 #include <catch2/catch.hpp>
 #include "tests/support/status_matchers.h"
@@ -28,6 +29,8 @@ class Numbers : public Dataset {
   explicit Numbers(int64_t size) : size_(size) {}
   int64_t Size() const override { return size_; }
   SampleShape Shape() const override { return {{1, 2}, 1}; }
+  std::vector<int64_t> Groups() const override { return groups; }
+  std::string NameOf(int64_t id) const override { return "row " + std::to_string(id); }
   std::string Digest() const override { return "numbers"; }
   Status Read(int64_t id, const Cursor& key, float* x, float* y) const override {
     if (id == fails_at) return {Code::kCorruption, "bad file"};
@@ -40,6 +43,7 @@ class Numbers : public Dataset {
   }
   int64_t fails_at = -1, throws_at = -1, hangs_at = -1;
   std::shared_future<void> hang;
+  std::vector<int64_t> groups;
   mutable std::atomic<int> reads{0};
 
  private:
@@ -73,12 +77,15 @@ std::string Bytes(const at::Tensor& t) {
 
 // The first `batches` global batches, put together from the parts of all ranks.
 std::string GlobalBytes(int64_t ranks, int64_t threads, int64_t prefetch, int batches,
-                        bool short_last = false) {
+                        bool short_last = false, int64_t window = 0) {
   std::vector<std::unique_ptr<Loader>> loaders;
   for (int64_t rank = 0; rank < ranks; ++rank) {
     LoaderSettings settings = Settings(8, threads, prefetch);
     settings.short_last = short_last;
-    loaders.push_back(Started(std::make_shared<Numbers>(50), settings, {rank, ranks}));
+    settings.window = window;
+    const auto data = std::make_shared<Numbers>(50);
+    data->groups = {7, 1, 20, 9, 13};
+    loaders.push_back(Started(data, settings, {rank, ranks}));
   }
   std::string bytes;
   for (int i = 0; i < batches; ++i) {
@@ -99,6 +106,31 @@ TEST_CASE("loader: ranks, threads and prefetch do not change a global batch") {
     for (const int64_t threads : {1, 3, 8}) {
       INFO(ranks << " ranks, " << threads << " threads");
       CHECK(GlobalBytes(ranks, threads, 1 + threads % 4, 20) == expected);
+    }
+  }
+}
+
+TEST_CASE("loader: nor do they with windows of shards, whose order a batch follows") {
+  const std::string expected = GlobalBytes(1, 1, 1, 20, false, 2);
+  CHECK(expected != GlobalBytes(1, 1, 1, 20));
+  for (const int64_t ranks : {1, 2, 4}) {
+    for (const int64_t threads : {1, 3, 8}) {
+      INFO(ranks << " ranks, " << threads << " threads");
+      CHECK(GlobalBytes(ranks, threads, 1 + threads % 4, 20, false, 2) == expected);
+    }
+  }
+  LoaderSettings settings = Settings(8);
+  settings.window = 2;
+  const auto data = std::make_shared<Numbers>(50);
+  CHECK_THAT(Loader::Start(data, settings, {}, {1, 0, 0}).status(),
+             HasCode(Code::kInvalidArgument, "train.order = full is for it"));
+  data->groups = {7, 1, 20, 9, 13};
+  const auto loader = Started(data, settings);
+  const WindowOrder order(1, data->groups, 2);
+  for (int64_t step = 0; step < 6; ++step) {
+    const Batch batch = MustNext(loader.get());
+    for (int64_t row = 0; row < 8; ++row) {
+      CHECK(batch.y[row][0].item<int64_t>() == order.At(0, 8 * step + row));
     }
   }
 }
@@ -217,7 +249,12 @@ TEST_CASE("loader: a reader that hangs ends in an error, not in silence") {
   LoaderSettings settings = Settings(4);
   settings.stall_s = 0.05;
   const auto loader = Started(data, settings);
-  CHECK_THAT(loader->Next().status(), HasCode(Code::kTimeout, "no sample was read for 0.05"));
+  const Status stalled = loader->Next().status();
+  CHECK_THAT(stalled, HasCode(Code::kTimeout, "no sample was read for 0.05"));
+  const std::string id = std::to_string(data->hangs_at);
+  CHECK_THAT(stalled,
+             HasCode(Code::kTimeout, "thread 0 reads sample " + id +
+                                         " (epoch 0, position 1) of row " + id + " since"));
   CHECK(loader->wait_s() >= 0.05);
   release.set_value();
 }

@@ -1,0 +1,45 @@
+#include "models/data/images/bad_samples.h"
+
+#include <utility>
+
+#include "core/bytes.h"
+#include "core/log.h"
+
+namespace stemma::models {
+
+Result<BadSamples> GatherBadSamples(Cohort& cohort, const BadSamples& mine,
+                                    std::vector<int>* ranks) {
+  Encoder bytes;
+  bytes.I64(mine.count);
+  bytes.U64(mine.names.size());
+  for (const std::string& name : mine.names) bytes.String(name);
+  STEMMA_ASSIGN_OR_RETURN(const auto all, cohort.AllGather(bytes.Take()));
+  BadSamples sum;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    Decoder in(all[rank]);
+    const int64_t count = in.I64();
+    sum.count += count;
+    if (count > 0 && ranks != nullptr) ranks->push_back(static_cast<int>(rank));
+    for (uint64_t names = in.U64(); names > 0 && in.ok(); --names) {
+      std::string name = in.String();
+      if (sum.names.size() < kBadNamesMax) sum.names.push_back(std::move(name));
+    }
+    if (!in.ok() || in.remaining() != 0) {
+      return Status(Code::kInternal,
+                    "rank " + std::to_string(rank) + " sent no list of its bad samples");
+    }
+  }
+  return sum;
+}
+
+Status TellBadSamples(Cohort& cohort, uint64_t epoch, const BadSamples& mine) {
+  std::vector<int> ranks;
+  STEMMA_ASSIGN_OR_RETURN(const BadSamples all, GatherBadSamples(cohort, mine, &ranks));
+  if (all.count == 0 || cohort.rank() != 0) return {};
+  LogWarning("bad samples were left out",
+             {{"epoch", epoch}, {"count", all.count}, {"ranks", RanksText(ranks)}});
+  for (const std::string& name : all.names) LogWarning("bad sample", {{"what", name}});
+  return {};
+}
+
+}  // namespace stemma::models
