@@ -94,6 +94,11 @@ Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, flo
                                      std::to_string(worker->image.label) +
                                      " is no exact float: number the classes from 0 on"};
   }
+  if (policy_.label_end > 0 && worker->image.label >= policy_.label_end) {
+    return {Code::kIncompatible,
+            images_->NameOf(id) + ": class " + std::to_string(worker->image.label) +
+                ", but the network has 0 to " + std::to_string(policy_.label_end - 1)};
+  }
   *y = static_cast<float>(worker->image.label);
   Status status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
   if (status.ok()) return status;
