@@ -73,7 +73,8 @@ def test_a_bad_image_fails_or_is_skipped(box):
     bad.write_bytes(bad.read_bytes()[:-200])
     failed = train(box, path, "train.length=2step", ranks=1)
     failed.expect(1, "data/class03/0002.jpg")
-    train(box, path, "train.length=2step", "images.on_bad=skip", run="s", ranks=1).expect(0)
+    skipped = train(box, path, "train.length=2step", "images.on_bad=skip", run="s", ranks=1)
+    skipped.expect(0, "an image is left out", "data/class03/0002.jpg")
     limit = train(box, path, "train.length=2step", "images.on_bad=skip", "images.bad_max=0",
                   run="t", ranks=1)
     limit.expect(1, "more than 0 bad samples", "data/class03/0002.jpg")

@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "core/log.h"
 
 namespace stemma::models {
 
@@ -113,7 +114,10 @@ Status ImageDataset::Skip(const Cursor& key, Status reason) const {
   std::lock_guard<std::mutex> lock(mutex_);
   BadSamples& bad = skipped_[key.epoch];
   ++bad.count;
-  if (bad.names.size() < kBadNamesMax) bad.names.push_back(reason.message());
+  if (bad.names.size() < kBadNamesMax) {
+    LogWarning("an image is left out", {{"epoch", key.epoch}, {"why", reason.message()}});
+    bad.names.push_back(reason.message());
+  }
   if (bad.count <= policy_.bad_max) return {};
   return std::move(reason).Within("more than " + std::to_string(policy_.bad_max) +
                                   " bad samples in this epoch, the last one");

@@ -9,8 +9,8 @@
 //
 // An image that cannot be decoded ends the run, with its name. With OnBadSample::kSkip it becomes
 // zeros with the target kNoLabel, which a loss and a metric leave out; at most `bad_max` of them in
-// an epoch, counted on this rank. A disk that fails, and a shard that is not what its index says,
-// always end the run.
+// an epoch, counted on this rank. The log names the first kBadNamesMax of an epoch. A disk that
+// fails, and a shard that is not what its index says, always end the run.
 //
 // Owner: whoever holds the pointer. Thread: any number at once; as many decoders exist as threads
 // ever read at the same time.
