@@ -65,10 +65,10 @@ Status CheckSameClasses(const Side& train, const Side& validation) {
   if (!lost.empty()) what += " lacks " + lost;
   if (!strange.empty()) what += (what.empty() ? " has " : " and has ") + strange;
   if (what.empty()) what = " has them in another order";
-  return {Code::kIncompatible, Quoted(validation) + ": its classes are not those of " +
-                                   Quoted(train) + ": it" + what +
-                                   "; labels would mean something else. Give both the same class "
-                                   "folders, or leave images.validation empty"};
+  return {Code::kInvalidArgument,
+          Quoted(validation) + ": its classes are not those of " + Quoted(train) + ": it" + what +
+              "; labels would mean something else. Give both the same class "
+              "folders, or leave images.validation empty"};
 }
 
 Result<int64_t> ClassesOf(const Side& train, const ImageNeeds& needs) {

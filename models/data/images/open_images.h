@@ -13,8 +13,8 @@
 // classes: then their number has to be given, and each label is held against it as it is read.
 //
 // Collective: rank 0 looks, the others get its answer. The disk outlives what is opened.
-// Failure, the same on every rank: kInvalidArgument and kIncompatible name the setting; kNotFound
-// and kCorruption what the disk holds.
+// Failure, the same on every rank: kInvalidArgument names the setting; kNotFound and kCorruption
+// what the disk holds.
 #pragma once
 
 #include <cstdint>
