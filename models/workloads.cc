@@ -2,19 +2,29 @@
 
 #include <utility>
 
+#include "lineage/storage.h"
 #include "models/aigw/workload.h"
+#include "models/resnet50/workload.h"
 
 namespace stemma::models {
 
-Result<std::unique_ptr<Workload>> MakeWorkload(const RunSettings& settings) {
+Result<std::unique_ptr<Workload>> MakeWorkload(const RunSettings& settings, Cohort& cohort) {
   if (settings.run.workload == "aigw") {
     STEMMA_ASSIGN_OR_RETURN(auto aigw,
                             Aigw::Make(settings.aigw, static_cast<uint64_t>(settings.train.seed),
                                        settings.device.kind));
     return std::unique_ptr<Workload>(std::move(aigw));
   }
-  return Status(Code::kInvalidArgument,
-                "run.workload = \"" + settings.run.workload + "\": this program trains aigw");
+  if (settings.run.workload == "resnet50") {
+    STEMMA_ASSIGN_OR_RETURN(
+        auto resnet50,
+        ResNet50Workload::Make(settings.resnet50, settings.images,
+                               static_cast<uint64_t>(settings.train.seed), settings.device.kind,
+                               lineage::PosixStorage(), cohort));
+    return std::unique_ptr<Workload>(std::move(resnet50));
+  }
+  return Status(Code::kInvalidArgument, "run.workload = \"" + settings.run.workload +
+                                            "\": this program trains aigw and resnet50");
 }
 
 }  // namespace stemma::models

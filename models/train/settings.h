@@ -10,6 +10,8 @@
 #include "core/settings.h"
 #include "lineage/settings.h"
 #include "models/aigw/settings.h"
+#include "models/data/images/settings.h"
+#include "models/resnet50/settings.h"
 #include "ops/settings.h"
 #include "optim/settings.h"
 
@@ -60,6 +62,8 @@ struct RunSettings {
   optim::OptimSettings optim;
   lineage::LineageSettings lineage;
   AigwSettings aigw;
+  ImageDataSettings images;
+  ResNet50Settings resnet50;
 };
 
 // The list: every field of every section with name, help, range and kind.

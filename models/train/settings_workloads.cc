@@ -21,8 +21,45 @@ void AddAigw(AigwSettings& s, SettingsList& field) {
         Help{"its table of q, s1 and s2; empty: the second by name"});
 }
 
+void AddImages(ImageDataSettings& s, SettingsList& field) {
+  field("images.train", s.train,
+        Help{"what is trained on: a folder of classes or of shards, a shard, a range of shards, or "
+             "made images such as synthetic:8x512"});
+  field("images.validation", s.validation,
+        Help{"what is held out, of the same classes; \"\": nothing"});
+  field("images.size", s.size, Help{"side of the square that the network sees", "[1, 4096]"});
+  field("images.resize_short", s.resize_short,
+        Help{"evaluation: short side of the image that the square is cut from; 0: size * 8 / 7",
+             "[0, 8192]"});
+  field("images.area_min", s.area_min, Help{"training: least share of the image shown", "(0, 1]"});
+  field("images.area_max", s.area_max, Help{"training: largest share shown", "(0, 1]"});
+  field("images.aspect_min", s.aspect_min,
+        Help{"training: least width / height of the part shown", "(0, 100]"});
+  field("images.aspect_max", s.aspect_max, Help{"training: largest width / height", "(0, 100]"});
+  field("images.flip", s.flip, Help{"training: mirror half of the images"});
+  field("images.on_bad", s.on_bad,
+        Help{"an image that cannot be decoded ends the run, or adds nothing to it", "fail | skip"});
+  field("images.bad_max", s.bad_max,
+        Help{"with on_bad = skip: of them in an epoch, on each rank, at most", "[0, inf)"});
+}
+
+void AddResNet50(ResNet50Settings& s, SettingsList& field) {
+  field("resnet50.classes", s.classes,
+        Help{"outputs of the head; 0: the classes of images.train", "[0, inf)"});
+  field("resnet50.label_smoothing", s.label_smoothing,
+        Help{"share of a label that all classes get, in training", "[0, 1)"});
+  field("resnet50.zero_gamma", s.zero_gamma,
+        Help{"blocks begin as their shortcut: scale 0 in their last norm"});
+  field("resnet50.channels_last", s.channels_last,
+        Help{"activations with the channels last in memory: faster, other bits"});
+}
+
 }  // namespace
 
-void AddWorkloadFields(RunSettings& settings, SettingsList* list) { AddAigw(settings.aigw, *list); }
+void AddWorkloadFields(RunSettings& settings, SettingsList* list) {
+  AddAigw(settings.aigw, *list);
+  AddImages(settings.images, *list);
+  AddResNet50(settings.resnet50, *list);
+}
 
 }  // namespace stemma::models

@@ -96,7 +96,7 @@ int Run(const Plan& plan, const std::vector<std::string>& arguments) {
     ops::FlightRecorder::SetEnterHook(&StrikeInTime);
   }
   const auto make = [&](const models::RunSettings& s) {
-    Result<std::unique_ptr<models::Workload>> made = models::MakeWorkload(s);
+    Result<std::unique_ptr<models::Workload>> made = models::MakeWorkload(s, world.cohort());
     if (!made.ok() || plan.what != "throw") return made;
     return Result<std::unique_ptr<models::Workload>>(
         std::make_unique<Throwing>(*std::move(made), plan, mine));

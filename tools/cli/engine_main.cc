@@ -44,8 +44,10 @@ int RunTrain(const std::vector<std::string>& arguments) {
   if (!world.ok()) return Fail(world.status());
   const models::TrainOptions options{command.dir, command.fresh, command.progress,
                                      EnvironmentJson()};
-  const models::Outcome outcome =
-      models::Train(settings, list, options, **world, models::MakeWorkload);
+  const auto make = [&](const models::RunSettings& s) {
+    return models::MakeWorkload(s, (*world)->cohort());
+  };
+  const models::Outcome outcome = models::Train(settings, list, options, **world, make);
   // After a failed collective MPI may still write to memory that is about to go: no more calls.
   if (!(*world)->data().Health().ok()) return outcome.exit_code;
   const Status closed = (*world)->Close();

@@ -14,9 +14,8 @@ using lineage::Record;
 
 constexpr char kNotes[] =
     "Writes one record and no payload: the fork shares its parent's bytes. Everything but run.*,\n"
-    "aigw.*, optim.name, train.seed and train.global_batch may change; `stemma train --help` "
-    "lists\n"
-    "the settings.\n"
+    "aigw.*, resnet50.classes, optim.name, train.seed and train.global_batch may change;\n"
+    "`stemma train --help` lists the settings.\n"
     "\n"
     "Without --name a fork of run r50 is called r50-f1, the next r50-f2: the first such name that\n"
     "no run has. A fork of r50-f1 is called r50-f1-f1, so that the name tells the way.\n"

@@ -17,8 +17,9 @@ namespace {
 
 constexpr char kNotes[] =
     "The file's tensors become the first state of a new run: it can be shown, compared, tagged,\n"
-    "exported. It has no optimizer and no place in the data, so no training goes on from it. A\n"
-    "store is made where there is none.\n"
+    "exported. It has no optimizer and no place in the data, so no training goes on from it "
+    "alone;\n"
+    "the last example gives it those of a run's first step. A store is made where there is none.\n"
     "\n"
     "Of a torch.save file, plain dicts of tensors are read (a state_dict, or a checkpoint with "
     "one\n"
@@ -30,7 +31,15 @@ constexpr char kNotes[] =
     "Examples\n"
     "  stemma import weights.safetensors --name pretrained\n"
     "  stemma import checkpoint.pt --key ema --name pretrained --map timm.map --like r50@\n"
-    "  stemma diff pretrained@0 r50@\n";
+    "  stemma diff pretrained@0 r50@\n"
+    "\n"
+    "Training from weights (resnet50.pt, a head of as many classes)\n"
+    "  stemma train RECIPE --run first --set train.stop_at=1     what else a state needs\n"
+    "  stemma import resnet50.pt --name weights --like first@1\n"
+    "  stemma slice first@1 --keep 'optim/*' --keep train --name rest\n"
+    "  stemma stack rest@1 weights@0 --merge --name tuned\n"
+    "  stemma train --run tuned\n"
+    "For a head of other classes: import with --partial, slice with --keep 'fc.*' too.\n";
 
 constexpr uint64_t kMapMax = 16 << 20;  // bytes of a map of names
 

@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "core/log.h"
 
 namespace stemma::models {
 
@@ -94,6 +95,11 @@ Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, flo
                                      std::to_string(worker->image.label) +
                                      " is no exact float: number the classes from 0 on"};
   }
+  if (policy_.label_end > 0 && worker->image.label >= policy_.label_end) {
+    return {Code::kIncompatible,
+            images_->NameOf(id) + ": class " + std::to_string(worker->image.label) +
+                ", but the network has 0 to " + std::to_string(policy_.label_end - 1)};
+  }
   *y = static_cast<float>(worker->image.label);
   Status status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
   if (status.ok()) return status;
@@ -108,7 +114,10 @@ Status ImageDataset::Skip(const Cursor& key, Status reason) const {
   std::lock_guard<std::mutex> lock(mutex_);
   BadSamples& bad = skipped_[key.epoch];
   ++bad.count;
-  if (bad.names.size() < kBadNamesMax) bad.names.push_back(reason.message());
+  if (bad.names.size() < kBadNamesMax) {
+    LogWarning("an image is left out", {{"epoch", key.epoch}, {"why", reason.message()}});
+    bad.names.push_back(reason.message());
+  }
   if (bad.count <= policy_.bad_max) return {};
   return std::move(reason).Within("more than " + std::to_string(policy_.bad_max) +
                                   " bad samples in this epoch, the last one");

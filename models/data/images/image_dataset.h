@@ -5,12 +5,13 @@
 //   STEMMA_ASSIGN_OR_RETURN(auto loader, Loader::Start(data, loader_settings, shard, cursor));
 //
 // A sample is Shape().x floats, {3, size, size} or {size, size, 3}, and one target: its class. One
-// above 2^24, which float32 has not exactly, ends the run.
+// above 2^24, which float32 has not exactly, ends the run, and so does one from `label_end` on.
 //
 // An image that cannot be decoded ends the run, with its name. With OnBadSample::kSkip it becomes
 // zeros with the target kNoLabel, which a loss and a metric leave out; at most `bad_max` of them in
-// an epoch, counted on this rank. A disk that fails, and a shard that is not what its index says,
-// always end the run. At the end of an epoch TellBadSamples says what all ranks have skipped.
+// an epoch, counted on this rank. The log names the first kBadNamesMax of an epoch, and at its end
+// TellBadSamples says what all ranks have skipped. A disk that fails, and a shard that is not what
+// its index says, always end the run.
 //
 // Owner: whoever holds the pointer. Thread: any number at once; as many decoders exist as threads
 // ever read at the same time.
@@ -38,6 +39,7 @@ enum class OnBadSample { kFail, kSkip };
 struct BadSamplePolicy {
   OnBadSample on_bad = OnBadSample::kFail;
   int64_t bad_max = 100;
+  int64_t label_end = 0;  // labels are below it; 0: any. Not a matter of on_bad
 };
 
 class ImageDataset final : public Dataset {

@@ -91,13 +91,14 @@ TEST_CASE("after -- nothing is a flag", "[flags]") {
 }
 
 TEST_CASE("a fork keeps what gives its parent's bytes their meaning", "[fork]") {
-  for (const char* free : {"optim.lr", "optim.beta1", "train.length", "lineage.every",
-                           "optim.names", "train.log_every", "ops.bucket_mb"}) {
+  for (const char* free :
+       {"optim.lr", "optim.beta1", "train.length", "lineage.every", "optim.names",
+        "train.log_every", "ops.bucket_mb", "images.train", "resnet50.label_smoothing"}) {
     INFO(free);
     CHECK(WhyNotAtFork(free).empty());
   }
-  for (const char* fixed :
-       {"optim.name", "aigw.dt", "train.seed", "train.global_batch", "run.name", "run.workload"}) {
+  for (const char* fixed : {"optim.name", "aigw.dt", "train.seed", "train.global_batch", "run.name",
+                            "run.workload", "resnet50.classes", "resnet50.zero_gamma"}) {
     INFO(fixed);
     CHECK_FALSE(WhyNotAtFork(fixed).empty());
   }
