@@ -42,6 +42,7 @@ constexpr Verb kVerbs[] = {
     {"bench", "how fast are the parts: collective calls, steps of training", RunBench},
     {"scale", "how a training scales: measured, predicted, validated", RunScale},
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
+    {"batches", "how far the batch can grow: LAMB, SGD and Adam on a recipe", RunBatches},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
     {"data", "images on a disk: pack them into shards, check them", RunData},
