@@ -140,7 +140,7 @@ Result<std::optional<Row>> Gatherer::RowOf(const Trial& trial, const sweep::Ende
     return none;
   }
   row.loss = losses->last;
-  row.diverged = !row.loss || !row.first_loss || *row.loss > *row.first_loss;
+  row.diverged = !row.loss || !row.first_loss || *row.loss > kBlownUp * *row.first_loss;
   if (job_.metric == "loss" || row.diverged) return std::optional<Row>(row);
   const Result<double> metric = hooks_.metric_of(row.run, job_.metric);
   if (!metric.ok()) return Fail(trial, metric.status().message()), none;

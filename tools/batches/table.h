@@ -7,8 +7,8 @@
 //   for (const Group& group : GroupsOf(rows)) ...
 //   VerdictText(ReachesOf(rows), "loss")
 //
-// A run has diverged when a loss or gradient was not finite, or when it ended with a higher loss
-// than its first step had. An optimizer reaches the largest batch up to which at every batch no
+// A run has diverged when a loss or gradient was not finite, or when it ended with more than twice
+// the loss of its first step. An optimizer reaches the largest batch up to which at every batch no
 // seed diverged and the mean loss is at most 10 % above its own at the smallest batch. Searches
 // for a rate, seed 0, are rows, but take no part in groups.
 //
@@ -54,7 +54,8 @@ struct Group {
 // In the order of Optimizers() (plan.h), batches ascending.
 std::vector<Group> GroupsOf(const std::vector<Row>& rows);
 
-constexpr double kWithin = 1.1;
+constexpr double kWithin = 1.1;  // of the own loss at the smallest batch
+constexpr double kBlownUp = 2;   // times the first step's loss: diverged
 
 struct Reach {
   std::string optimizer;
