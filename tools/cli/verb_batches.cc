@@ -241,7 +241,8 @@ batches::Hooks HooksOf(const BatchesFlags& f, lineage::Store& store) {
     for (const auto& [known, value] : metrics) names += (names.empty() ? "" : ", ") + known;
     return Status(Code::kNotFound,
                   "its last state has no metric '" + name + "', but " + names +
-                      ": give --metric=loss, or settings under which it is measured");
+                      ": give --metric=loss, or settings under which it is measured, as "
+                      "--set=validate.every=1ep for val_loss");
   };
   hooks.keep = [&store](const batches::Row& row) -> Status {
     if (row.diverged) return {};  // it may have no state
