@@ -1,4 +1,5 @@
-"""`stemma batches` as people run it: trainings of two batches, the report, the same command again."""
+"""`stemma batches` as people run it: trainings of two batches, the report, the same
+command again, wrong commands."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""A checkpoint with the names of timm's legacy_xception finds its place in AI-DES by the map that is
-shipped: every tensor of the base, and nothing else.
+"""A checkpoint with the names of timm's legacy_xception finds its place in AI-DES by the map that
+is shipped: every tensor of the base, and nothing else.
 
     timm_map_test.py STEMMA STEMMA_ENGINE MAP
 
@@ -86,7 +86,8 @@ def main():
     stemma, engine, names = [pathlib.Path(p).resolve() for p in sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="stemma.") as made:
         folder = pathlib.Path(made)
-        run([engine, "sample", "aides", "keyed.pt", "--side=71", "--batch=1", "--threads=1"], folder)
+        run([engine, "sample", "aides", "keyed.pt", "--side=71", "--batch=1", "--threads=1"],
+            folder)
         (folder / "keyed.map").write_text("weight/* *\ninput -\noutput -\n")
         run([stemma, "import", "keyed.pt", "--map=keyed.map", "--name=aides"], folder)
         (folder / "keyed.pt").unlink()

@@ -223,8 +223,9 @@ def searched(folder, name, method, seed, trials, more=""):
 
 
 def asha_ratio():
-    """ASHA's rank-seconds over those of random trials, each trained whole, one after the other until
-    one is as good as ASHA's best; after 27 the search ends, and the ratio is an upper bound."""
+    """ASHA's rank-seconds over those of random trials, each trained whole, one after the other
+    until one is as good as ASHA's best; after 27 the search ends, and the ratio is an upper
+    bound."""
     steps, ratios = int(243 * SCALE), []
     more = "eta = 3\nmin_steps = %d" % (steps // 27)
     for seed in (1, 2, 3):
@@ -238,9 +239,10 @@ def asha_ratio():
                 cost, loss = searched(folder, "random%d" % tried, "random", 100 * seed + tried, 1)
                 random_s += cost
                 reached = loss <= threshold
-        print("  seed %d: loss %.4g with %.0f rank-seconds by ASHA; random %s after %d trials, %.0f "
-              "rank-seconds" % (seed, threshold, spent, "as good" if reached else "not so good",
-                                tried, random_s), flush=True)
+        print("  seed %d: loss %.4g with %.0f rank-seconds by ASHA; random %s after %d trials, "
+              "%.0f rank-seconds" % (seed, threshold, spent,
+                                     "as good" if reached else "not so good", tried, random_s),
+              flush=True)
         ratios.append(spent / random_s)
     return ratios, None
 
