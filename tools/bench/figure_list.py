@@ -21,6 +21,7 @@ import figures_optim
 import figures_scale
 import figures_sweep
 import figures_parity
+import figures_waveforms
 from figure_base import ROOT, Figure, built, environment, mpirun, run, seconds_of, stemma
 
 
@@ -158,4 +159,4 @@ FIGURES = [
            "AI-DES's simulated galaxies as 3 x 224 x 224 inputs, 1 thread", galaxies_per_s),
 ] + (figures_lineage.FIGURES + figures_capture.FIGURES + figures_engine.FIGURES +
      figures_images.FIGURES + figures_optim.FIGURES + figures_parity.FIGURES +
-     figures_scale.FIGURES + figures_sweep.FIGURES)
+     figures_scale.FIGURES + figures_sweep.FIGURES + figures_waveforms.FIGURES)

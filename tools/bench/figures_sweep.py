@@ -188,6 +188,65 @@ def sweep_idle():
     return [100 * (1 - busy / (4 * (last - begun)))], None
 
 
+SEARCH = """
+recipe = "r.toml"
+[sweep]
+name = "{name}"
+method = "{method}"
+seed = {seed}
+[method]
+trials = {trials}
+{more}
+[knobs]
+optim.lr = {{ low = 1e-4, high = 1e-1, log = true }}
+optim.beta2 = {{ values = [0.9, 0.99, 0.999] }}
+optim.warmup_steps = {{ values = [0, 9] }}
+"""
+
+
+def searched(folder, name, method, seed, trials, more=""):
+    """A sweep's rank-seconds and its best value: infinity where no trial has one."""
+    spec = SEARCH.format(name=name, method=method, seed=seed, trials=trials, more=more)
+    (folder / (name + ".toml")).write_text(spec)
+    # Exit code 1 says that no trial has a result: all of them diverged.
+    subprocess.run(sweep("run", name + ".toml", "--quiet"), cwd=str(folder), env=environment(),
+                   stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    done = subprocess.run(sweep("report", name, "--json"), cwd=str(folder), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines:
+        raise RuntimeError("sweep %s did not begin:\n%s" % (name, done.stderr))
+    best = [line["metric"] for line in lines
+            if line["kind"] == "trial" and line["trial"] == lines[0]["best"]]
+    value = best[0] if best and best[0] is not None else float("inf")
+    return lines[0]["rank_s_spent"], value
+
+
+def asha_ratio():
+    """ASHA's rank-seconds over those of random trials, each trained whole, one after the other
+    until one is as good as ASHA's best; after 27 the search ends, and the ratio is an upper
+    bound."""
+    steps, ratios = int(243 * SCALE), []
+    more = "eta = 3\nmin_steps = %d" % (steps // 27)
+    for seed in (1, 2, 3):
+        with prepared(["1:1"], steps, slots=1, batch=64) as folder:
+            recipe = (folder / "r.toml").read_text().replace('"steps"', '"constant"')
+            (folder / "r.toml").write_text(recipe)
+            spent, threshold = searched(folder, "asha", "asha", seed, 27, more)
+            random_s, tried, reached = 0.0, 0, False
+            while tried < 27 and not reached:
+                tried += 1
+                cost, loss = searched(folder, "random%d" % tried, "random", 100 * seed + tried, 1)
+                random_s += cost
+                reached = loss <= threshold
+        print("  seed %d: loss %.4g with %.0f rank-seconds by ASHA; random %s after %d trials, "
+              "%.0f rank-seconds" % (seed, threshold, spent,
+                                     "as good" if reached else "not so good", tried, random_s),
+              flush=True)
+        ratios.append(spent / random_s)
+    return ratios, None
+
+
 FIGURES = [
     Figure("sweep_shared", "x", 0.60, True,
            "rank-seconds of 8 trials that share half of their steps, over 8 runs of their own, "
@@ -198,4 +257,7 @@ FIGURES = [
     Figure("sweep_idle", "%", 5, True,
            "idle time of 4 slots on 2 cores, from the first full moment to the last start",
            sweep_idle),
+    Figure("asha_ratio", "x", 1, True,
+           "rank-seconds of ASHA with 27 trials over those of random trials until one is as good, "
+           "AI-GW on a short window, median of three seeds", asha_ratio),
 ]

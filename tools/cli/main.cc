@@ -43,6 +43,7 @@ constexpr Verb kVerbs[] = {
     {"bench", "how fast are the parts: collective calls, steps of training, data", RunBench},
     {"scale", "how a training scales: measured, predicted, validated", RunScale},
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
+    {"batches", "how far the batch can grow: LAMB, SGD and Adam on a recipe", RunBatches},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
     {"data", "images and waveforms on a disk: pack, check, write them", RunData},

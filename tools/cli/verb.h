@@ -49,6 +49,7 @@ Result<int> RunVersion(const Arguments& arguments);
 Result<int> RunBench(const Arguments& arguments);
 Result<int> RunScale(const Arguments& arguments);
 Result<int> RunSweep(const Arguments& arguments);
+Result<int> RunBatches(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
 Result<int> RunGalaxy(const Arguments& arguments);
 Result<int> RunData(const Arguments& arguments);
