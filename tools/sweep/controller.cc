@@ -293,7 +293,8 @@ Status Controller::Start(const Stage& stage) {
   const StageRun& run = standing_->runs[static_cast<size_t>(stage.id)];
   const std::vector<std::string> sets = stage.Sets(sweep_.base);
   const std::optional<lineage::StateId> from = BeginsAt(*standing_, sweep_.base, stage);
-  Job job{run.name, "", stage.segment.end, sweep_.spec.ranks_per_trial};
+  Job job{run.name, "", stage.segment.end, sweep_.spec.ranks_per_trial, ""};
+  if (stage.parent != kBase) job.after = standing_->runs[static_cast<size_t>(stage.parent)].name;
   if (!from) {
     STEMMA_ASSIGN_OR_RETURN(job.recipe, RecipeOf(sweep_.base, sets));
   } else if (!run.is_there) {

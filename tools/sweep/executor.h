@@ -25,6 +25,7 @@ struct Job {
   std::string recipe;  // TOML of a run that begins at step 0; "": a fork
   int64_t end = 0;     // the step whose state is wanted
   int64_t ranks = 1;
+  std::string after;  // the run whose newest state it begins with, for who has that in memory; ""
 };
 
 enum class How {
@@ -38,7 +39,7 @@ struct Ended {
   std::string run;
   How how = How::kCrashed;
   std::string why;     // of what went wrong, a line or a few
-  double seconds = 0;  // from the start of its processes to their end
+  double seconds = 0;  // from Start() to its end
 };
 
 // What a run's steps took, in seconds of its slowest rank, over all its processes so far.
