@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ class Executor {
   virtual Result<std::vector<Ended>> Wait(double seconds) = 0;
   // Asks all to save and stop; Wait() says when they did.
   virtual void Stop() = 0;
+  // Runs whose newest state somebody who is idle has in memory: what goes on from one begins
+  // sooner.
+  virtual std::set<std::string> InMemory() const { return {}; }
   // Zeros where nothing is known.
   virtual Work Measure(const std::string& run) const = 0;
 };

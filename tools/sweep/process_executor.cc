@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -128,11 +129,23 @@ Status ProcessExecutor::Start(const Job& job) {
   return idle == nullptr ? Launch(job) : Hand(idle, job);
 }
 
+bool ProcessExecutor::IsIdle(const Group& group) {
+  return !group.job && group.orders && !group.is_ending;
+}
+
+std::set<std::string> ProcessExecutor::InMemory() const {
+  std::set<std::string> runs;
+  for (const Group& group : groups_) {
+    if (IsIdle(group)) runs.insert(group.run);
+  }
+  return runs;
+}
+
 // One whose memory holds what the job begins with, or the one whose memory is oldest.
 ProcessExecutor::Group* ProcessExecutor::IdleFor(const Job& job) {
   Group* best = nullptr;
   for (Group& group : groups_) {
-    if (group.job || !group.orders || group.is_ending || group.ranks != job.ranks) continue;
+    if (!IsIdle(group) || group.ranks != job.ranks) continue;
     group.is_ending = StatusOf(group.pid).has_value();  // it died in its sleep
     if (group.is_ending) continue;
     if (!job.after.empty() && group.run == job.after) return &group;

@@ -32,8 +32,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,6 +68,7 @@ class ProcessExecutor final : public Executor {
   Status Start(const Job& job) override;
   Result<std::vector<Ended>> Wait(double seconds) override;
   void Stop() override;
+  std::set<std::string> InMemory() const override;
   Work Measure(const std::string& run) const override;
 
  private:
@@ -89,6 +90,7 @@ class ProcessExecutor final : public Executor {
   std::string RecipeOf(const Job& job) const;
   Status Launch(const Job& job);
   Status Hand(Group* group, const Job& job);
+  static bool IsIdle(const Group& group);
   Group* IdleFor(const Job& job);
   int64_t FreeSlot() const;
   Ended Judge(const Group& group, int code, const std::string& how) const;

@@ -9,17 +9,22 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/cores.h"
+#include "lineage/memory_storage.h"
 #include "tools/sweep/child_process.h"
+#include "tools/sweep/controller.h"
+#include "tools/sweep/method.h"
 
 #include <catch2/catch.hpp>
 
 #include "tests/support/status_matchers.h"
+#include "tests/support/toy_sweep.h"
 
 namespace stemma::sweep {
 namespace {
@@ -288,6 +293,68 @@ TEST_CASE("orders and answers are read as they were written, or not at all") {
   CHECK(folder->IsClosed());
   CHECK_THAT(folder->Close(), IsOk());
   CHECK(OrderFolder::Make("/dev/null/x").status().code() == Code::kIo);
+}
+
+// Holds what it has trained last.
+class HoldingExecutor final : public tests::ToyExecutor {
+ public:
+  using ToyExecutor::ToyExecutor;
+  Status Start(const Job& job) override {
+    if (!held_.empty() && job.after == held_) ++warm;
+    held_.clear();
+    return ToyExecutor::Start(job);
+  }
+  Result<std::vector<Ended>> Wait(double seconds) override {
+    STEMMA_ASSIGN_OR_RETURN(auto ended, ToyExecutor::Wait(seconds));
+    if (!ended.empty()) held_ = ended.back().run;
+    return ended;
+  }
+  std::set<std::string> InMemory() const override { return {held_}; }
+
+  int warm = 0;
+
+ private:
+  std::string held_;
+};
+
+// Two decays, and for each of them three rates that part at step 20.
+constexpr char kGrid[] = R"(
+recipe = "toy.toml"
+[sweep]
+name = "toy"
+method = "grid"
+budget = "40step"
+[settings]
+optim.schedule = "constant"
+[knobs]
+optim.lr = { schedules = ["0: 0.1", "0: 0.1; 20step: 0.05", "0: 0.1; 20step: 0.02"] }
+optim.weight_decay = { values = [0.0, 0.5] }
+)";
+
+TEST_CASE("of stages that are as urgent, the one whose parent is in memory comes first") {
+  // With one slot also before a more urgent one: the second root waits until a child of the first
+  // one has begun in its memory.
+  for (const int64_t slots : {1, 2}) {
+    lineage::MemoryStorage disk;
+    HoldingExecutor holding(disk, "/store");
+    tests::ToyClock clock;
+    cli::OpenedStore opened;
+    auto store = lineage::Store::Open("/store", true, disk);
+    REQUIRE_THAT(store.status(), IsOk());
+    opened.store = *std::move(store);
+    opened.graph = *opened.store->Load();
+    auto sweep = OpenSweep(*opened.store, opened.graph, kGrid, tests::ToySpecPath(), {"build", 2});
+    REQUIRE_THAT(sweep.status(), IsOk());
+    sweep->spec.slots = slots;
+    const auto method = MakeMethod(sweep->spec, sweep->base);
+    REQUIRE_THAT(method.status(), IsOk());
+    ControllerOptions options;
+    options.wait_s = 0;
+    Controller controller(std::move(opened), *std::move(sweep), **method, holding, options, clock);
+    REQUIRE_THAT(controller.Run().status(), IsOk());
+    CHECK(holding.started.size() == 8);
+    CHECK(holding.warm == 2);
+  }
 }
 
 }  // namespace
