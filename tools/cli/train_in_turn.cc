@@ -183,12 +183,13 @@ class Group {
     if (root() && held_) {
       if (auto fork = ForkOf(held_->record, settings)) {
         id = fork->id;
-        STEMMA_ASSIGN_OR_RETURN(payload, lineage::EncodeRecord(&*fork));
+        const auto encoded = lineage::EncodeRecord(&*fork);
+        if (encoded.ok()) payload = *encoded;
       }
     }
     STEMMA_ASSIGN_OR_RETURN(id, world_.cohort().Broadcast(std::move(id), 0));
     STEMMA_ASSIGN_OR_RETURN(payload, world_.cohort().Broadcast(std::move(payload), 0));
-    if (!held_ || id.empty()) {
+    if (!held_ || payload.empty()) {
       held_.reset();
       return {};
     }
@@ -228,6 +229,7 @@ class Group {
 
   void Answer(const models::Outcome& outcome, bool is_last) const {
     if (!root()) return;
+    (void)std::fflush(stdout);  // who hears the answer may read the log
     const Status said = folder_.Say(number_, {outcome.exit_code, is_last});
     if (!said.ok() && !folder_.IsClosed()) LogWarning("no answer", {{"why", said.message()}});
   }
