@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -43,6 +44,14 @@ std::string FixedSettings(const SettingsList& list) {
     if (fixed) text += setting.key + " = " + setting.Text() + "\n";
   }
   return text;
+}
+
+// Of this process; 0 where the kernel does not say.
+int64_t ResidentMb() {
+  std::ifstream file("/proc/self/statm");
+  int64_t whole = 0, resident = 0;
+  file >> whole >> resident;
+  return resident * sysconf(_SC_PAGESIZE) / 1'000'000;
 }
 
 // It reached its end, or stopped because it was asked to. An exit code 75 has other causes too.
@@ -210,7 +219,8 @@ class Group {
     if (!settings.lineage.store.empty()) {
       options.hand_over.due = [&](int64_t step) {
         if (std::exchange(is_first, false)) {
-          LogToFile("first step is done", {{"after_s", Since(taken_)}, {"from", from}});
+          LogToFile("first step is done",
+                    {{"after_s", Since(taken_)}, {"from", from}, {"resident_mb", ResidentMb()}});
           held_.reset();
         }
         return step == end;

@@ -8,7 +8,8 @@
 // incarnation, metrics and an error report of its own. One that was forked from the end of the run
 // before begins in the memory of these ranks (models/train/live_state.h): its parent's tensors
 // were kept, not copied, and are let go of after its first step. Any other is restored from its
-// packs, or begins at step 0. The ranks' logs say which, and how long the first step took to come.
+// packs, or begins at step 0. The ranks' logs say which, how long the first step took to come,
+// and how much memory the process had then.
 //
 // The group ends when the folder is closed or gone, when a signal asks it to stop, and with the
 // first training that does not end in order: what such a one leaves behind in a process is nobody's
