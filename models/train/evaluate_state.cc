@@ -54,7 +54,7 @@ Result<Score> EvaluateState(const RunSettings& settings, const lineage::Store& s
     const ops::Section section(world.recorder(), "reading of " + lineage::NameOfState(record),
                                seconds);
     Status mine = ops::Guard("making of the model", [&]() -> Status {
-      STEMMA_ASSIGN_OR_RETURN(workload, make(settings));
+      STEMMA_ASSIGN_OR_RETURN(workload, make(settings, world.cohort()));
       return {};
     });
     if (mine.ok()) mine = ReadModel(store, record, workload.get());

@@ -1,17 +1,35 @@
 #include "models/train/resume.h"
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/cohort.h"
+#include "core/log.h"
 #include "lineage/graph.h"
 #include "lineage/repair/quarantine.h"
 #include "ops/tensor_collectives.h"
 
 namespace stemma::models {
+namespace {
+
+// Adds the seconds of its own life: the training waited for bytes.
+class Waited {
+ public:
+  explicit Waited(double* sum) : sum_(sum) {}
+  ~Waited() { *sum_ += std::chrono::duration<double>(Clock::now() - begun_).count(); }
+  Waited(const Waited&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double* const sum_;
+  const Clock::time_point begun_ = Clock::now();
+};
+
+}  // namespace
 
 // Ranks that were lost say nothing about the state.
 Status Resume::Named(Status why) {
@@ -44,6 +62,7 @@ Result<std::unique_ptr<Resume>> Resume::Begin(lineage::Store& store, const linea
                                               Binding& binding, ops::World& world,
                                               bool* restart_helps, lineage::RestoreMode mode) {
   std::unique_ptr<Resume> resume(new Resume(store, from, binding, world, restart_helps, mode));
+  const Waited waited(&resume->waited_s_);
   const ops::Section section(world.recorder(), "reading of " + lineage::NameOfState(from),
                              binding.PatienceSeconds());
   auto begun = lineage::BeginRestore(store, from, binding.spans(), binding, world.cohort(),
@@ -82,6 +101,7 @@ void Resume::PlanWaves() {
 
 void Resume::Await(size_t i) {
   if (parameters_there_) return;
+  const Waited waited(&waited_s_);
   const ops::Section section(world_.recorder(), "reading of a parameter",
                              binding_.PatienceSeconds());
   Status there = failed_;
@@ -93,6 +113,7 @@ void Resume::Await(size_t i) {
 
 Status Resume::Parameters() {
   if (parameters_there_) return {};
+  const Waited waited(&waited_s_);
   const ops::Section section(world_.recorder(), "reading of the parameters",
                              binding_.PatienceSeconds());
   STEMMA_RETURN_IF_ERROR(RunTo(early_));
@@ -104,13 +125,19 @@ Status Resume::Parameters() {
 Status Resume::Finish() {
   if (restoring_ == nullptr) return {};
   STEMMA_RETURN_IF_ERROR(Parameters());
+  STEMMA_RETURN_IF_ERROR(Slots());
+  restoring_ = nullptr;
+  LogToFile("restored", {{"state", lineage::NameOfState(from_)}, {"waited_s", waited_s_}});
+  return {};
+}
+
+Status Resume::Slots() {
+  const Waited waited(&waited_s_);
   const ops::Section section(world_.recorder(), "reading of the optimizer's state",
                              binding_.PatienceSeconds());
   STEMMA_RETURN_IF_ERROR(RunTo(waves_.size()));
   STEMMA_RETURN_IF_ERROR(Own(true));
-  if (mode_ == lineage::RestoreMode::kProgressive) STEMMA_RETURN_IF_ERROR(Patch());
-  restoring_ = nullptr;
-  return {};
+  return mode_ == lineage::RestoreMode::kProgressive ? Patch() : Status();
 }
 
 // Also what is shared: with one rank nothing is spread.

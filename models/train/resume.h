@@ -67,6 +67,7 @@ class Resume final : public Gate {
         mode_(mode),
         restart_helps_(*restart_helps) {}
   void PlanWaves();
+  Status Slots();             // the rest, which the update needs
   Status RunTo(size_t wave);  // all waves before it
   Status Own(bool late);      // what each rank reads for itself
   Status Patch();
@@ -89,7 +90,8 @@ class Resume final : public Gate {
   size_t eager_ = 0, early_ = 0;     // of the waves: the first ones; with parameters; then late
   size_t run_ = 0;
   bool parameters_there_ = false;
-  Status failed_;  // the same on all ranks
+  double waited_s_ = 0;  // of the training, for bytes: the log has it
+  Status failed_;        // the same on all ranks
 };
 
 }  // namespace stemma::models

@@ -75,7 +75,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
 // Opening a dataset may take a while on a cold file system.
 Status Training::MakeWorkload(const WorkloadFactory& make) {
   const ops::Section section(world_.recorder(), "opening of the data", 600);
-  auto workload = make(settings_);
+  auto workload = make(settings_, world_.cohort());
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), workload.status()));
   workload_ = *std::move(workload);
   const auto data = workload_->TrainData();  // maybe out of files of each host's own

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "core/cohort.h"
 #include "core/settings.h"
 #include "core/status.h"
 #include "models/train/live_state.h"

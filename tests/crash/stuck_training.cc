@@ -95,8 +95,8 @@ int Run(const Plan& plan, const std::vector<std::string>& arguments) {
     the_plan = plan;
     ops::FlightRecorder::SetEnterHook(&StrikeInTime);
   }
-  const auto make = [&](const models::RunSettings& s) {
-    Result<std::unique_ptr<models::Workload>> made = models::MakeWorkload(s, world.cohort());
+  const auto make = [&](const models::RunSettings& s, Cohort& cohort) {
+    Result<std::unique_ptr<models::Workload>> made = models::MakeWorkload(s, cohort);
     if (!made.ok() || plan.what != "throw") return made;
     return Result<std::unique_ptr<models::Workload>>(
         std::make_unique<Throwing>(*std::move(made), plan, mine));

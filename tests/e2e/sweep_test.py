@@ -4,6 +4,7 @@ ends in the bytes of training it alone, and a sweep that is killed goes on where
 import json
 import os
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -98,6 +99,72 @@ def test_trials_share_their_beginning_and_equal_training_alone(box):
     box.say("diff", "lr-alone2@40", trials[2]["state"]).expect(0, "identical")
 
 
+def beginnings(box, sweep_name):
+    """From where each stage's first step came, and the processes that trained."""
+    froms, pids = [], set()
+    for path in (box.dir / "stemma-runs" / sweep_name).glob("*/inc-*/logs/rank-*.log"):
+        text = path.read_text()
+        pids.update(re.findall(r" begins .*pid=(\d+)", text))
+        froms += re.findall(r"first step is done .*from=(\w+)", text)
+    return froms, pids
+
+
+def test_stages_in_living_processes_equal_processes_of_their_own(box):
+    # What is trained right after the part that both share begins in memory, the other one does not.
+    factors = ["10:0.5", "20:0.5"]
+    launch = "--launch=" + " ".join(box.mpirun(2)) + " {train}"
+    trials = {}
+    for name, reuse in (("lr", "on"), ("apart", "off")):
+        text = (box.dir / spec(box, factors)).read_text().replace("slots = 2", "slots = 1")
+        text = text.replace('name = "lr"', 'name = "%s"\nranks_per_trial = 2' % name)
+        (box.dir / "lr.toml").write_text(text)
+        box.run(sweep(box, "run", "lr.toml", "--reuse=" + reuse, launch), limit=LIMIT).expect(0)
+        done = box.say("sweep", "report", name, "--json").expect(0)
+        lines = [json.loads(line) for line in done.text.splitlines() if line.startswith("{")]
+        trials[name] = sorted((l for l in lines if l["kind"] == "trial"), key=lambda l: l["trial"])
+    for one, other in zip(trials["lr"], trials["apart"]):
+        box.say("diff", one["state"], other["state"]).expect(0, "identical")
+    froms, pids = beginnings(box, "lr")
+    assert len(pids) == 2, pids  # two ranks for all three stages
+    assert sorted(froms) == ["disk"] * 4 + ["memory"] * 2, froms
+    froms, pids = beginnings(box, "apart")
+    assert not froms and len(pids) == 2 * 3, (froms, pids)
+    groups = box.dir / "stemma-runs" / "lr" / "groups"
+    assert not list(groups.iterdir()), list(groups.iterdir())
+    box.say("fsck").expect(0)
+
+
+def test_champion_of_pbt_alone_has_the_same_bits(box):
+    box.recipe(steps=30)
+    (box.dir / "lr.toml").write_text("""
+recipe = "r.toml"
+[sweep]
+name = "lr"
+method = "pbt"
+slots = 2
+[method]
+trials = 4
+interval = 10
+[settings]
+device.threads = 1
+optim.schedule = "constant"
+[knobs]
+optim.lr = { low = 1e-4, high = 1e-2, log = true }
+""")
+    box.run(sweep(box, "run", "lr.toml"), limit=LIMIT).expect(0, "exploit")
+    done = box.say("sweep", "report", "lr", "--json")
+    lines = [json.loads(line) for line in done.text.splitlines() if line.startswith("{")]
+    trials = {l["trial"]: l for l in lines if l["kind"] == "trial"}
+    last = [l for l in lines if l["kind"] == "decision" and l["decision"] == "exploit"][-1]
+    best = next(l for l in lines if l["kind"] == "sweep")["best"]
+    for trial in {best, last["trial"]}:  # the champion, and one that went on from another trial
+        script = box.say("sweep", "show", "lr", "--trial=%d" % trial, "--schedule").expect(0).text
+        env = {"PATH": str(box.programs) + ":" + os.environ["PATH"]}
+        box.run(["sh", "-c", script], env=env)
+        name = re.findall(r"--run (\S+)", script)[-1]
+        box.say("diff", name + "@30", trials[trial]["state"]).expect(0, "identical")
+
+
 def finished(box):
     """Stages that have their last state, each with the processes that have worked on it."""
     folders = stage_folders(box)
@@ -160,6 +227,8 @@ def test_wrong_commands_say_what_to_do(box):
     box.say("sweep", "run", "none.toml").expect(2, "none.toml")
     box.say("sweep", "asha", path).expect(2, 'method = "grid"')
     box.say("sweep", "run", path, "--launch=srun").expect(2, "{train}")
+    box.say("sweep", "run", path, "--pin", "--slots=100000").expect(2, "--pin: 100000 slots")
+    box.say("sweep", "run", path, "--reuse=maybe").expect(2, "on")
     box.say("sweep", "report", "lr").expect(1, "stemma-store")
     box.say("sweep", "run", path, "--emit=slurm-array").expect(0, "6 stages in 3 arrays")
     folder = box.dir / "stemma-runs" / "lr"

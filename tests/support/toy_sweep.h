@@ -56,7 +56,7 @@ inline const std::string& ToySpecPath() {
 // Trains jobs one after the other, in Wait(), through the library as an engine does: a state every
 // `every` steps and at the end. A rate above `diverges_above` has no finite loss at step 1 of its
 // job; `crashes` says how often a run dies half-way.
-class ToyExecutor final : public sweep::Executor {
+class ToyExecutor : public sweep::Executor {
  public:
   ToyExecutor(lineage::Storage& storage, std::string path)
       : storage_(storage), path_(std::move(path)) {}

@@ -9,7 +9,9 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
+import statistics
 import subprocess
 import tempfile
 import time
@@ -89,6 +91,44 @@ def sweep_shared():
                 raise RuntimeError("trial %d is not what it is alone:\n%s"
                                    % (trial["trial"], said))
     return [whole["rank_s_spent"] / alone], 0.5 + 0.5 / 8
+
+
+def number_in(log, what, key):
+    """key=NUMBER of the line of `log` that says `what`."""
+    found = re.search(r" %s .*\b%s=(\S+)" % (what, key), log)
+    return float(found.group(1)) if found else None
+
+
+def first_steps(origin):
+    """Of stages that began in memory, or from the disk: from the order, when the fork is durable, to
+    the end of the first step, without what the training waited for bytes, in steps of the stage."""
+    batch, apart, branches = 256, 4, 5
+    steps = apart * (branches + 1)
+    factors = ["%d:0.5" % (apart * (i + 1)) for i in range(branches)]
+    shares = []
+    with prepared(factors, steps, slots=1, batch=batch) as folder:
+        run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
+        for path in (folder / "stemma-runs" / "s").glob("*/inc-0001/logs/rank-0.log"):
+            log = path.read_text()
+            if " from=%s" % origin not in log:
+                continue
+            waited = number_in(log, "restored", "waited_s")
+            if origin == "disk" and waited is None:
+                continue  # the one that begins at step 0
+            rows = [json.loads(line) for line in
+                    (path.parents[2] / "metrics.jsonl").read_text().splitlines()]
+            took = [row["step_s"] for row in rows if "step_s" in row]
+            after = number_in(log, "first step is done", "after_s") - (waited or 0)
+            shares.append(after / statistics.median(took[1:]))
+    return sorted(shares), None
+
+
+def fork_first_step_warm():
+    return first_steps("memory")
+
+
+def fork_first_step_cold():
+    return first_steps("disk")
 
 
 def processes_below(pid):
@@ -251,6 +291,12 @@ FIGURES = [
     Figure("sweep_shared", "x", 0.60, True,
            "rank-seconds of 8 trials that share half of their steps, over 8 runs of their own, "
            "bits compared; beside it, the bound", sweep_shared),
+    Figure("fork_first_step_warm", "steps", 2, True,
+           "a stage of a sweep that begins in its parent's memory: from the order to the end of its "
+           "first step, over a step of its own (batch 256)", fork_first_step_warm),
+    Figure("fork_first_step_cold", "steps", 2, True,
+           "the same for one that is restored, less what the training waited for the bytes",
+           fork_first_step_cold),
     Figure("sweep_kill", "of 20", 20, False,
            "kill -9 of a sweep and its trainings at random moments: resumed, no finished stage "
            "trained again, same winner", sweep_kill),

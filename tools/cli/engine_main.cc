@@ -13,6 +13,7 @@
 #include "tools/cli/data_main.h"
 #include "tools/cli/environment.h"
 #include "tools/cli/evaluate_main.h"
+#include "tools/cli/train_in_turn.h"
 #include "tools/cli/train_options.h"
 #include "tools/pytorch/sample_verb.h"
 
@@ -22,6 +23,16 @@ namespace {
 int Fail(const Status& status) {
   std::fprintf(stderr, "stemma: %s\n", status.message().c_str());
   return ExitCodeFor(status);
+}
+
+int TrainAsAsked(const TrainFlags& command, const models::RunSettings& settings,
+                 const SettingsList& list, ops::World& world) {
+  if (!command.then.empty()) {
+    return TrainInTurn(command, settings, list, world, models::MakeWorkload);
+  }
+  const models::TrainOptions options{command.dir, command.fresh, command.progress,
+                                     EnvironmentJson()};
+  return models::Train(settings, list, options, world, models::MakeWorkload).exit_code;
 }
 
 int RunTrain(const std::vector<std::string>& arguments) {
@@ -42,16 +53,11 @@ int RunTrain(const std::vector<std::string>& arguments) {
   if (!resolved.ok()) return Fail(resolved);
   auto world = ops::World::Open(settings.comm, ProgramIdentity());
   if (!world.ok()) return Fail(world.status());
-  const models::TrainOptions options{command.dir, command.fresh, command.progress,
-                                     EnvironmentJson()};
-  const auto make = [&](const models::RunSettings& s) {
-    return models::MakeWorkload(s, (*world)->cohort());
-  };
-  const models::Outcome outcome = models::Train(settings, list, options, **world, make);
+  const int code = TrainAsAsked(command, settings, list, **world);
   // After a failed collective MPI may still write to memory that is about to go: no more calls.
-  if (!(*world)->data().Health().ok()) return outcome.exit_code;
+  if (!(*world)->data().Health().ok()) return code;
   const Status closed = (*world)->Close();
-  return outcome.exit_code != kExitDone || closed.ok() ? outcome.exit_code : Fail(closed);
+  return code != kExitDone || closed.ok() ? code : Fail(closed);
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ Flags TrainFlagList(TrainFlags* v) {
   flags.Switch("dry-run", &v->dry_run, "print the resolved settings, a recipe again, and stop");
   flags.Choice("progress", &v->progress, {"auto", "bar", "lines", "off"},
                "how to show what happens");
+  flags.Text("then", &v->then, "DIR",
+             "afterwards train what is ordered in DIR, run after run, as sweeps do");
   flags.Notes(
       "Examples\n"
       "  stemma train models/aigw/recipes/laptop.toml          one rank, no MPI\n"

@@ -20,6 +20,7 @@ struct TrainFlags {
   bool fresh = false;             // refuse to continue
   bool dry_run = false;           // print the resolved settings, which are a recipe, and stop
   std::string progress = "auto";  // auto | bar | lines | off
+  std::string then;               // folder of what is to be trained afterwards; "": nothing
 };
 
 // `values` outlives the result.

@@ -1,6 +1,7 @@
 // `stemma sweep run`, `status`, `report` and `show`: what acts on a sweep, or looks at one.
 #include <signal.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -38,6 +39,10 @@ constexpr char kRunNotes[] =
     "state is tagged NAME-best. To go on from it: stemma fork tag:NAME-best --name long --set\n"
     "train.stop_at=0, with a longer train.length if it is at its end.\n"
     "\n"
+    "A slot's processes train one stage after the other, and a stage that goes on from what they\n"
+    "hold begins in their memory. --reuse=off starts processes for each stage: the same states,\n"
+    "later.\n"
+    "\n"
     "--keep=running prunes stages that only stopped trials passed, --keep=winner at the end all\n"
     "but the winner's path, --keep=all nothing. What a tag holds stays; `stemma gc` frees the\n"
     "bytes.\n"
@@ -53,9 +58,9 @@ constexpr char kRunNotes[] =
     "75 stopped, run the same command again.\n";
 
 struct RunFlags {
-  std::string spec, store, dir, launch, keep = "running", emit;
+  std::string spec, store, dir, launch, keep = "running", emit, reuse = "on";
   int64_t slots = 0, retries = 2;
-  bool quiet = false;
+  bool quiet = false, pin = false;
 };
 
 volatile sig_atomic_t stop_signal = 0;
@@ -103,12 +108,29 @@ Flags RunFlagList(const std::string& what, RunFlags* f) {
   flags.Text("launch", &f->launch, "COMMAND",
              "how a training is started, with {ranks} and {train}; default: mpirun, or srun "
              "inside a Slurm job");
+  flags.Choice("reuse", &f->reuse, {"on", "off"},
+               "processes stay and train stage after stage; off: a start for each stage");
+  flags.Switch("pin", &f->pin, "each slot keeps to cores of its own");
   flags.Choice("keep", &f->keep, {"all", "running", "winner"}, "whose states keep their bytes");
   flags.Choice("emit", &f->emit, {"", "slurm-array"}, "write job scripts and train nothing");
   flags.Switch("quiet", &f->quiet, "print the report only");
   AddStoreFlag(&flags, &f->store);
   flags.Notes(kRunNotes);
   return flags;
+}
+
+// Slurm gives each step cores of its own already, and would not look at ours.
+Status CheckPin(int64_t slots) {
+  if (std::getenv("SLURM_JOB_ID") != nullptr) {
+    return {Code::kInvalidArgument,
+            "--pin: inside a Slurm job srun gives each training its cores; leave it out, or say "
+            "which with --launch"};
+  }
+  if (slots <= CoresOfThisProcess()) return {};
+  return {
+      Code::kInvalidArgument,
+      "--pin: " + std::to_string(slots) + " slots, and " + std::to_string(CoresOfThisProcess()) +
+          " cores for them: leave it out, or give --slots=" + std::to_string(CoresOfThisProcess())};
 }
 
 struct Prepared {
@@ -142,8 +164,14 @@ Result<Prepared> Prepare(const RunFlags& f, const std::string& what) {
                           MakeMethod(made.sweep.spec, made.sweep.base, sweep::AskCommand));
   std::error_code ignored;
   const auto self = fs::read_symlink("/proc/self/exe", ignored);
-  made.process = {ignored ? "stemma" : self.string(), f.store,
-                  f.dir.empty() ? "stemma-runs/" + spec.name : f.dir, f.launch};
+  made.process = {ignored ? "stemma" : self.string(),
+                  f.store,
+                  f.dir.empty() ? "stemma-runs/" + spec.name : f.dir,
+                  f.launch,
+                  f.reuse == "on",
+                  f.pin,
+                  made.sweep.spec.slots};
+  if (f.pin) STEMMA_RETURN_IF_ERROR(CheckPin(made.sweep.spec.slots));
   return made;
 }
 

@@ -280,9 +280,27 @@ std::vector<StageId> Controller::Startable() const {
   return ids;
 }
 
+// The most urgent first. Where that leaves a choice, one that begins in somebody's memory; with one
+// slot the order does not lengthen the sweep, and that is all that counts.
+StageId Controller::Next(const std::vector<StageId>& startable) const {
+  const std::set<std::string> held = executor_.InMemory();
+  const StageTree& tree = standing_->tree;
+  for (const StageId id : startable) {
+    const bool waits = tree.Remaining(id) < tree.Remaining(startable.front());
+    if (waits && sweep_.spec.slots > 1) break;
+    const StageId parent = tree.stages()[static_cast<size_t>(id)].parent;
+    if (parent != kBase && held.count(standing_->runs[static_cast<size_t>(parent)].name) > 0) {
+      return id;
+    }
+  }
+  return startable.front();
+}
+
 Status Controller::StartReady() {
-  for (const StageId id : Startable()) {
-    if (static_cast<int64_t>(running_.size()) >= sweep_.spec.slots) break;
+  std::vector<StageId> startable = Startable();
+  while (!startable.empty() && static_cast<int64_t>(running_.size()) < sweep_.spec.slots) {
+    const StageId id = Next(startable);
+    startable.erase(std::find(startable.begin(), startable.end(), id));
     STEMMA_RETURN_IF_ERROR(Start(standing_->tree.stages()[static_cast<size_t>(id)]));
   }
   return {};
@@ -293,7 +311,8 @@ Status Controller::Start(const Stage& stage) {
   const StageRun& run = standing_->runs[static_cast<size_t>(stage.id)];
   const std::vector<std::string> sets = stage.Sets(sweep_.base);
   const std::optional<lineage::StateId> from = BeginsAt(*standing_, sweep_.base, stage);
-  Job job{run.name, "", stage.segment.end, sweep_.spec.ranks_per_trial};
+  Job job{run.name, "", stage.segment.end, sweep_.spec.ranks_per_trial, ""};
+  if (stage.parent != kBase) job.after = standing_->runs[static_cast<size_t>(stage.parent)].name;
   if (!from) {
     STEMMA_ASSIGN_OR_RETURN(job.recipe, RecipeOf(sweep_.base, sets));
   } else if (!run.is_there) {

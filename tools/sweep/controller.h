@@ -89,6 +89,7 @@ class Controller {
   Status Hear();
   Status End();
   std::vector<StageId> Startable() const;
+  StageId Next(const std::vector<StageId>& startable) const;
   bool IsScopeOpen() const;
   const std::string& name() const { return sweep_.spec.name; }
   const History& history() const { return sweep_.journal.history; }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Job {
   std::string recipe;  // TOML of a run that begins at step 0; "": a fork
   int64_t end = 0;     // the step whose state is wanted
   int64_t ranks = 1;
+  std::string after;  // the run whose newest state it begins with, for who has that in memory; ""
 };
 
 enum class How {
@@ -38,7 +40,7 @@ struct Ended {
   std::string run;
   How how = How::kCrashed;
   std::string why;     // of what went wrong, a line or a few
-  double seconds = 0;  // from the start of its processes to their end
+  double seconds = 0;  // from Start() to its end
 };
 
 // What a run's steps took, in seconds of its slowest rank, over all its processes so far.
@@ -56,6 +58,9 @@ class Executor {
   virtual Result<std::vector<Ended>> Wait(double seconds) = 0;
   // Asks all to save and stop; Wait() says when they did.
   virtual void Stop() = 0;
+  // Runs whose newest state somebody who is idle has in memory: what goes on from one begins
+  // sooner.
+  virtual std::set<std::string> InMemory() const { return {}; }
   // Zeros where nothing is known.
   virtual Work Measure(const std::string& run) const = 0;
 };

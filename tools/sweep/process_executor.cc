@@ -1,24 +1,22 @@
 #include "tools/sweep/process_executor.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <optional>
+#include <map>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "core/exit_code.h"
 #include "tools/cli/shell.h"
+#include "tools/sweep/child_process.h"
 
 namespace stemma::sweep {
 namespace {
@@ -26,13 +24,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// What mpirun and srun hand on to their ranks, which save and stop. A SIGTERM would make mpirun
-// kill them.
-constexpr int kStopSignal = SIGUSR1;
 constexpr char kTrain[] = "{train}", kRanks[] = "{ranks}";
-constexpr double kLookS = 0.01;      // between looks whether a child has ended
-constexpr double kFarewellS = 20;    // for trainings to save, when the executor goes
-constexpr size_t kTailBytes = 2000;  // of a log, where no error.json says why
+constexpr double kLookS = 0.004;      // between looks whether a job has ended
+constexpr char kGroups[] = "groups";  // below the sweep's folder: where orders lie
+constexpr double kFarewellS = 20;     // for trainings to save, when the executor goes
+constexpr size_t kTailBytes = 2000;   // of a log, where no error.json says why
 
 std::string Replaced(std::string text, const std::string& word, const std::string& with) {
   for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + with.size())) {
@@ -50,17 +46,6 @@ std::string LaunchFor(const ProcessOptions& options, int64_t ranks) {
 std::string ReadText(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Status WriteWhole(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".part";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file.good()) fs::rename(temporary, path, error);
-  if (file.good() && !error) return {};
-  return {Code::kIo, "cannot write " + path + (error ? ": " + error.message() : "")};
 }
 
 // The error.json of the newest incarnation of a run, if it has one.
@@ -87,27 +72,27 @@ std::string TailOf(const std::string& path) {
   return text.substr(line == text.npos ? text.size() - kTailBytes : line + 1);
 }
 
-// In the child, after fork(): nothing here may allocate. Ends with exec.
-[[noreturn]] void BecomeTraining(const char* command, int log, int nothing, pid_t parent) {
-  (void)setpgid(0, 0);
-  (void)prctl(PR_SET_PDEATHSIG, kStopSignal);
-  if (getppid() != parent) _exit(kExitTryAgain);  // it died before that was asked for
-  (void)dup2(nothing, STDIN_FILENO);
-  (void)dup2(log, STDOUT_FILENO);
-  (void)dup2(log, STDERR_FILENO);
-  execl("/bin/sh", "sh", "-c", command, static_cast<char*>(nullptr));
-  _exit(127);
+std::vector<std::string> TrainWords(const ProcessOptions& options, const Job& job,
+                                    const std::string& recipe) {
+  std::vector<std::string> words;
+  if (!recipe.empty()) words.push_back(recipe);
+  const std::string folder = options.folder + "/" + job.run;
+  for (const std::string& word :
+       {std::string("--run"), job.run, std::string("--store"), options.store, std::string("--dir"),
+        folder, std::string("--set"), "train.stop_at=" + std::to_string(job.end),
+        std::string("--progress=lines")}) {
+    words.push_back(word);
+  }
+  return words;
 }
 
 }  // namespace
 
-std::string TrainCommand(const ProcessOptions& options, const Job& job, const std::string& recipe) {
-  const auto word = [](const std::string& text) { return cli::Quoted(text); };
-  std::string train = word(options.program) + " train ";
-  if (!recipe.empty()) train += word(recipe) + " ";
-  train += "--run " + word(job.run) + " --store " + word(options.store) + " --dir " +
-           word(options.folder + "/" + job.run) +
-           " --set train.stop_at=" + std::to_string(job.end) + " --progress=lines";
+std::string TrainCommand(const ProcessOptions& options, const Job& job, const std::string& recipe,
+                         const std::string& then) {
+  std::string train = cli::Quoted(options.program) + " train";
+  for (const std::string& word : TrainWords(options, job, recipe)) train += " " + cli::Quoted(word);
+  if (!then.empty()) train += " --then " + cli::Quoted(then);
   const std::string line =
       Replaced(LaunchFor(options, job.ranks), kRanks, std::to_string(job.ranks));
   return Replaced(line, kTrain, train);
@@ -123,54 +108,129 @@ Status CheckLaunchLine(const std::string& launch) {
 ProcessExecutor::~ProcessExecutor() {
   Stop();
   const auto begun = Clock::now();
-  while (!children_.empty() && Clock::now() - begun < std::chrono::duration<double>(kFarewellS)) {
-    if (Reap().empty()) std::this_thread::sleep_for(std::chrono::duration<double>(kLookS));
+  while (!groups_.empty() && Clock::now() - begun < std::chrono::duration<double>(kFarewellS)) {
+    if (const auto ended = Reap(); !ended.ok()) return;
+    std::this_thread::sleep_for(std::chrono::duration<double>(kLookS));
   }
+}
+
+std::string ProcessExecutor::RecipeOf(const Job& job) const {
+  return job.recipe.empty() ? "" : FolderOf(job.run) + "/recipe.toml";
 }
 
 Status ProcessExecutor::Start(const Job& job) {
-  const std::string folder = FolderOf(job.run);
   std::error_code error;
+  if (!std::exchange(begun_, true)) fs::remove_all(FolderOf(kGroups), error);
+  const std::string folder = FolderOf(job.run);
   fs::create_directories(folder, error);
   if (error) return {Code::kIo, "cannot make " + folder + ": " + error.message()};
-  std::string recipe;
-  if (!job.recipe.empty()) {
-    recipe = folder + "/recipe.toml";
-    STEMMA_RETURN_IF_ERROR(WriteWhole(recipe, job.recipe));
+  if (!job.recipe.empty()) STEMMA_RETURN_IF_ERROR(WriteWhole(RecipeOf(job), job.recipe));
+  Group* const idle = IdleFor(job);
+  return idle == nullptr ? Launch(job) : Hand(idle, job);
+}
+
+bool ProcessExecutor::IsIdle(const Group& group) {
+  return !group.job && group.orders && !group.is_ending;
+}
+
+std::set<std::string> ProcessExecutor::InMemory() const {
+  std::set<std::string> runs;
+  for (const Group& group : groups_) {
+    if (IsIdle(group)) runs.insert(group.run);
   }
-  const std::string log_path = folder + "/train.log";
-  const int log = open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (log < 0) {
-    return {Code::kIo, "open " + log_path + ": " + std::generic_category().message(errno)};
+  return runs;
+}
+
+// One whose memory holds what the job begins with, or the one whose memory is oldest.
+ProcessExecutor::Group* ProcessExecutor::IdleFor(const Job& job) {
+  Group* best = nullptr;
+  for (Group& group : groups_) {
+    if (!IsIdle(group) || group.ranks != job.ranks) continue;
+    group.is_ending = StatusOf(group.pid).has_value();  // it died in its sleep
+    if (group.is_ending) continue;
+    if (!job.after.empty() && group.run == job.after) return &group;
+    if (best == nullptr || group.since < best->since) best = &group;
   }
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const std::string command = "exec " + TrainCommand(options_, job, recipe);
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child == 0) BecomeTraining(command.c_str(), log, nothing, parent);
-  const int failed = errno;
-  (void)close(log);
-  (void)close(nothing);
-  if (child < 0) {
-    return {Code::kIo, "fork for " + job.run + ": " + std::generic_category().message(failed)};
-  }
-  (void)setpgid(child, child);
-  children_[child] = {job.run, Clock::now()};
+  return best;
+}
+
+Status ProcessExecutor::Hand(Group* group, const Job& job) {
+  const std::string log = FolderOf(job.run) + "/train.log";
+  STEMMA_RETURN_IF_ERROR(
+      group->orders->Give(group->number + 1, {TrainWords(options_, job, RecipeOf(job)), log}));
+  ++group->number;
+  group->job = job;
+  group->run = job.run;
+  group->since = Clock::now();
   return {};
 }
 
+Status ProcessExecutor::Launch(const Job& job) {
+  Group group;
+  if (options_.reuse) {
+    STEMMA_ASSIGN_OR_RETURN(group.orders, OrderFolder::Make(FolderOf(kGroups)));
+  }
+  group.slot = FreeSlot();
+  group.job = job;
+  group.since = Clock::now();
+  group.ranks = job.ranks;
+  group.run = job.run;
+  group.log = FolderOf(job.run) + "/train.log";
+  const std::vector<int> cores =
+      options_.pin ? CoresOfPart(group.slot, options_.slots) : std::vector<int>();
+  const std::string then = group.orders ? group.orders->path() : "";
+  auto started =
+      StartChild("exec " + TrainCommand(options_, job, RecipeOf(job), then), group.log, cores);
+  if (!started.ok() && group.orders) group.orders->Remove();
+  STEMMA_ASSIGN_OR_RETURN(group.pid, std::move(started));
+  groups_.push_back(std::move(group));
+  return {};
+}
+
+// The one that fewest living groups have.
+int64_t ProcessExecutor::FreeSlot() const {
+  int64_t best = 0, fewest = -1;
+  for (int64_t slot = 0; slot < options_.slots; ++slot) {
+    const int64_t count = std::count_if(groups_.begin(), groups_.end(),
+                                        [slot](const Group& group) { return group.slot == slot; });
+    if (fewest >= 0 && count >= fewest) continue;
+    best = slot;
+    fewest = count;
+  }
+  return best;
+}
+
+// What the group has said of its job, if it has. A refusal counts only from processes that the job
+// has for itself.
+Status ProcessExecutor::TakeAnswer(Group* group, std::vector<Ended>* ended) {
+  if (!group->job || !group->orders) return {};
+  const std::optional<Answer> answer = group->orders->AnswerTo(group->number);
+  if (!answer) return {};
+  Ended heard = Judge(*group, answer->exit_code, "left with " + std::to_string(answer->exit_code));
+  const Job job = *std::exchange(group->job, std::nullopt);
+  group->since = Clock::now();
+  group->is_ending = group->is_ending || answer->last;
+  const bool is_own = group->number == 1;
+  if (heard.how != How::kRefused || is_own) {
+    ended->push_back(std::move(heard));
+    return {};
+  }
+  return Launch(job);  // `group` may have moved
+}
+
 // Only children of ours are asked for: the program may have others.
-std::vector<Ended> ProcessExecutor::Reap() {
+Result<std::vector<Ended>> ProcessExecutor::Reap() {
   std::vector<Ended> ended;
-  for (auto at = children_.begin(); at != children_.end();) {
-    int status = 0;
-    const pid_t done = waitpid(at->first, &status, WNOHANG);
-    if (done == 0 || (done < 0 && errno == EINTR)) {
-      ++at;
+  for (size_t i = 0; i < groups_.size();) {
+    const std::optional<int> status = StatusOf(groups_[i].pid);
+    STEMMA_RETURN_IF_ERROR(TakeAnswer(&groups_[i], &ended));
+    if (!status) {
+      ++i;
       continue;
     }
-    ended.push_back(Judge(at->second, done < 0 ? -1 : status));
-    at = children_.erase(at);
+    if (groups_[i].job) ended.push_back(JudgeEnd(groups_[i], *status));
+    if (groups_[i].orders) groups_[i].orders->Remove();
+    groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(i));
   }
   return ended;
 }
@@ -178,7 +238,7 @@ std::vector<Ended> ProcessExecutor::Reap() {
 Result<std::vector<Ended>> ProcessExecutor::Wait(double seconds) {
   const auto begun = Clock::now();
   for (;;) {
-    std::vector<Ended> ended = Reap();
+    STEMMA_ASSIGN_OR_RETURN(std::vector<Ended> ended, Reap());
     if (!ended.empty()) return ended;
     if (Clock::now() - begun >= std::chrono::duration<double>(seconds)) return ended;
     std::this_thread::sleep_for(std::chrono::duration<double>(kLookS));
@@ -186,29 +246,42 @@ Result<std::vector<Ended>> ProcessExecutor::Wait(double seconds) {
 }
 
 void ProcessExecutor::Stop() {
-  for (const auto& [pid, child] : children_) (void)kill(pid, kStopSignal);
+  for (Group& group : groups_) {
+    group.is_ending = true;
+    const bool closed = group.orders && group.orders->Close().ok();
+    if (group.job || !closed) AskToStop(group.pid);
+  }
 }
 
-Ended ProcessExecutor::Judge(const Child& child, int status) const {
+Ended ProcessExecutor::JudgeEnd(const Group& group, int status) const {
+  if (status >= 0 && WIFEXITED(status)) {
+    const int code = WEXITSTATUS(status);
+    return Judge(group, code, "left with " + std::to_string(code));
+  }
+  return Judge(group, -1,
+               status >= 0 ? "ended by signal " + std::to_string(WTERMSIG(status))
+                           : "was waited for by somebody else");
+}
+
+Ended ProcessExecutor::Judge(const Group& group, int code, const std::string& how) const {
   Ended ended;
-  ended.run = child.run;
-  ended.seconds = std::chrono::duration<double>(Clock::now() - child.started).count();
-  const bool left = status >= 0 && WIFEXITED(status);
-  const int code = left ? WEXITSTATUS(status) : -1;
+  ended.run = group.job->run;
+  ended.seconds = std::chrono::duration<double>(Clock::now() - group.since).count();
   if (code == kExitDone || code == kExitTryAgain) {
     ended.how = How::kStopped;
     return ended;
   }
-  ended.why = left          ? "left with " + std::to_string(code)
-              : status >= 0 ? "ended by signal " + std::to_string(WTERMSIG(status))
-                            : "was waited for by somebody else";
-  const std::string folder = FolderOf(child.run);
+  const std::string folder = FolderOf(ended.run);
   const auto error = NewestError(folder);
   const std::string kind = error ? error->value("code", "") : "";
   if (code == kExitFailed && kind == CodeName(Code::kNotFinite)) ended.how = How::kDiverged;
   if (code == kExitUsage) ended.how = How::kRefused;
   const bool said = error && code != kExitUsage;
-  ended.why += "; " + (said ? error->value("cause", "") : TailOf(folder + "/train.log"));
+  const std::string own = TailOf(folder + "/train.log");
+  ended.why = how + "; " +
+              (said          ? error->value("cause", "")
+               : own.empty() ? TailOf(group.log)
+                             : own);
   return ended;
 }
 

@@ -37,7 +37,7 @@ std::string LineFor(const OpenedSweep& sweep, const Standing& standing, const St
     for (const std::string& set : stage.Sets(sweep.base)) line += " --set " + cli::Quoted(set);
     line += "; ";
   }
-  const Job job{run.name, "", stage.segment.end, sweep.spec.ranks_per_trial};
+  const Job job{run.name, "", stage.segment.end, sweep.spec.ranks_per_trial, ""};
   const std::string recipe = has_parent ? "" : options.folder + "/" + run.name + "/recipe.toml";
   return line + TrainCommand(options, job, recipe) + " || test $? -eq " +
          std::to_string(kExitTryAgain) + "\n";
