@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "models/aides/workload.h"
 #include "models/aigw/workload.h"
 
 namespace stemma::models {
@@ -13,8 +14,14 @@ Result<std::unique_ptr<Workload>> MakeWorkload(const RunSettings& settings) {
                                        settings.device.kind));
     return std::unique_ptr<Workload>(std::move(aigw));
   }
+  if (settings.run.workload == "aides") {
+    STEMMA_ASSIGN_OR_RETURN(auto aides,
+                            Aides::Make(settings.aides, static_cast<uint64_t>(settings.train.seed),
+                                        settings.device.kind));
+    return std::unique_ptr<Workload>(std::move(aides));
+  }
   return Status(Code::kInvalidArgument,
-                "run.workload = \"" + settings.run.workload + "\": this program trains aigw");
+                "run.workload = \"" + settings.run.workload + "\": expected aigw or aides");
 }
 
 }  // namespace stemma::models

@@ -9,6 +9,7 @@
 
 #include "core/settings.h"
 #include "lineage/settings.h"
+#include "models/aides/settings.h"
 #include "models/aigw/settings.h"
 #include "ops/settings.h"
 #include "optim/settings.h"
@@ -48,6 +49,7 @@ struct RunSettings {
   optim::OptimSettings optim;
   lineage::LineageSettings lineage;
   AigwSettings aigw;
+  AidesSettings aides;
 };
 
 // The list: every field of every section with name, help, range and kind.
