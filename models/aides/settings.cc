@@ -68,6 +68,10 @@ Status Check(const AidesSettings& s) {
   if (s.validation_size < 1 || s.validation_size > kGalaxiesMax) {
     return Outside("aides.validation_size", s.validation_size, "1 to 2^40");
   }
+  if (!s.labels.empty() && !s.train.empty()) {
+    return {Code::kInvalidArgument, "aides.labels names simulated galaxies, and aides.train = " +
+                                        s.train + " a folder of pictures: give one of the two"};
+  }
   if (s.cache_mb < 0) return Outside("aides.cache_mb", s.cache_mb, "0 or more");
   if (!(s.dropout >= 0 && s.dropout < 1)) {
     return {Code::kInvalidArgument,

@@ -20,6 +20,8 @@ struct AidesSettings {
   int64_t image = 224;                 // pixels a side
   int64_t train_size = 36620;          // galaxies of the training split
   int64_t validation_size = 1000;      // of the validation split
+  std::string train;                   // a folder of your own pictures instead; "": simulated
+  std::string validation;              // likewise, to validate on
   int64_t data_seed = 1;               // another seed is another sky
   std::string rescale = "all_pixels";  // all_pixels | faint_half
   bool augment = true;                 // training images alone

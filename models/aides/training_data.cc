@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "models/aides/augment.h"
+#include "models/aides/folder_galaxies.h"
 
 namespace stemma::models {
 namespace {
@@ -22,11 +23,22 @@ Result<std::shared_ptr<const AidesDataset>> GalaxiesOf(const AidesSettings& sett
   return AidesDataset::Make({settings.data_seed, size, settings.image, rescale}, survey, split);
 }
 
+Result<std::shared_ptr<const Dataset>> PicturesOf(const AidesSettings& settings,
+                                                  lineage::Storage& disk, const std::string& folder,
+                                                  GalaxySplit split, int64_t size) {
+  if (folder.empty()) {
+    STEMMA_ASSIGN_OR_RETURN(auto galaxies, GalaxiesOf(settings, split, size));
+    return std::shared_ptr<const Dataset>(std::move(galaxies));
+  }
+  STEMMA_ASSIGN_OR_RETURN(auto pictures, FolderGalaxies::Open(disk, folder, settings.image));
+  return std::shared_ptr<const Dataset>(std::move(pictures));
+}
+
 Result<std::shared_ptr<const AidesTraining>> AidesTraining::Make(const AidesSettings& settings,
                                                                  lineage::Storage& disk) {
   STEMMA_RETURN_IF_ERROR(Check(settings));
-  STEMMA_ASSIGN_OR_RETURN(auto known,
-                          GalaxiesOf(settings, GalaxySplit::kTrain, settings.train_size));
+  STEMMA_ASSIGN_OR_RETURN(auto known, PicturesOf(settings, disk, settings.train,
+                                                 GalaxySplit::kTrain, settings.train_size));
   std::shared_ptr<const AidesDataset> labelled;
   LabelFile file;
   if (!settings.labels.empty()) {
@@ -42,8 +54,7 @@ Result<std::shared_ptr<const AidesTraining>> AidesTraining::Make(const AidesSett
       new AidesTraining(settings, std::move(known), std::move(labelled), std::move(file.labels)));
 }
 
-AidesTraining::AidesTraining(const AidesSettings& settings,
-                             std::shared_ptr<const AidesDataset> known,
+AidesTraining::AidesTraining(const AidesSettings& settings, std::shared_ptr<const Dataset> known,
                              std::shared_ptr<const AidesDataset> labelled,
                              std::vector<PredictedLabel> labels)
     : settings_(settings),

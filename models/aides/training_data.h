@@ -3,8 +3,9 @@
 //
 //   STEMMA_ASSIGN_OR_RETURN(const auto data, AidesTraining::Make(settings, disk));
 //
-// Samples [0, train_size) are the training split as settings.survey sees it; those behind are the
-// labelled ones, in the order of their file, as the file's survey sees them. A sample is a pure
+// Samples [0, train_size) are the training split as settings.survey sees it, or the pictures of the
+// folder settings.train (folder_galaxies.h); those behind are the labelled ones, in the order of
+// their file, as the file's survey sees them. A sample is a pure
 // function of (settings, file, id, key).
 //
 // A galaxy costs milliseconds to simulate, so its picture is kept, a byte for each value, as long
@@ -29,6 +30,11 @@
 
 namespace stemma::models {
 
+// The pictures of `folder`, or without one simulated galaxies of the split.
+Result<std::shared_ptr<const Dataset>> PicturesOf(const AidesSettings& settings,
+                                                  lineage::Storage& disk, const std::string& folder,
+                                                  GalaxySplit split, int64_t size);
+
 // The galaxies of a split as these settings have them.
 Result<std::shared_ptr<const AidesDataset>> GalaxiesOf(const AidesSettings& settings,
                                                        GalaxySplit split, int64_t size);
@@ -45,13 +51,13 @@ class AidesTraining final : public Dataset {
 
  private:
   enum State : uint8_t { kEmpty, kFilling, kFull };
-  AidesTraining(const AidesSettings& settings, std::shared_ptr<const AidesDataset> known,
+  AidesTraining(const AidesSettings& settings, std::shared_ptr<const Dataset> known,
                 std::shared_ptr<const AidesDataset> labelled, std::vector<PredictedLabel> labels);
   Status Simulate(int64_t id, float* x, float* y) const;
   Status ReadKept(int64_t id, float* x, float* y) const;
 
   const AidesSettings settings_;
-  const std::shared_ptr<const AidesDataset> known_;
+  const std::shared_ptr<const Dataset> known_;
   const std::shared_ptr<const AidesDataset> labelled_;  // null: no labels
   const std::vector<PredictedLabel> labels_;
   const size_t values_;                        // of a sample

@@ -36,9 +36,11 @@ Result<std::unique_ptr<Aides>> Aides::Make(const AidesSettings& settings, uint64
   STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
   STEMMA_ASSIGN_OR_RETURN(const std::string first, FirstTrained(settings.train_from));
   std::unique_ptr<Aides> aides(new Aides(settings, seed, where));
-  STEMMA_ASSIGN_OR_RETURN(aides->train_, AidesTraining::Make(settings, lineage::PosixStorage()));
+  lineage::Storage& disk = lineage::PosixStorage();
+  STEMMA_ASSIGN_OR_RETURN(aides->train_, AidesTraining::Make(settings, disk));
   STEMMA_ASSIGN_OR_RETURN(aides->validation_,
-                          GalaxiesOf(settings, GalaxySplit::kValidation, settings.validation_size));
+                          PicturesOf(settings, disk, settings.validation, GalaxySplit::kValidation,
+                                     settings.validation_size));
   if (!where.is_cpu()) aides->network_.To(where);
   aides->network_.FreezeBefore(first);
   return aides;

@@ -40,7 +40,7 @@ class Aides final : public Workload {
   // parts: "accuracy", the samples whose class was the more probable one.
   at::Tensor Loss(const Batch& batch, LossParts* parts) override;
   std::shared_ptr<const Dataset> TrainData() const override { return train_; }
-  // The validation split as settings.survey sees it, never augmented.
+  // The validation split as settings.survey sees it, or the folder's; never augmented.
   std::shared_ptr<const Dataset> ValidationData() const override { return validation_; }
   Evaluated Evaluate(const Batch& batch) override;  // "loss", "accuracy"
 
@@ -53,7 +53,7 @@ class Aides final : public Workload {
   at::Device device_;
   AidesNetwork network_;
   std::shared_ptr<const AidesTraining> train_;
-  std::shared_ptr<const AidesDataset> validation_;
+  std::shared_ptr<const Dataset> validation_;
 };
 
 }  // namespace stemma::models

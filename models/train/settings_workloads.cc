@@ -22,6 +22,9 @@ void AddAides(AidesSettings& s, SettingsList& field) {
   field("aides.train_size", s.train_size, Help{"galaxies of the training split", "[1, inf)"});
   field("aides.validation_size", s.validation_size,
         Help{"galaxies of the validation split", "[1, inf)"});
+  field("aides.train", s.train,
+        Help{"a folder of your own JPEGs, elliptical/ and spiral/, to train on; \"\": simulated"});
+  field("aides.validation", s.validation, Help{"such a folder to validate on; \"\": simulated"});
   field("aides.data_seed", s.data_seed, Help{"another seed is another sky", "[0, inf)"});
   field("aides.rescale", s.rescale,
         Help{"mean and deviation of which pixels scale a band", "all_pixels | faint_half"});

@@ -2,16 +2,20 @@
 // and samples that do not depend on what is kept in memory.
 #include "models/aides/training_data.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "lineage/memory_storage.h"
 #include "models/aides/augment.h"
+#include "models/aides/folder_galaxies.h"
 #include "models/aides/labels.h"
 #include "models/aides/settings.h"
+#include "tools/bench/made_images.h"
 
 #include <catch2/catch.hpp>
+#include "tests/support/must_put.h"
 #include "tests/support/status_matchers.h"
 
 namespace stemma::models {
@@ -190,7 +194,7 @@ TEST_CASE("a file of labels comes back as it was, and any other is refused") {
   }
 
   lineage::MemoryStorage disk;
-  REQUIRE_THAT(lineage::WriteDurable(disk, "a.tsv", text), IsOk());
+  tests::MustPut(disk, "a.tsv", text);
   CHECK_THAT(ReadLabels(disk, "a.tsv#" + LabelDigest(text)).status(), IsOk());
   CHECK_THAT(ReadLabels(disk, "a.tsv").status(), HasCode(Code::kInvalidArgument, "FILE#DIGEST"));
   CHECK_THAT(ReadLabels(disk, "a.tsv#0123456789abcdef").status(),
@@ -213,7 +217,7 @@ Sample SampleOf(const AidesTraining& data, int64_t id, const Cursor& key) {
 TEST_CASE("labelled galaxies come behind the known ones, with their predicted class") {
   lineage::MemoryStorage disk;
   const std::string text = EncodeLabels(Labels());
-  REQUIRE_THAT(lineage::WriteDurable(disk, "a.tsv", text), IsOk());
+  tests::MustPut(disk, "a.tsv", text);
   AidesSettings settings;
   settings.image = 71;
   settings.train_size = 2;
@@ -249,6 +253,52 @@ TEST_CASE("labelled galaxies come behind the known ones, with their predicted cl
   Transform(DrawAugmentation(key), 71, 3, fifth.data(), changed.data());
   CHECK(SampleOf(*augmented, 3, key).x == changed);
   CHECK(SampleOf(*augmented, 3, key).y == 0);
+}
+
+// 24 pixels wide and 16 high, flat in blocks of 8: red left, green at the top, blue everywhere.
+std::string Blocks() {
+  std::vector<uint8_t> rgb;
+  for (int r = 0; r < 16; ++r) {
+    for (int c = 0; c < 24; ++c) {
+      for (const int level : {c < 8 ? 200 : 40, r < 8 ? 180 : 20, 100}) {
+        rgb.push_back(static_cast<uint8_t>(level));
+      }
+    }
+  }
+  return bench::MadeJpeg(rgb, 24, 16, bench::JpegKind::k444, 100);
+}
+
+TEST_CASE("pictures in the folders elliptical and spiral, by nearest neighbour") {
+  lineage::MemoryStorage disk;
+  for (const char* dir : {"/in", "/in/elliptical", "/in/spiral"}) {
+    REQUIRE_THAT(disk.MakeDir(dir), IsOk());
+  }
+  tests::MustPut(disk, "/in/elliptical/1.jpg", Blocks());
+  tests::MustPut(disk, "/in/spiral/2.jpg", Blocks());
+  tests::MustPut(disk, "/in/spiral/3.jpg", Blocks().substr(0, 300));
+  const auto data = FolderGalaxies::Open(disk, "/in", 8);
+  REQUIRE_THAT(data.status(), IsOk());
+  CHECK((*data)->Size() == 3);
+  CHECK((*data)->Digest() != (*FolderGalaxies::Open(disk, "/in", 16))->Digest());
+  Image x(3 * 64);
+  float y = -1;
+  REQUIRE_THAT((*data)->Read(1, {}, x.data(), &y), IsOk());
+  CHECK(y == 1);
+  for (size_t i = 0; i < 64; ++i) {
+    const size_t r = i / 8, c = i % 8;  // of the picture's rows 2 r and columns 3 c
+    const float wanted[] = {3 * c < 8 ? 200.f : 40.f, 2 * r < 8 ? 180.f : 20.f, 100.f};
+    for (size_t k = 0; k < 3; ++k) CHECK(std::abs(255 * x[64 * k + i] - wanted[k]) < 4);
+  }
+  CHECK_THAT((*data)->Read(2, {}, x.data(), &y), HasCode(Code::kCorruption, "/in/spiral/3.jpg"));
+
+  AidesSettings settings;
+  settings.train = "/in";
+  settings.labels = "a.tsv#0123456789abcdef";
+  CHECK_THAT(Check(settings), HasCode(Code::kInvalidArgument, "give one of the two"));
+  REQUIRE_THAT(disk.MakeDir("/in/merger"), IsOk());
+  tests::MustPut(disk, "/in/merger/4.jpg", Blocks());
+  CHECK_THAT(FolderGalaxies::Open(disk, "/in", 8).status(),
+             HasCode(Code::kInvalidArgument, "elliptical and spiral"));
 }
 
 }  // namespace
