@@ -37,7 +37,7 @@ const std::vector<Answer> kAnswers = {Row(1, .9, .1, 10, 20),      Row(0, .2, .3
 
 Score Find(const std::vector<Score>& scores, const std::string& group, double from = 0) {
   const auto found = std::find_if(scores.begin(), scores.end(), [&](const Score& score) {
-    return score.group == group && score.from == from && (from > 0 || score.to == 0 || from == 0);
+    return score.group == group && score.from == from;
   });
   return found == scores.end() ? Score{} : *found;
 }
