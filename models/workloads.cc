@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lineage/storage.h"
+#include "models/aides/workload.h"
 #include "models/aigw/workload.h"
 #include "models/resnet50/workload.h"
 
@@ -23,8 +24,14 @@ Result<std::unique_ptr<Workload>> MakeWorkload(const RunSettings& settings, Coho
                                lineage::PosixStorage(), cohort));
     return std::unique_ptr<Workload>(std::move(resnet50));
   }
+  if (settings.run.workload == "aides") {
+    STEMMA_ASSIGN_OR_RETURN(auto aides,
+                            Aides::Make(settings.aides, static_cast<uint64_t>(settings.train.seed),
+                                        settings.device.kind));
+    return std::unique_ptr<Workload>(std::move(aides));
+  }
   return Status(Code::kInvalidArgument, "run.workload = \"" + settings.run.workload +
-                                            "\": this program trains aigw and resnet50");
+                                            "\": expected aigw, resnet50 or aides");
 }
 
 }  // namespace stemma::models

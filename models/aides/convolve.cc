@@ -194,7 +194,8 @@ size_t GoodSide(size_t least) {
   return best;
 }
 
-Convolution::Convolution(size_t side, const std::vector<double>& kernel) : side_(side) {
+WrappedConvolution::WrappedConvolution(size_t side, const std::vector<double>& kernel)
+    : side_(side) {
   STEMMA_CHECK(side == GoodSide(side) && kernel.size() == side * side,
                "a kernel of " + std::to_string(kernel.size()) + " for " + std::to_string(side));
   Field field(side * (side / 2 + 1));
@@ -203,7 +204,7 @@ Convolution::Convolution(size_t side, const std::vector<double>& kernel) : side_
   for (double& value : filter_) value /= static_cast<double>(side * side);
 }
 
-void Convolution::Apply(std::vector<double>* image) const {
+void WrappedConvolution::Apply(std::vector<double>* image) const {
   STEMMA_CHECK(image->size() == side_ * side_, "an image of " + std::to_string(image->size()));
   Field field(filter_.size());
   Forward(side_, *image, &field);

@@ -1,6 +1,6 @@
 // Convolution of square images with one symmetric kernel, by the discrete Fourier transform.
 //
-//   const Convolution seeing(192, kernel);        // kernel: 192 x 192, its centre at (0, 0)
+//   const WrappedConvolution seeing(192, kernel);        // kernel: 192 x 192, its centre at (0, 0)
 //   seeing.Apply(&image);                         // 192 x 192, in place; wraps around
 //
 // The image wraps around its edges: what lies within the kernel's reach of an edge is not to be
@@ -19,14 +19,14 @@
 
 namespace stemma::models {
 
-// The smallest side >= `least` that Convolution knows. REQUIRES: least <= 1024
+// The smallest side >= `least` that WrappedConvolution knows. REQUIRES: least <= 1024
 size_t GoodSide(size_t least);
 
-class Convolution {
+class WrappedConvolution {
  public:
   // REQUIRES: side == GoodSide(side); `kernel` has side * side values and
   // kernel[y][x] == kernel[-y][-x], indices modulo the side.
-  Convolution(size_t side, const std::vector<double>& kernel);
+  WrappedConvolution(size_t side, const std::vector<double>& kernel);
 
   // REQUIRES: image has side * side values.
   void Apply(std::vector<double>* image) const;

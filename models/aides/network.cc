@@ -7,7 +7,6 @@
 namespace stemma::models {
 namespace {
 
-constexpr double kDropout = 0.7;
 constexpr int64_t kDense = 1024;
 constexpr NormRule kNorm = {1e-3, 0.01, false};
 
@@ -28,7 +27,8 @@ at::Tensor PoolSame(const at::Tensor& x) {
   return at::max_pool2d(padded, {3, 3}, {2, 2});
 }
 
-AidesNetwork::AidesNetwork(uint64_t seed) : layers_(seed, kNorm) {
+AidesNetwork::AidesNetwork(uint64_t seed, double dropout)
+    : dropout_(dropout), layers_(seed, kNorm) {
   conv1_ = layers_.AddConvolution("conv1", {3, 32, 3, 2}, GlorotUniform);
   bn1_ = layers_.AddNorm("bn1", 32);
   conv2_ = layers_.AddConvolution("conv2", {32, 64, 3}, GlorotUniform);
@@ -99,7 +99,7 @@ AidesOutput AidesNetwork::Forward(const at::Tensor& images) {
   x = Apply(conv3_, x).relu_();
   x = Apply(conv4_, x).relu_();
   x = at::adaptive_avg_pool2d(x, {1, 1}).flatten(1);
-  x = at::dropout(layers_.Multiply(fc1_, x).relu_(), kDropout, layers_.training());
+  x = at::dropout(layers_.Multiply(fc1_, x).relu_(), dropout_, layers_.training());
   const at::Tensor features = layers_.Multiply(fc2_, x).relu();
   return {layers_.Multiply(fc3_, features), features};
 }

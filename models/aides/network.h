@@ -26,6 +26,8 @@
 
 namespace stemma::models {
 
+constexpr double kAidesDropout = 0.7;
+
 struct AidesOutput {
   at::Tensor logits;    // [N, 2]
   at::Tensor features;  // [N, 1024], of the feature layer
@@ -36,7 +38,7 @@ at::Tensor PoolSame(const at::Tensor& x);
 
 class AidesNetwork {
  public:
-  explicit AidesNetwork(uint64_t seed);
+  explicit AidesNetwork(uint64_t seed, double dropout = kAidesDropout);
 
   // Images of 71x71 at least. Training mode draws dropout from LibTorch's default generator.
   AidesOutput Forward(const at::Tensor& images);
@@ -44,6 +46,8 @@ class AidesNetwork {
   // Forward asks it for each parameter before it uses it; null: nobody.
   void UseGate(Gate* gate) { layers_.UseGate(gate); }
   void To(at::Device device) { layers_.To(device); }
+  // What comes before the first parameter of this prefix is frozen: layers.h.
+  size_t FreezeBefore(const std::string& prefix) { return layers_.FreezeBefore(prefix); }
 
   const std::vector<ops::Parameter>& parameters() const { return layers_.parameters(); }
   const std::vector<ops::Buffer>& buffers() const { return layers_.buffers(); }
@@ -66,6 +70,7 @@ class AidesNetwork {
   at::Tensor Apply(const Separable& step, const at::Tensor& x) const;
   at::Tensor Apply(const Block& block, const at::Tensor& x) const;
 
+  const double dropout_;
   Layers layers_;
   Convolution conv1_, conv2_;
   Norm bn1_, bn2_;

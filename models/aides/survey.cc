@@ -79,8 +79,8 @@ const Survey::Kernel& Survey::KernelFor(size_t side) const {
   std::call_once(kernel.made, [&] {
     const SurveyFacts& facts = FactsOf(kind_);
     for (size_t band = 0; band < kBands; ++band) {
-      kernel.bands[band] =
-          std::make_unique<Convolution>(side, StarKernel(facts.seeing[band] / facts.pixel, side));
+      kernel.bands[band] = std::make_unique<WrappedConvolution>(
+          side, StarKernel(facts.seeing[band] / facts.pixel, side));
     }
   });
   return kernel;

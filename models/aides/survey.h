@@ -76,7 +76,7 @@ class Survey {
   static constexpr size_t kSides = 40;  // GoodSide has fewer values
   struct Kernel {
     std::once_flag made;
-    std::array<std::unique_ptr<Convolution>, kBands> bands;
+    std::array<std::unique_ptr<WrappedConvolution>, kBands> bands;
   };
   const Kernel& KernelFor(size_t side) const;
 

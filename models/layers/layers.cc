@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "core/check.h"
 #include "core/random.h"
 
 namespace stemma::models {
@@ -102,17 +104,28 @@ at::Tensor Layers::Convolve(const Convolution& layer, const at::Tensor& x) const
 }
 
 at::Tensor Layers::Normalize(const Norm& layer, const at::Tensor& x) const {
-  if (training_ && norm_.counts_batches) {
+  const bool of_batch = training_ && parameters_[layer.scale].tensor.requires_grad();
+  if (of_batch && norm_.counts_batches) {
     at::Tensor count = buffers_[layer.count].tensor;
     count.add_(1);
   }
   return at::batch_norm(x, tensor(layer.scale), tensor(layer.shift), buffers_[layer.mean].tensor,
-                        buffers_[layer.variance].tensor, training_, norm_.momentum, norm_.epsilon,
+                        buffers_[layer.variance].tensor, of_batch, norm_.momentum, norm_.epsilon,
                         at::globalContext().userEnabledCuDNN());
 }
 
 at::Tensor Layers::Multiply(const Dense& layer, const at::Tensor& x) const {
   return at::linear(x, tensor(layer.weight), tensor(layer.bias));
+}
+
+size_t Layers::FreezeBefore(const std::string& prefix) {
+  const auto first =
+      std::find_if(parameters_.begin(), parameters_.end(), [&](const ops::Parameter& parameter) {
+        return parameter.name.compare(0, prefix.size(), prefix) == 0;
+      });
+  STEMMA_CHECK(first != parameters_.end(), "no parameter's name begins with " + prefix);
+  for (auto it = parameters_.begin(); it != first; ++it) it->tensor.set_requires_grad(false);
+  return static_cast<size_t>(first - parameters_.begin());
 }
 
 void Layers::To(at::Device device) {

@@ -77,7 +77,8 @@ class Layers {
                       const std::vector<int64_t>& shape, const Fill& fill);
 
   at::Tensor Convolve(const Convolution& layer, const at::Tensor& x) const;
-  // Of the batch when training (running statistics move), else with the running statistics.
+  // Of the batch when training (running statistics move), else with the running statistics. A
+  // frozen norm, whose scale needs no gradient, keeps and uses its running ones always.
   at::Tensor Normalize(const Norm& layer, const at::Tensor& x) const;
   at::Tensor Multiply(const Dense& layer, const at::Tensor& x) const;
   at::Tensor tensor(size_t parameter) const {
@@ -89,6 +90,9 @@ class Layers {
   bool training() const { return training_; }
   // Whoever applies a layer asks it first for the layer's parameters; null: nobody.
   void UseGate(Gate* gate) { gate_ = gate; }
+  // Parameters added before the first one whose name begins so need no gradient from now on; how
+  // many those are. REQUIRES: there is such a name; after To and UseChannelsLast
+  size_t FreezeBefore(const std::string& prefix);
   // Both before anybody else holds the tensors.
   void To(at::Device device);
   void UseChannelsLast();  // of 4-D weights: give inputs in the same format

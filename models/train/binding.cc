@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "core/bytes.h"
 #include "core/check.h"
@@ -11,6 +13,8 @@
 
 namespace stemma::models {
 namespace {
+
+constexpr char kAverageSlot[] = "optim/ema";  // begins as the parameter itself; others with zeros
 
 lineage::Span Named(const std::string& name, const std::string& section, bool eager) {
   lineage::Span span;
@@ -84,7 +88,7 @@ Binding::Binding(const std::vector<ops::Parameter>& parameters,
     Add(Named(p.name, "params", false), p.tensor);
     if (!p.tensor.requires_grad()) spans_.back().role = lineage::Role::kFrozen;
   }
-  for (const auto& s : slots) AddSlot(s);
+  AddSlots(parameters, slots);
   for (const auto& b : buffers) Add(Named(b.name, "buffers", true), b.tensor);
   lineage::Span small = Named("train", "small", true);
   small.dtype = DType::kU8;
@@ -103,6 +107,32 @@ std::vector<lineage::Span> Binding::Thawed() {
     changed = true;
   }
   return changed ? spans_ : std::vector<lineage::Span>();
+}
+
+// By kind, then by parameter. The optimizer keeps nothing for a frozen one: a state has what it
+// would keep before the first update, so that it has the same tensors whatever was frozen.
+void Binding::AddSlots(const std::vector<ops::Parameter>& parameters,
+                       const std::vector<optim::NamedState>& slots) {
+  std::vector<std::string> kinds;
+  std::map<std::string, const optim::NamedState*> kept;
+  for (const auto& s : slots) {
+    if (std::find(kinds.begin(), kinds.end(), s.slot) == kinds.end()) kinds.push_back(s.slot);
+    kept[s.slot + "/" + s.parameter] = &s;
+  }
+  for (const std::string& kind : kinds) {
+    for (const auto& p : parameters) {
+      const auto found = kept.find(kind + "/" + p.name);
+      if (found != kept.end()) {
+        AddSlot(*found->second);
+      } else if (!p.tensor.requires_grad()) {
+        const at::Tensor values = p.tensor.detach();
+        Add(Named(kind + "/" + p.name, kind, false),
+            kind == kAverageSlot ? values.clone() : at::zeros_like(values));
+        spans_.back().late = true;
+        spans_.back().role = lineage::Role::kFrozen;
+      }
+    }
+  }
 }
 
 void Binding::AddSlot(const optim::NamedState& slot) {

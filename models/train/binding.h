@@ -6,7 +6,9 @@
 //   params     Replicated, copied in the background until the fence; Frozen where the tensor needs
 //              no gradient when the training starts: its bytes are written once
 //   optim/...  Replicated, likewise; Sharded when the optimizer is: each rank has its part of it.
-//              The names and shapes are the same, so states go from one to the other
+//              The names and shapes are the same, so states go from one to the other. Frozen
+//              parameters have slots too, as before a first update, Frozen as they are: a fork of
+//              the state may train what its parent froze, and the reverse
 //   buffers    Replicated (averaged over ranks, or the same on all), copied at once: forward
 //   changes
 //              them
@@ -50,7 +52,7 @@ Status CheckBinding(const std::vector<ops::Parameter>& parameters,
 
 class Binding final : public lineage::Source, public lineage::Sink {
  public:
-  // REQUIRES: CheckBinding is OK
+  // REQUIRES: CheckBinding is OK; each slot is of one of the parameters
   Binding(const std::vector<ops::Parameter>& parameters, const std::vector<ops::Buffer>& buffers,
           const std::vector<optim::NamedState>& slots);
 
@@ -78,6 +80,8 @@ class Binding final : public lineage::Source, public lineage::Sink {
  private:
   void Add(lineage::Span span, const at::Tensor& tensor);
   void AddSlot(const optim::NamedState& slot);
+  void AddSlots(const std::vector<ops::Parameter>& parameters,
+                const std::vector<optim::NamedState>& slots);
   std::vector<lineage::Span> spans_;
   std::vector<at::Tensor> tensors_;  // one per span but the last
   std::vector<char*> memory_;        // null: on a device

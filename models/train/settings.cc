@@ -12,7 +12,7 @@ namespace {
 template <typename V>
 void VisitRun(RunSection& s, V&& field) {
   field("run.name", s.name, Help{"names the run in the store: letters, digits, '.', '_', '-'"});
-  field("run.workload", s.workload, Help{"what is trained", "aigw | resnet50"});
+  field("run.workload", s.workload, Help{"what is trained", "aigw | resnet50 | aides"});
 }
 
 template <typename V>

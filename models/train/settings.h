@@ -9,6 +9,7 @@
 
 #include "core/settings.h"
 #include "lineage/settings.h"
+#include "models/aides/settings.h"
 #include "models/aigw/settings.h"
 #include "models/data/images/settings.h"
 #include "models/resnet50/settings.h"
@@ -64,6 +65,7 @@ struct RunSettings {
   AigwSettings aigw;
   ImageDataSettings images;
   ResNet50Settings resnet50;
+  AidesSettings aides;
 };
 
 // The list: every field of every section with name, help, range and kind.

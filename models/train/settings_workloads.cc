@@ -54,12 +54,37 @@ void AddResNet50(ResNet50Settings& s, SettingsList& field) {
         Help{"activations with the channels last in memory: faster, other bits"});
 }
 
+void AddAides(AidesSettings& s, SettingsList& field) {
+  field("aides.survey", s.survey, Help{"the telescope of the simulated galaxies", "sdss | des"});
+  field("aides.image", s.image,
+        Help{"pixels a side; 224 is the published network's", "[71, 1024]"});
+  field("aides.train_size", s.train_size, Help{"galaxies of the training split", "[1, inf)"});
+  field("aides.validation_size", s.validation_size,
+        Help{"galaxies of the validation split", "[1, inf)"});
+  field("aides.train", s.train,
+        Help{"a folder of your own JPEGs, elliptical/ and spiral/, to train on; \"\": simulated"});
+  field("aides.validation", s.validation, Help{"such a folder to validate on; \"\": simulated"});
+  field("aides.data_seed", s.data_seed, Help{"another seed is another sky", "[0, inf)"});
+  field("aides.rescale", s.rescale,
+        Help{"mean and deviation of which pixels scale a band", "all_pixels | faint_half"});
+  field("aides.augment", s.augment, Help{"training images are turned, shifted, zoomed, flipped"});
+  field("aides.dropout", s.dropout, Help{"behind the head's first layer", "[0, 1)"});
+  field("aides.train_from", s.train_from,
+        Help{"the first layer that trains: \"\" the head, such as block5.sep2 or bn1, all"});
+  field("aides.labels", s.labels,
+        Help{"FILE#DIGEST of `stemma galaxy-label`: predicted labels to train on as well"});
+  field("aides.cache_mb", s.cache_mb,
+        Help{"MiB of pictures that each rank keeps, so as to simulate a galaxy once",
+             "[0, 1048576]", Kind::kLocal});
+}
+
 }  // namespace
 
 void AddWorkloadFields(RunSettings& settings, SettingsList* list) {
   AddAigw(settings.aigw, *list);
   AddImages(settings.images, *list);
   AddResNet50(settings.resnet50, *list);
+  AddAides(settings.aides, *list);
 }
 
 }  // namespace stemma::models

@@ -37,7 +37,7 @@ struct TrainOptions {
 };
 
 using WorkloadFactory =
-    std::function<Result<std::unique_ptr<Workload>>(const RunSettings& settings)>;
+    std::function<Result<std::unique_ptr<Workload>>(const RunSettings& settings, Cohort& cohort)>;
 
 // `list` is FieldsOf(settings). Everything durable is written and every line printed on return; the
 // world is still open.

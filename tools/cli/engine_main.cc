@@ -15,6 +15,7 @@
 #include "tools/cli/evaluate_main.h"
 #include "tools/cli/train_in_turn.h"
 #include "tools/cli/train_options.h"
+#include "tools/galaxies/verbs.h"
 #include "tools/pytorch/sample_verb.h"
 
 namespace stemma::cli {
@@ -81,6 +82,12 @@ int main(int argc, char** argv) {
   }
   if (verb == "data") {
     const stemma::Status done = stemma::cli::RunDataVerb({arguments.begin() + 1, arguments.end()});
+    return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
+  }
+  if (verb == "galaxy-eval" || verb == "galaxy-label") {
+    const auto run =
+        verb == "galaxy-eval" ? stemma::galaxies::RunEval : stemma::galaxies::RunLabel;
+    const stemma::Status done = run({arguments.begin() + 1, arguments.end()});
     return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
   }
   if (verb == "version") {

@@ -46,6 +46,8 @@ constexpr Verb kVerbs[] = {
     {"batches", "how far the batch can grow: LAMB, SGD and Adam on a recipe", RunBatches},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
+    {"galaxy-eval", "how well a state of aides tells simulated galaxies apart", RunGalaxyEval},
+    {"galaxy-label", "a state's labels for unlabelled galaxies, to train on", RunGalaxyLabel},
     {"data", "images and waveforms on a disk: pack, check, write them", RunData},
     {"version", "which Stemma this is", RunVersion},
 };
@@ -54,9 +56,9 @@ std::string HelpText() {
   std::string text =
       "Stemma trains neural networks on many ranks and keeps the family tree of every state.\n"
       "\n"
-      "  stemma VERB [flags]       `stemma VERB --help` explains one\n"
+      "  stemma VERB [flags]         `stemma VERB --help` explains one\n"
       "\n";
-  for (const Verb& verb : kVerbs) text += "  " + Padded(verb.name, 12) + verb.summary + "\n";
+  for (const Verb& verb : kVerbs) text += "  " + Padded(verb.name, 14) + verb.summary + "\n";
   return text +
          "\nA state is named r50@ (newest of run r50), r50@12000, r50@<=12000, r50@~2, tag:NAME,\n"
          "by eight digits of its id, or by a query that selects one: 'best(val_loss)', see\n"

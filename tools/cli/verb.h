@@ -52,6 +52,8 @@ Result<int> RunSweep(const Arguments& arguments);
 Result<int> RunBatches(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
 Result<int> RunGalaxy(const Arguments& arguments);
+Result<int> RunGalaxyEval(const Arguments& arguments);
+Result<int> RunGalaxyLabel(const Arguments& arguments);
 Result<int> RunData(const Arguments& arguments);
 
 }  // namespace stemma::cli

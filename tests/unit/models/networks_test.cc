@@ -154,6 +154,39 @@ TEST_CASE("aides: logits are the last layer of the features") {
   CHECK(out.features.min().item<double>() >= 0);
 }
 
+at::Tensor Find(const std::vector<ops::Buffer>& buffers, const std::string& name) {
+  for (const ops::Buffer& b : buffers) {
+    if (b.name == name) return b.tensor;
+  }
+  FAIL("no buffer is called " << name);
+  return {};
+}
+
+TEST_CASE("aides: frozen layers get no gradient and keep their statistics") {
+  AidesNetwork network(1);
+  const auto trainable = [&] {
+    int64_t count = 0;
+    for (const ops::Parameter& p : network.parameters()) {
+      if (p.tensor.requires_grad()) count += p.tensor.numel();
+    }
+    return count;
+  };
+  CHECK(network.FreezeBefore("") == 0);
+  CHECK(trainable() == 23956778);
+  CHECK(network.FreezeBefore("bn1.") == 1);
+  CHECK(trainable() == 23956778 - 864);
+  network.FreezeBefore("conv4.");
+  const at::Tensor frozen = Find(network.buffers(), "bn3.running_mean").clone();
+  const at::Tensor moving = Find(network.buffers(), "bn4.running_mean").clone();
+  network.Forward(at::rand({2, 3, 71, 71})).logits.sum().backward();
+  CHECK(Find(network.buffers(), "bn3.running_mean").equal(frozen));
+  CHECK_FALSE(Find(network.buffers(), "bn4.running_mean").equal(moving));
+  CHECK_FALSE(Find(network.parameters(), "conv3.pointwise.weight").grad().defined());
+  CHECK(Find(network.parameters(), "conv4.pointwise.weight").grad().defined());
+  network.FreezeBefore("head.");
+  CHECK(trainable() == 3149826);
+}
+
 TEST_CASE("bench models: what they weigh") {
   struct Expected {
     const char* name;

@@ -13,10 +13,11 @@ namespace {
 using tests::HasCode;
 using tests::IsOk;
 
-optim::NamedState Slot(const std::string& slot, const at::Tensor& tensor) {
+optim::NamedState Slot(const std::string& slot, const at::Tensor& tensor,
+                       const std::string& parameter = "fc.weight") {
   optim::NamedState state;
   state.slot = slot;
-  state.parameter = "fc.weight";
+  state.parameter = parameter;
   state.tensor = tensor;
   return state;
 }
@@ -95,17 +96,21 @@ TEST_CASE("a tensor without a gradient is frozen until it needs one", "[binding]
   const at::Tensor head = at::zeros({2}, at::kFloat).requires_grad_(true);
   Binding binding({{"base.w", ops::ParameterRole::kWeight, base},
                    {"head.w", ops::ParameterRole::kWeight, head}},
-                  {{"bn.mean", at::ones({3}, at::kFloat)}}, {Slot("optim/m", at::zeros({2}))});
+                  {{"bn.mean", at::ones({3}, at::kFloat)}},
+                  {Slot("optim/m", at::zeros({2}), "head.w")});
   const auto roles = [](const std::vector<lineage::Span>& spans) {
     std::vector<bool> frozen;
     for (const auto& span : spans) frozen.push_back(span.role == lineage::Role::kFrozen);
     return frozen;
   };
-  CHECK(roles(binding.spans()) == std::vector<bool>{true, false, false, false, false});
+  // The third is base.w's slot, which the optimizer has not: a fork may thaw.
+  CHECK(roles(binding.spans()) == std::vector<bool>{true, false, true, false, false, false});
+  CHECK(binding.spans()[2].name == "optim/m/base.w");
+  CHECK(binding.spans()[2].shape == std::vector<int64_t>{3});
   CHECK(binding.Thawed().empty());
   base.requires_grad_(true);
   head.detach_().requires_grad_(false);  // a GAN's other half, for a while
-  CHECK(roles(binding.Thawed()) == std::vector<bool>(5, false));
+  CHECK(roles(binding.Thawed()) == std::vector<bool>{false, false, true, false, false, false});
   CHECK(binding.Thawed().empty());
 }
 

@@ -1,0 +1,66 @@
+#include "models/aides/workload.h"
+
+#include <ATen/ATen.h>
+
+#include "models/layers/losses.h"
+
+namespace stemma::models {
+namespace {
+
+Result<at::Device> DeviceOf(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  if (name != "cuda") {
+    return Status(Code::kInvalidArgument, "device.kind = " + name + ": expected cpu or cuda");
+  }
+  if (!at::hasCUDA()) {
+    return Status(Code::kInvalidArgument,
+                  "device.kind = cuda, but there is no GPU that LibTorch can use here; check the "
+                  "driver and the build (--config=cuda), or set device.kind = cpu");
+  }
+  return at::Device(at::kCUDA);
+}
+
+at::Tensor LabelsOf(const Batch& batch, at::Device device) {
+  return batch.y.select(1, 0).to(device, at::kLong);
+}
+
+double Right(const at::Tensor& logits, const at::Tensor& labels) {
+  return static_cast<double>(logits.argmax(1).eq(labels).sum().item<int64_t>());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Aides>> Aides::Make(const AidesSettings& settings, uint64_t seed,
+                                           const std::string& device) {
+  STEMMA_RETURN_IF_ERROR(Check(settings));
+  STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
+  STEMMA_ASSIGN_OR_RETURN(const std::string first, FirstTrained(settings.train_from));
+  std::unique_ptr<Aides> aides(new Aides(settings, seed, where));
+  lineage::Storage& disk = lineage::PosixStorage();
+  STEMMA_ASSIGN_OR_RETURN(aides->train_, AidesTraining::Make(settings, disk));
+  STEMMA_ASSIGN_OR_RETURN(aides->validation_,
+                          PicturesOf(settings, disk, settings.validation, GalaxySplit::kValidation,
+                                     settings.validation_size));
+  if (!where.is_cpu()) aides->network_.To(where);
+  aides->network_.FreezeBefore(first);
+  return aides;
+}
+
+at::Tensor Aides::Loss(const Batch& batch, LossParts* parts) {
+  const at::Tensor labels = LabelsOf(batch, device_);
+  const at::Tensor logits = network_.Forward(batch.x.to(device_)).logits;
+  if (parts != nullptr) *parts = {{"accuracy", Right(logits, labels)}};
+  return SumOfCrossEntropy(logits, labels, 0);
+}
+
+Evaluated Aides::Evaluate(const Batch& batch) {
+  const auto rows = static_cast<double>(batch.x.size(0));
+  if (rows == 0) return {0, {{"loss", 0}, {"accuracy", 0}}};
+  const at::Tensor labels = LabelsOf(batch, device_);
+  const at::Tensor logits = network_.Forward(batch.x.to(device_)).logits;
+  return {rows,
+          {{"loss", SumOfCrossEntropy(logits, labels, 0).item<double>()},
+           {"accuracy", Right(logits, labels)}}};
+}
+
+}  // namespace stemma::models

@@ -1,0 +1,108 @@
+"""AI-DES as people train it, at the smallest size that its network takes: stages that freeze and
+thaw, a kill in a frozen stage, and the laptop's experiment from first step to last table."""
+
+import csv
+import pathlib
+import struct
+import sys
+
+import harness
+
+LAPTOP = str(pathlib.Path("models/aides/recipes/laptop.toml").resolve())
+PAPER = str(pathlib.Path("models/aides/recipes/paper.toml").resolve())
+EXAMPLE = str(pathlib.Path("tools/examples/aides_laptop").resolve())
+
+TINY = ["aides.image=71", "aides.train_size=24", "aides.validation_size=8", "train.global_batch=4",
+        "train.log_every=1", "train.stop_check_s=0", "device.threads=1", "aides.cache_mb=1"]
+
+
+def sets(*pairs):
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def test_frozen_stage_resumes_bit_for_bit_and_thaws_by_fork(box):
+    stage = [PAPER, *sets(*TINY, "lineage.every=2", "train.length=6step")]
+    box.train(*stage, *sets("run.name=whole")).expect(0, "starting whole at step 0")
+    whole = box.losses("whole")
+    assert sorted(whole) == list(range(1, 7)), whole
+
+    process = box.start(box.train_command(*stage, *sets("run.name=cut")))
+    assert box.wait_for_step(3, process, "cut")
+    box.kill_rank(process)
+    assert box.finish(process).code != 0
+    box.train(*stage, *sets("run.name=cut")).expect(0, "continuing cut from cut@")
+    assert box.losses("cut") == whole
+    box.say("diff", "whole@6", "cut@6").expect(0, "identical")
+
+    # The base did not move, statistics of its batch norms neither.
+    text = box.say("diff", "whole@2", "whole@6").expect(0, "head.fc1").text
+    assert "first layer that differs: head.fc1" in text, text
+
+    box.say("fork", "whole@", "--name", "wrong", *sets("aides.train_from=block5.sep9")).expect(0)
+    box.train("--run", "wrong").expect(2, "is no layer", "block5.sep")
+    box.say("fork", "whole@", "--name", "thawed", *sets("aides.train_from=block12.sep2",
+                                                        "train.length=8step")).expect(0)
+    box.train("--run", "thawed").expect(0, "thawed is complete at step 8")
+    text = box.say("diff", "whole@6", "thawed@8").expect(0).text
+    assert "first layer that differs: block12.rep.4" in text, text
+    again = sets("aides.train_from=", "train.length=9step")
+    box.say("fork", "thawed@", "--name", "cold", *again).expect(0)
+    box.train("--run", "cold").expect(0, "cold is complete at step 9")
+
+
+def example(box, *more):
+    first = sets(*TINY, "train.length=3step", "optim.warmup_steps=1")
+    return box.run(["python3", EXAMPLE, str(box.dir), "--stemma", box.stemma, "--recipe", LAPTOP,
+                    *first, "--head-steps", "1", "--round-steps", "2", "--count", "6",
+                    "--unlabelled", "12", "--per-class", "3", *more], limit=300)
+
+
+def check_files(box):
+    folder = box.dir / "judged-laptop-round1"
+    with open(folder / "answers.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["set"] for row in rows] == ["simulated sdss"] * 6 + ["simulated des"] * 6, rows
+    objects = [row["object"] for row in rows]
+    assert objects[:6] == objects[6:], objects  # the same sky
+    npy = (folder / "features.npy").read_bytes()
+    header = struct.unpack("<H", npy[8:10])[0]
+    assert npy[:6] == b"\x93NUMPY" and b"(12, 1024)" in npy[:10 + header], npy[:80]
+    assert len(npy) == 10 + header + 12 * 1024 * 4 and (10 + header) % 64 == 0
+    for name in ("signal_to_noise.svg", "inclination.svg", "plane.svg"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.startswith("<svg") and "Simulated galaxies" in text, name
+
+
+def test_laptop_experiment_by_one_command(box):
+    """Sizes at which nothing is learnt: what is told is checked for being there and consistent."""
+    done = example(box).expect(0, "simulated des", "confident half, augmented", "before    after",
+                               "aides.labels=labels.tsv#", "laptop-round1 is complete at step 6")
+    check_files(box)
+    labels = (box.dir / "labels.tsv").read_text(encoding="utf-8")
+    assert labels.startswith("# stemma aides labels 1"), labels
+    assert 1 <= len([r for r in labels.splitlines() if not r.startswith("#")]) <= 6, labels
+    box.say("log", "--graph").expect(0, "laptop-head", "laptop-round1")
+    box.say("diff", "laptop@", "laptop-round1@").expect(0, "aides.labels", "labels.tsv#")
+
+    again = example(box).expect(0, "before    after")
+    assert "$ %s fork" % box.stemma not in again.text, again.text  # all of it was there
+    table = lambda text: text[text.rindex("accuracy "):text.rindex(" minutes")].rsplit(";", 1)[0]
+    assert table(again.text) == table(done.text)
+
+    (box.dir / "labels.tsv").write_text(labels + "1\t1\t0.5\n", encoding="utf-8")
+    box.say("fork", "laptop-head@", "--name", "other", *sets("train.length=9step")).expect(0)
+    box.train("--run", "other").expect(1, "it is not the file that the settings name")
+
+
+def test_verbs_refuse_what_makes_no_sense(box):
+    box.say("galaxy-eval").expect(2, "STATE")
+    box.say("galaxy-eval", "a@", "--count=0").expect(2, "--count = 0 must be 1 to 10,000,000")
+    box.say("galaxy-eval", "a@", "--survey=hst").expect(2, "both")
+    box.say("galaxy-label", "a@").expect(2, "--out=FILE")
+    box.say("galaxy-label", "--help").expect(0, "aides.labels=round1.tsv#")
+    box.train(box.recipe(steps=1)).expect(0)
+    box.say("galaxy-eval", "r@").expect(1, "is of workload aigw: only aides sees galaxies")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main([f for name, f in sorted(globals().items()) if name.startswith("test_")]))
