@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "core/random.h"
+#include "models/aigw/targets.h"
 
 namespace stemma::models {
 
@@ -53,6 +54,7 @@ std::string AigwDataset::Digest() const {
   bytes.String(settings_.target_q);
   bytes.I64(Size());
   bytes.I64(settings_.data_seed);
+  if (settings_.targets != "raw") bytes.String(settings_.targets);
   return Sha256(bytes.bytes());
 }
 
@@ -69,11 +71,7 @@ Status AigwDataset::Read(int64_t id, const Cursor&, float* x, float* y) const {
                   b.s2);
     return {Code::kInternal, text};
   }
-  y[0] = static_cast<float>(settings_.target_q == "inverse" ? 1 / b.q : b.q);
-  y[1] = static_cast<float>(b.s1);
-  y[2] = static_cast<float>(b.s2);
-  y[3] = static_cast<float>(ChiEffective(b.q, b.s1, b.s2));
-  y[4] = static_cast<float>(SpinEffective(b.q, b.s1, b.s2));
+  for (const double target : TargetsOf(settings_, b)) *y++ = static_cast<float>(target);
   return {};
 }
 

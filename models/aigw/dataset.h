@@ -9,7 +9,7 @@
 // uniform in [-0.8, 0.8). No waveform can be in two splits, whatever their sizes: 1/q lies on a
 // lattice of 2^32 points, and the point's lowest two bits are the split.
 //
-// Targets are not normalised, as in the original: S_eff reaches 6.5 and dominates its loss.
+// Targets are not normalised, as in the original, or standardised: targets.h.
 //
 // Owner: whoever holds the pointer. Thread: any number at once.
 #pragma once

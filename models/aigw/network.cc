@@ -18,7 +18,6 @@ constexpr int64_t kDense = 512;
 constexpr int64_t kDilations[] = {1, 2, 4, 8, 16, 32, 64, 128};
 constexpr double kNormEpsilon = 1e-3;
 constexpr double kNormMomentum = 0.01;  // the share of the new batch
-constexpr double kDropout = 0.2;
 
 // Glorot uniform: +-sqrt(6 / (fan_in + fan_out)), where a convolution's fans count its taps.
 at::Tensor Glorot(const std::string& name, const std::vector<int64_t>& shape, uint64_t seed) {
@@ -140,7 +139,7 @@ AigwOutput AigwNetwork::Forward(const at::Tensor& input) {
     skip = skip.defined() ? skip + z : z;
   }
   at::Tensor o = Norm(Pointwise(skip.relu(), conv1_), bn1_).relu_();
-  o = Norm(Pointwise(at::dropout(o, kDropout, training_), conv2_), bn2_);
+  o = Norm(Pointwise(at::dropout(o, shape_.dropout, training_), conv2_), bn2_);
   o = o.select(1, 0);
   o = o.narrow(1, o.size(1) - shape_.last, shape_.last);
   return {Dense(Dense(o, q_fc1_).relu_(), q_fc2_), Dense(Dense(o, ap_fc1_).relu_(), ap_fc2_)};

@@ -32,6 +32,7 @@ namespace stemma::models {
 
 struct AigwShape {
   int64_t last = 10000;  // samples at the window's end that the heads see
+  double dropout = 0.2;  // share dropped before the last convolution
 };
 
 struct AigwOutput {

@@ -53,6 +53,12 @@ Status Check(const AigwSettings& s) {
   if (s.target_q != "q" && s.target_q != "inverse") {
     return Bad("aigw.target_q = " + s.target_q + ": expected q or inverse");
   }
+  if (s.targets != "raw" && s.targets != "standard") {
+    return Bad("aigw.targets = " + s.targets + ": expected raw or standard");
+  }
+  if (!(s.dropout >= 0 && s.dropout < 1)) {
+    return Bad("aigw.dropout = " + Text(s.dropout) + " must be in [0, 1)");
+  }
   if (s.train_size < 1 || s.train_size > kWaveformsMax) {
     return Bad("aigw.train_size = " + std::to_string(s.train_size) + " must be 1 to 2^48");
   }

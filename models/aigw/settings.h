@@ -16,6 +16,8 @@ struct AigwSettings {
   double dt = 0.1;                  // (t_to - t_from) / dt is the number of samples
   int64_t last = 10000;             // samples at the window's end that the two heads see
   std::string target_q = "q";       // q | inverse: what the first output means, q or 1/q
+  std::string targets = "raw";      // raw | standard: targets.h
+  double dropout = 0.2;             // before the last convolution, in training
   int64_t train_size = 1500000;     // waveforms in an epoch
   int64_t validation_size = 15000;  // waveforms of the validation set, disjoint by construction
   int64_t data_seed = 1;            // another seed is another set of binaries

@@ -23,6 +23,8 @@ Result<at::Device> DeviceOf(const std::string& name) {
 
 }  // namespace
 
+AigwShape ShapeOf(const AigwSettings& settings) { return {settings.last, settings.dropout}; }
+
 Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t seed,
                                          const std::string& device) {
   STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
@@ -33,7 +35,7 @@ Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t 
 
 Aigw::Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
            std::shared_ptr<const AigwDataset> data)
-    : device_(device), network_({settings.last}, seed), data_(std::move(data)) {
+    : device_(device), network_(ShapeOf(settings), seed), data_(std::move(data)) {
   if (!device.is_cpu()) network_.To(device);
 }
 

@@ -16,6 +16,8 @@
 
 namespace stemma::models {
 
+AigwShape ShapeOf(const AigwSettings& settings);
+
 class Aigw final : public Workload {
  public:
   // Initial parameters depend on `seed` and their names. `device` is "cpu" or "cuda" (this rank's

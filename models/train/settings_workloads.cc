@@ -9,6 +9,11 @@ void AddAigw(AigwSettings& s, SettingsList& field) {
   field("aigw.dt", s.dt, Help{"time between samples, in M", "(0, inf)"});
   field("aigw.last", s.last, Help{"samples at the window's end that the heads see", "[1, inf)"});
   field("aigw.target_q", s.target_q, Help{"first output: q or 1/q", "q | inverse"});
+  field("aigw.targets", s.targets,
+        Help{"outputs as they are, or each divided by its deviation over the data",
+             "raw | standard"});
+  field("aigw.dropout", s.dropout,
+        Help{"share of channels' values dropped before the last convolution", "[0, 1)"});
   field("aigw.train_size", s.train_size, Help{"waveforms in an epoch", "[1, inf)"});
   field("aigw.validation_size", s.validation_size,
         Help{"waveforms of the validation set", "[0, inf)"});

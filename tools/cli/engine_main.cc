@@ -1,6 +1,6 @@
 // stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this
-// program for `train` and `bench`; process id, environment and signals stay those that mpirun or
-// srun knows.
+// program for `train`, `bench` and `overlap`; process id, environment and signals stay those that
+// mpirun or srun knows.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -12,6 +12,7 @@
 #include "tools/cli/bench_main.h"
 #include "tools/cli/environment.h"
 #include "tools/cli/train_options.h"
+#include "tools/overlap/engine_verb.h"
 #include "tools/pytorch/sample_verb.h"
 
 namespace stemma::cli {
@@ -64,6 +65,11 @@ int main(int argc, char** argv) {
   }
   if (verb == "sample") {
     const stemma::Status done = stemma::cli::RunSample({arguments.begin() + 1, arguments.end()});
+    return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
+  }
+  if (verb == "overlap") {
+    const stemma::Status done =
+        stemma::cli::RunOverlapEngine({arguments.begin() + 1, arguments.end()});
     return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
   }
   if (verb == "version") {

@@ -43,6 +43,7 @@ constexpr Verb kVerbs[] = {
     {"scale", "how a training scales: measured, predicted, validated", RunScale},
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
+    {"overlap", "how well a trained aigw reads held-out mergers", RunOverlap},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
     {"data", "images on a disk: pack them into shards, check them", RunData},
     {"version", "which Stemma this is", RunVersion},

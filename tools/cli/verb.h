@@ -49,6 +49,7 @@ Result<int> RunBench(const Arguments& arguments);
 Result<int> RunScale(const Arguments& arguments);
 Result<int> RunSweep(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
+Result<int> RunOverlap(const Arguments& arguments);
 Result<int> RunGalaxy(const Arguments& arguments);
 Result<int> RunData(const Arguments& arguments);
 
