@@ -26,7 +26,9 @@ Result<std::shared_ptr<const AigwDataset>> AigwDataset::Make(const AigwSettings&
 }
 
 AigwDataset::AigwDataset(const AigwSettings& settings, AigwSplit split)
-    : settings_(settings), split_(split), samples_(SamplesOf(settings)) {}
+    : settings_(settings), split_(split), samples_(SamplesOf(settings)) {
+  if (settings.noise != "none") noisy_.emplace(settings);
+}
 
 Binary AigwDataset::BinaryOf(int64_t id) const {
   const auto split = static_cast<uint32_t>(split_);
@@ -55,13 +57,22 @@ std::string AigwDataset::Digest() const {
   bytes.I64(Size());
   bytes.I64(settings_.data_seed);
   if (settings_.targets != "raw") bytes.String(settings_.targets);
+  if (noisy_.has_value()) {
+    bytes.String(settings_.noise + (settings_.noise_whiten ? " whitened" : ""));
+    bytes.F64(settings_.noise_mass);
+    bytes.F64(settings_.noise_snr);
+  }
   return Sha256(bytes.bytes());
 }
 
-Status AigwDataset::Read(int64_t id, const Cursor&, float* x, float* y) const {
+Status AigwDataset::Read(int64_t id, const Cursor& key, float* x, float* y) const {
   const Binary b = BinaryOf(id);
   STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(b.q, b.s1, b.s2));
-  wave.RealPart({settings_.t_from, settings_.dt}, samples_, x);
+  if (noisy_.has_value()) {
+    noisy_->Read(wave, {key.seed, key.epoch, key.sample, static_cast<uint64_t>(split_)}, x);
+  } else {
+    wave.RealPart({settings_.t_from, settings_.dt}, samples_, x);
+  }
   double sum = 0;
   for (int64_t i = 0; i < samples_; ++i) sum += x[i];
   if (!std::isfinite(sum)) {

@@ -16,9 +16,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/status.h"
+#include "models/aigw/noise.h"
 #include "models/aigw/phenomt.h"
 #include "models/aigw/settings.h"
 #include "models/data/dataset.h"
@@ -40,8 +42,8 @@ class AigwDataset final : public Dataset {
   int64_t Size() const override;
   SampleShape Shape() const override;   // {1, samples} and 5
   std::string Digest() const override;  // of all that decides a byte
-  // `key` is not used: noise-free waveforms are the same in every epoch. A waveform with a value
-  // that is not finite is kInternal and names the binary.
+  // `key`: of the noise; without any (aigw.noise) waveforms are the same in every epoch. A waveform
+  // with a value that is not finite is kInternal and names the binary.
   Status Read(int64_t id, const Cursor& key, float* x, float* y) const override;
 
  private:
@@ -50,6 +52,7 @@ class AigwDataset final : public Dataset {
   const AigwSettings settings_;
   const AigwSplit split_;
   const int64_t samples_;
+  std::optional<NoisyWindow> noisy_;
 };
 
 }  // namespace stemma::models

@@ -42,6 +42,19 @@ Status CheckWindow(const AigwSettings& s) {
   return {};
 }
 
+Status CheckNoise(const AigwSettings& s) {
+  if (s.noise != "none" && s.noise != "ligo") {
+    return Bad("aigw.noise = " + s.noise + ": expected none or ligo");
+  }
+  if (!(s.noise_mass >= 10 && s.noise_mass <= 300)) {
+    return Bad("aigw.noise_mass = " + Text(s.noise_mass) + " must be 10 to 300 solar masses");
+  }
+  if (!(s.noise_snr > 0 && s.noise_snr <= 1e6)) {
+    return Bad("aigw.noise_snr = " + Text(s.noise_snr) + " must be above 0 and 1e6 at most");
+  }
+  return {};
+}
+
 }  // namespace
 
 int64_t SamplesOf(const AigwSettings& settings) {
@@ -56,6 +69,7 @@ Status Check(const AigwSettings& s) {
   if (s.targets != "raw" && s.targets != "standard") {
     return Bad("aigw.targets = " + s.targets + ": expected raw or standard");
   }
+  STEMMA_RETURN_IF_ERROR(CheckNoise(s));
   if (!(s.dropout >= 0 && s.dropout < 1)) {
     return Bad("aigw.dropout = " + Text(s.dropout) + " must be in [0, 1)");
   }

@@ -20,6 +20,10 @@ struct AigwSettings {
   double dropout = 0.2;             // before the last convolution, in training
   int64_t train_size = 1500000;     // waveforms in an epoch
   int64_t validation_size = 15000;  // waveforms of the validation set, disjoint by construction
+  std::string noise = "none";       // none | ligo: noise.h
+  double noise_mass = 60;           // total mass in solar masses, which makes seconds of M
+  double noise_snr = 20;            // optimal signal-to-noise ratio in the window
+  bool noise_whiten = true;         // divide by the root of the noise's power
   int64_t data_seed = 1;            // another seed is another set of binaries
 };
 

@@ -14,6 +14,13 @@ void AddAigw(AigwSettings& s, SettingsList& field) {
              "raw | standard"});
   field("aigw.dropout", s.dropout,
         Help{"share of channels' values dropped before the last convolution", "[0, 1)"});
+  field("aigw.noise", s.noise, Help{"noise added to each wave: Advanced LIGO's", "none | ligo"});
+  field("aigw.noise_mass", s.noise_mass,
+        Help{"with noise: total mass in solar masses, which makes seconds of M", "[10, 300]"});
+  field("aigw.noise_snr", s.noise_snr,
+        Help{"with noise: optimal signal-to-noise ratio in the window", "(0, 1e6]"});
+  field("aigw.noise_whiten", s.noise_whiten,
+        Help{"with noise: divide wave and noise by the root of the noise's power"});
   field("aigw.train_size", s.train_size, Help{"waveforms in an epoch", "[1, inf)"});
   field("aigw.validation_size", s.validation_size,
         Help{"waveforms of the validation set", "[0, inf)"});

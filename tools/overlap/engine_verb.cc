@@ -104,8 +104,7 @@ Status Report(const OverlapFlags& flags, const lineage::Store& store,
       flags.average ? models::AigwWeights::kAverage : models::AigwWeights::kTrained;
   Status loaded = models::LoadNetwork(*state, weights, &network);
   if (!loaded.ok() && flags.average) {
-    return std::move(loaded).Within(
-        "--average wants a run with optim.ema_decay, and not with a part of it, " + report.state);
+    return std::move(loaded).Within("--average takes what optim.ema_decay keeps: " + report.state);
   }
   STEMMA_RETURN_IF_ERROR(std::move(loaded).Within(report.state));
   const auto begun = std::chrono::steady_clock::now();

@@ -47,11 +47,18 @@ std::vector<std::string> ErrorRow(const std::string& name, const ErrorSummary& s
   return {name, Format("%.4f", s.mean), Format("%.4f", s.median), Format("%.4f", s.percentile_90)};
 }
 
+std::string NoiseText(const models::AigwSettings& s) {
+  if (s.noise == "none") return "";
+  return Format(
+      "input     in %s noise of advanced LIGO, %g solar masses, signal-to-noise ratio %g\n",
+      s.noise_whiten ? "whitened" : "coloured", s.noise_mass, s.noise_snr);
+}
+
 std::string HeadText(const OverlapReport& r) {
   std::string text =
       r.state + ": " + std::to_string(r.readings.size()) + " mergers of the " + r.split + " set, " +
       Format("window %g to %g M at %g M\n", r.settings.t_from, r.settings.t_to, r.settings.dt) +
-      "weights   " + r.weights + "\n";
+      "weights   " + r.weights + "\n" + NoiseText(r.settings);
   const std::string how = r.combined ? "combined: q, s1, s2 fitted to all five outputs"
                                      : "first: q, s1, s2 as they come out";
   return text + "estimate  " + how + "; " + std::to_string(r.evaluation.clamped) +
