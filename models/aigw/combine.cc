@@ -83,10 +83,10 @@ Result<Combination> Combination::Fit(const std::vector<Reading>& readings) {
       for (size_t j = 0; j < c.size(); ++j) c[i][j] += e[i] * e[j];
     }
   }
-  // Outputs that nearly agree have a matrix that is nearly singular: a millionth of each mean
-  // square keeps the inverse finite.
-  for (size_t i = 0; i < c.size(); ++i) c[i][i] *= 1 + 1e-6;
+  // Outputs that nearly agree have a matrix that is nearly singular, and one that is never wrong a
+  // row of zeros: a millionth of each mean square and an error of 1e-5 keep the inverse finite.
   const auto count = static_cast<double>(readings.size());
+  for (size_t i = 0; i < c.size(); ++i) c[i][i] = c[i][i] * (1 + 1e-6) + count * 1e-10;
   for (size_t i = 0; i < c.size(); ++i) {
     AigwValues column{};
     column[i] = count;

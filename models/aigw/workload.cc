@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <cstddef>
 #include <utility>
+
+#include "models/aigw/targets.h"
 
 namespace stemma::models {
 
@@ -30,12 +34,19 @@ Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t 
   STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
   STEMMA_ASSIGN_OR_RETURN(std::shared_ptr<const AigwDataset> data,
                           AigwDataset::Make(settings, AigwSplit::kTrain));
-  return std::unique_ptr<Aigw>(new Aigw(settings, seed, where, std::move(data)));
+  STEMMA_ASSIGN_OR_RETURN(std::shared_ptr<const AigwDataset> validation,
+                          AigwDataset::Make(settings, AigwSplit::kValidation));
+  return std::unique_ptr<Aigw>(
+      new Aigw(settings, seed, where, std::move(data), std::move(validation)));
 }
 
 Aigw::Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
-           std::shared_ptr<const AigwDataset> data)
-    : device_(device), network_(ShapeOf(settings), seed), data_(std::move(data)) {
+           std::shared_ptr<const AigwDataset> data, std::shared_ptr<const AigwDataset> validation)
+    : settings_(settings),
+      device_(device),
+      network_(ShapeOf(settings), seed),
+      data_(std::move(data)),
+      validation_(std::move(validation)) {
   if (!device.is_cpu()) network_.To(device);
 }
 
@@ -45,6 +56,32 @@ at::Tensor Aigw::Loss(const Batch& batch, LossParts* parts) {
     *parts = {{"mse_q", loss.q.item<double>()}, {"mse_ap", loss.ap.item<double>()}};
   }
   return loss.total;
+}
+
+Evaluated Aigw::Evaluate(const Batch& batch) {
+  constexpr const char* kErrors[] = {"error_q", "error_s1", "error_s2", "error_chi_eff",
+                                     "error_s_eff"};
+  Evaluated sums;
+  sums.rows = static_cast<double>(batch.x.size(0));
+  AigwValues errors{};
+  double q = 0, ap = 0;
+  if (batch.x.size(0) > 0) {
+    AigwOutput output = network_.Forward(batch.x.to(device_));
+    output = {output.q.to(at::kCPU, at::kFloat), output.ap.to(at::kCPU, at::kFloat)};
+    const AigwLoss loss = SumOfLosses(output, batch.y);
+    q = loss.q.item<double>();
+    ap = loss.ap.item<double>();
+    const at::Tensor said = at::cat({output.q, output.ap}, 1).contiguous();
+    const at::Tensor meant = batch.y.contiguous();
+    for (int64_t row = 0; row < said.size(0); ++row) {
+      const AigwValues a = ValuesFromTargets(settings_, said.const_data_ptr<float>() + 5 * row);
+      const AigwValues b = ValuesFromTargets(settings_, meant.const_data_ptr<float>() + 5 * row);
+      for (size_t k = 0; k < errors.size(); ++k) errors[k] += std::abs(a[k] - b[k]);
+    }
+  }
+  sums.sums = {{"loss", q + ap}, {"mse_q", q}, {"mse_ap", ap}};
+  for (size_t k = 0; k < errors.size(); ++k) sums.sums.emplace_back(kErrors[k], errors[k]);
+  return sums;
 }
 
 }  // namespace stemma::models

@@ -37,16 +37,21 @@ class Aigw final : public Workload {
   // parts: "mse_q" and "mse_ap", sums over the local samples.
   at::Tensor Loss(const Batch& batch, LossParts* parts) override;
   std::shared_ptr<const Dataset> TrainData() const override { return data_; }
+  std::shared_ptr<const Dataset> ValidationData() const override { return validation_; }
+  // "loss", "mse_q", "mse_ap", and the absolute errors "error_q", "error_s1", "error_s2",
+  // "error_chi_eff", "error_s_eff" in their own units, whatever the targets are.
+  Evaluated Evaluate(const Batch& batch) override;
 
   AigwNetwork& network() { return network_; }
 
  private:
   Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
-       std::shared_ptr<const AigwDataset> data);
+       std::shared_ptr<const AigwDataset> data, std::shared_ptr<const AigwDataset> validation);
 
+  const AigwSettings settings_;
   at::Device device_;
   AigwNetwork network_;
-  std::shared_ptr<const AigwDataset> data_;
+  std::shared_ptr<const AigwDataset> data_, validation_;
 };
 
 }  // namespace stemma::models
