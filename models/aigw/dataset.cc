@@ -6,6 +6,7 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "core/random.h"
+#include "models/aigw/targets.h"
 
 namespace stemma::models {
 
@@ -18,14 +19,6 @@ double Spin(Random* draw) { return kSpinMax * (2 * draw->Uniform() - 1); }
 
 }  // namespace
 
-void TargetsOf(const Binary& b, const AigwSettings& settings, float* y) {
-  y[0] = static_cast<float>(settings.target_q == "inverse" ? 1 / b.q : b.q);
-  y[1] = static_cast<float>(b.s1);
-  y[2] = static_cast<float>(b.s2);
-  y[3] = static_cast<float>(ChiEffective(b.q, b.s1, b.s2));
-  y[4] = static_cast<float>(SpinEffective(b.q, b.s1, b.s2));
-}
-
 Result<std::shared_ptr<const AigwDataset>> AigwDataset::Make(const AigwSettings& settings,
                                                              AigwSplit split) {
   STEMMA_RETURN_IF_ERROR(Check(settings));
@@ -33,7 +26,9 @@ Result<std::shared_ptr<const AigwDataset>> AigwDataset::Make(const AigwSettings&
 }
 
 AigwDataset::AigwDataset(const AigwSettings& settings, AigwSplit split)
-    : settings_(settings), split_(split), samples_(SamplesOf(settings)) {}
+    : settings_(settings), split_(split), samples_(SamplesOf(settings)) {
+  if (settings.noise != "none") noisy_.emplace(settings);
+}
 
 Binary AigwDataset::BinaryOf(int64_t id) const {
   const auto split = static_cast<uint32_t>(split_);
@@ -61,13 +56,23 @@ std::string AigwDataset::Digest() const {
   bytes.String(settings_.target_q);
   bytes.I64(Size());
   bytes.I64(settings_.data_seed);
+  if (settings_.targets != "raw") bytes.String(settings_.targets);
+  if (noisy_.has_value()) {
+    bytes.String(settings_.noise + (settings_.noise_whiten ? " whitened" : ""));
+    bytes.F64(settings_.noise_mass);
+    bytes.F64(settings_.noise_snr);
+  }
   return Sha256(bytes.bytes());
 }
 
-Status AigwDataset::Read(int64_t id, const Cursor&, float* x, float* y) const {
+Status AigwDataset::Read(int64_t id, const Cursor& key, float* x, float* y) const {
   const Binary b = BinaryOf(id);
   STEMMA_ASSIGN_OR_RETURN(const PhenomT22 wave, PhenomT22::Make(b.q, b.s1, b.s2));
-  wave.RealPart({settings_.t_from, settings_.dt}, samples_, x);
+  if (noisy_.has_value()) {
+    noisy_->Read(wave, {key.seed, key.epoch, key.sample, static_cast<uint64_t>(split_)}, x);
+  } else {
+    wave.RealPart({settings_.t_from, settings_.dt}, samples_, x);
+  }
   double sum = 0;
   for (int64_t i = 0; i < samples_; ++i) sum += x[i];
   if (!std::isfinite(sum)) {
@@ -77,7 +82,7 @@ Status AigwDataset::Read(int64_t id, const Cursor&, float* x, float* y) const {
                   b.s2);
     return {Code::kInternal, text};
   }
-  TargetsOf(b, settings_, y);
+  for (const double target : TargetsOf(settings_, b)) *y++ = static_cast<float>(target);
   return {};
 }
 

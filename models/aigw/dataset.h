@@ -9,16 +9,18 @@
 // uniform in [-0.8, 0.8). No waveform can be in two splits, whatever their sizes: 1/q lies on a
 // lattice of 2^32 points, and the point's lowest two bits are the split.
 //
-// Targets are not normalised, as in the original: S_eff reaches 6.5 and dominates its loss.
+// Targets are not normalised, as in the original, or standardised: targets.h.
 //
 // Owner: whoever holds the pointer. Thread: any number at once.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/status.h"
+#include "models/aigw/noise.h"
 #include "models/aigw/phenomt.h"
 #include "models/aigw/settings.h"
 #include "models/data/dataset.h"
@@ -27,9 +29,6 @@ namespace stemma::models {
 
 // These numbers decide which waveforms are where: never renumber.
 enum class AigwSplit : uint32_t { kTrain = 0, kValidation = 1, kTest = 2 };
-
-// The five targets of a binary, as settings.target_q wants the first.
-void TargetsOf(const Binary& binary, const AigwSettings& settings, float* y);
 
 class AigwDataset final : public Dataset {
  public:
@@ -43,8 +42,8 @@ class AigwDataset final : public Dataset {
   int64_t Size() const override;
   SampleShape Shape() const override;   // {1, samples} and 5
   std::string Digest() const override;  // of all that decides a byte
-  // `key` is not used: noise-free waveforms are the same in every epoch. A waveform with a value
-  // that is not finite is kInternal and names the binary.
+  // `key`: of the noise; without any (aigw.noise) waveforms are the same in every epoch. A waveform
+  // with a value that is not finite is kInternal and names the binary.
   Status Read(int64_t id, const Cursor& key, float* x, float* y) const override;
 
  private:
@@ -53,6 +52,7 @@ class AigwDataset final : public Dataset {
   const AigwSettings settings_;
   const AigwSplit split_;
   const int64_t samples_;
+  std::optional<NoisyWindow> noisy_;
 };
 
 }  // namespace stemma::models

@@ -16,9 +16,6 @@ constexpr int64_t kGated = 32;     // of the two gated branches
 constexpr int64_t kHeadChannels = 128;
 constexpr int64_t kDense = 512;
 constexpr int64_t kDilations[] = {1, 2, 4, 8, 16, 32, 64, 128};
-constexpr double kNormEpsilon = 1e-3;
-constexpr double kNormMomentum = 0.01;  // the share of the new batch
-constexpr double kDropout = 0.2;
 
 // Glorot uniform: +-sqrt(6 / (fan_in + fan_out)), where a convolution's fans count its taps.
 at::Tensor Glorot(const std::string& name, const std::vector<int64_t>& shape, uint64_t seed) {
@@ -34,6 +31,38 @@ at::Tensor Glorot(const std::string& name, const std::vector<int64_t>& shape, ui
   return tensor;
 }
 
+// Activations are [1, C, N * T]: a channel's values of all samples lie in a row. A convolution is
+// then one product of matrices and a batch norm goes along rows, where a convolution of [N, C, T]
+// with so few channels spends most of its time on laying values out anew.
+
+// W x + b at each position: weight [O, C].
+at::Tensor Mixed(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::addmm(bias.unsqueeze(1), weight, x.squeeze(0)).unsqueeze(0);
+}
+
+// What every output of a dilated convolution sees, [1, 2 C, N * T], from [C, N, T]: the left taps,
+// then the right ones.
+at::Tensor BothTaps(const at::Tensor& x, int64_t dilation) {
+  const at::Tensor padded = at::constant_pad_nd(x, {dilation / 2, dilation - dilation / 2});
+  const int64_t samples = x.size(2);
+  const at::Tensor taps =
+      at::cat({padded.narrow(2, 0, samples), padded.narrow(2, dilation, samples)}, 0);
+  return taps.view({1, 2 * x.size(0), -1});
+}
+
+// Of both taps at once: weight [O, C, 2].
+at::Tensor Dilated(const at::Tensor& taps, const at::Tensor& weight, const at::Tensor& bias) {
+  return Mixed(taps, weight.transpose(1, 2).flatten(1), bias);
+}
+
+// [N, C, T] as [1, C, N * T], and back.
+at::Tensor AsRows(const at::Tensor& x) {
+  return x.transpose(0, 1).reshape({1, x.size(1), x.size(0) * x.size(2)});
+}
+at::Tensor FromRows(const at::Tensor& rows, int64_t samples) {
+  return rows.view({rows.size(1), samples, -1}).transpose(0, 1).contiguous();
+}
+
 }  // namespace
 
 AigwLoss SumOfLosses(const AigwOutput& output, const at::Tensor& y) {
@@ -44,9 +73,9 @@ AigwLoss SumOfLosses(const AigwOutput& output, const at::Tensor& y) {
 
 at::Tensor DilatedSame(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                        int64_t dilation) {
-  if (dilation % 2 == 0) return at::conv1d(x, weight, bias, 1, dilation / 2, dilation);
-  const at::Tensor padded = at::constant_pad_nd(x, {dilation / 2, dilation - dilation / 2});
-  return at::conv1d(padded, weight, bias, 1, at::IntArrayRef{0}, dilation);
+  return Dilated(BothTaps(x.transpose(0, 1), dilation), weight, bias)
+      .view({-1, x.size(0), x.size(2)})
+      .transpose(0, 1);
 }
 
 AigwNetwork::AigwNetwork(const AigwShape& shape, uint64_t seed) : shape_(shape) {
@@ -113,13 +142,16 @@ at::Tensor AigwNetwork::Parameter(size_t i) const {
 }
 
 at::Tensor AigwNetwork::Pointwise(const at::Tensor& x, const Layer& conv) const {
-  return at::conv1d(x, Parameter(conv.weight), Parameter(conv.bias));
+  const at::Tensor weight = Parameter(conv.weight);
+  return Mixed(x, weight.squeeze(2), Parameter(conv.bias));
 }
 
-at::Tensor AigwNetwork::Norm(const at::Tensor& x, const Layer& norm) {
-  return at::batch_norm(x, Parameter(norm.weight), Parameter(norm.bias), buffers_[norm.mean].tensor,
-                        buffers_[norm.variance].tensor, training_, kNormMomentum, kNormEpsilon,
-                        at::globalContext().userEnabledCuDNN());
+at::Tensor AigwNetwork::Norm(const at::Tensor& x, const Layer& norm, Activation then) {
+  const at::Tensor weight = Parameter(norm.weight);
+  return NormThen(
+      then, x,
+      {weight, Parameter(norm.bias), buffers_[norm.mean].tensor, buffers_[norm.variance].tensor},
+      training_);
 }
 
 at::Tensor AigwNetwork::Dense(const at::Tensor& x, const Layer& layer) const {
@@ -127,21 +159,26 @@ at::Tensor AigwNetwork::Dense(const at::Tensor& x, const Layer& layer) const {
 }
 
 AigwOutput AigwNetwork::Forward(const at::Tensor& input) {
-  at::Tensor x = input, skip;
+  const int64_t count = input.size(0);
+  at::Tensor x = AsRows(input), skip;
   for (const Block& b : blocks_) {
-    x = Norm(Pointwise(x, b.pre), b.pre_bn).relu_();
-    const auto branch = [&](const Layer& conv, const Layer& norm) {
-      return Norm(DilatedSame(x, Parameter(conv.weight), Parameter(conv.bias), b.dilation), norm);
+    x = Norm(Pointwise(x, b.pre), b.pre_bn, Activation::kRelu);
+    const at::Tensor taps = BothTaps(x.view({kChannels, count, -1}), b.dilation);
+    const auto branch = [&](const Layer& conv, const Layer& norm, Activation then) {
+      const at::Tensor weight = Parameter(conv.weight);
+      return Norm(Dilated(taps, weight, Parameter(conv.bias)), norm, then);
     };
-    const at::Tensor gated =
-        branch(b.filter, b.filter_bn).tanh_() * branch(b.gate, b.gate_bn).sigmoid_();
-    const at::Tensor z = Norm(Pointwise(gated, b.post), b.post_bn).relu_();
+    const at::Tensor gated = branch(b.filter, b.filter_bn, Activation::kTanh) *
+                             branch(b.gate, b.gate_bn, Activation::kLogistic);
+    const at::Tensor z = Norm(Pointwise(gated, b.post), b.post_bn, Activation::kRelu);
     x = x + z;
     skip = skip.defined() ? skip + z : z;
   }
-  at::Tensor o = Norm(Pointwise(skip.relu(), conv1_), bn1_).relu_();
-  o = Norm(Pointwise(at::dropout(o, kDropout, training_), conv2_), bn2_);
-  o = o.select(1, 0);
+  at::Tensor o = Norm(Pointwise(skip.relu(), conv1_), bn1_, Activation::kRelu);
+  if (training_ && shape_.dropout > 0) {  // drawn in the order of [N, C, T]
+    o = AsRows(at::dropout(FromRows(o, count), shape_.dropout, true));
+  }
+  o = Norm(Pointwise(o, conv2_), bn2_, Activation::kNone).view({count, -1});
   o = o.narrow(1, o.size(1) - shape_.last, shape_.last);
   return {Dense(Dense(o, q_fc1_).relu_(), q_fc2_), Dense(Dense(o, ap_fc1_).relu_(), ap_fc2_)};
 }

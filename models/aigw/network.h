@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "models/aigw/norm.h"
 #include "models/train/gate.h"
 #include "ops/parameter.h"
 
@@ -32,6 +33,7 @@ namespace stemma::models {
 
 struct AigwShape {
   int64_t last = 10000;  // samples at the window's end that the heads see
+  double dropout = 0.2;  // share dropped before the last convolution
 };
 
 struct AigwOutput {
@@ -85,7 +87,7 @@ class AigwNetwork {
   Layer AddNorm(const std::string& name, int64_t channels);
   at::Tensor Parameter(size_t i) const;
   at::Tensor Pointwise(const at::Tensor& x, const Layer& conv) const;
-  at::Tensor Norm(const at::Tensor& x, const Layer& norm);
+  at::Tensor Norm(const at::Tensor& x, const Layer& norm, Activation then);
   at::Tensor Dense(const at::Tensor& x, const Layer& layer) const;
 
   AigwShape shape_;

@@ -42,6 +42,19 @@ Status CheckWindow(const AigwSettings& s) {
   return {};
 }
 
+Status CheckNoise(const AigwSettings& s) {
+  if (s.noise != "none" && s.noise != "ligo") {
+    return Bad("aigw.noise = " + s.noise + ": expected none or ligo");
+  }
+  if (!(s.noise_mass >= 10 && s.noise_mass <= 300)) {
+    return Bad("aigw.noise_mass = " + Text(s.noise_mass) + " must be 10 to 300 solar masses");
+  }
+  if (!(s.noise_snr > 0 && s.noise_snr <= 1e6)) {
+    return Bad("aigw.noise_snr = " + Text(s.noise_snr) + " must be above 0 and 1e6 at most");
+  }
+  return {};
+}
+
 }  // namespace
 
 int64_t SamplesOf(const AigwSettings& settings) {
@@ -53,6 +66,13 @@ Status Check(const AigwSettings& s) {
   if (s.target_q != "q" && s.target_q != "inverse") {
     return Bad("aigw.target_q = " + s.target_q + ": expected q or inverse");
   }
+  if (s.targets != "raw" && s.targets != "standard") {
+    return Bad("aigw.targets = " + s.targets + ": expected raw or standard");
+  }
+  STEMMA_RETURN_IF_ERROR(CheckNoise(s));
+  if (!(s.dropout >= 0 && s.dropout < 1)) {
+    return Bad("aigw.dropout = " + Text(s.dropout) + " must be in [0, 1)");
+  }
   if (s.train_size < 1 || s.train_size > kWaveformsMax) {
     return Bad("aigw.train_size = " + std::to_string(s.train_size) + " must be 1 to 2^48");
   }
@@ -63,6 +83,10 @@ Status Check(const AigwSettings& s) {
   if (s.file.empty() && !(s.file_waveforms.empty() && s.file_labels.empty())) {
     return Bad(
         "aigw.file_waveforms and aigw.file_labels name tables of aigw.file, which is not set");
+  }
+  if (!s.file.empty() && s.noise != "none") {
+    return Bad("aigw.noise = " + s.noise +
+               " is added to computed waves only: leave aigw.file empty, or the noise at none");
   }
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "models/aigw/targets.h"
 #include "models/data/hdf5/hdf5_writer.h"
 
 namespace stemma::models {
@@ -97,6 +98,7 @@ Status WaveformFile::FindDigest() {
   Encoder facts;
   facts.String("aigw waveform file 1");
   facts.String(settings_.target_q);
+  facts.String(settings_.targets);
   facts.I64(Size());
   facts.I64(waves_->columns());
   for (const Binary& b : binaries_) {
@@ -126,7 +128,7 @@ Status WaveformFile::ReadWave(int64_t id, float* x) const {
 
 Status WaveformFile::Read(int64_t id, const Cursor&, float* x, float* y) const {
   STEMMA_RETURN_IF_ERROR(ReadWave(id, x));
-  TargetsOf(BinaryOf(id), settings_, y);
+  for (const double target : TargetsOf(settings_, BinaryOf(id))) *y++ = static_cast<float>(target);
   return {};
 }
 

@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+#include <cstddef>
 #include <utility>
 
+#include "models/aigw/targets.h"
 #include "models/aigw/waveform_file.h"
 
 namespace stemma::models {
@@ -25,6 +28,8 @@ Result<at::Device> DeviceOf(const std::string& name) {
 
 }  // namespace
 
+AigwShape ShapeOf(const AigwSettings& settings) { return {settings.last, settings.dropout}; }
+
 Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t seed,
                                          const std::string& device) {
   STEMMA_ASSIGN_OR_RETURN(const at::Device where, DeviceOf(device));
@@ -40,8 +45,9 @@ Result<std::unique_ptr<Aigw>> Aigw::Make(const AigwSettings& settings, uint64_t 
 
 Aigw::Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
            std::shared_ptr<const Dataset> data, std::shared_ptr<const Dataset> validation)
-    : device_(device),
-      network_({settings.last}, seed),
+    : settings_(settings),
+      device_(device),
+      network_(ShapeOf(settings), seed),
       data_(std::move(data)),
       validation_(std::move(validation)) {
   if (!device.is_cpu()) network_.To(device);
@@ -56,23 +62,29 @@ at::Tensor Aigw::Loss(const Batch& batch, LossParts* parts) {
 }
 
 Evaluated Aigw::Evaluate(const Batch& batch) {
-  Evaluated out;
-  out.rows = static_cast<double>(batch.x.size(0));
-  out.sums = {{"loss", 0},   {"mse_q", 0},  {"mse_ap", 0}, {"mae_q", 0},
-              {"mae_s1", 0}, {"mae_s2", 0}, {"mae_chi", 0}};
-  if (batch.x.size(0) == 0) return out;
-  const at::Tensor y = batch.y.to(device_);
-  const AigwOutput output = network_.Forward(batch.x.to(device_));
-  const AigwLoss loss = SumOfLosses(output, y);
-  const at::Tensor all = at::cat({output.q, output.ap}, 1).to(at::kFloat);  // in the order of y
-  const at::Tensor errors = (all - y).abs().sum(0, false, at::kDouble).cpu();
-  out.sums[0].second = loss.total.item<double>();
-  out.sums[1].second = loss.q.item<double>();
-  out.sums[2].second = loss.ap.item<double>();
-  for (int64_t i = 0; i < 4; ++i) {
-    out.sums[static_cast<size_t>(3 + i)].second = errors[i].item<double>();
+  constexpr const char* kErrors[] = {"mae_q", "mae_s1", "mae_s2", "mae_chi",
+                                     "mae_s_eff"};
+  Evaluated sums;
+  sums.rows = static_cast<double>(batch.x.size(0));
+  AigwValues errors{};
+  double q = 0, ap = 0;
+  if (batch.x.size(0) > 0) {
+    AigwOutput output = network_.Forward(batch.x.to(device_));
+    output = {output.q.to(at::kCPU, at::kFloat), output.ap.to(at::kCPU, at::kFloat)};
+    const AigwLoss loss = SumOfLosses(output, batch.y);
+    q = loss.q.item<double>();
+    ap = loss.ap.item<double>();
+    const at::Tensor said = at::cat({output.q, output.ap}, 1).contiguous();
+    const at::Tensor meant = batch.y.contiguous();
+    for (int64_t row = 0; row < said.size(0); ++row) {
+      const AigwValues a = ValuesFromTargets(settings_, said.const_data_ptr<float>() + 5 * row);
+      const AigwValues b = ValuesFromTargets(settings_, meant.const_data_ptr<float>() + 5 * row);
+      for (size_t k = 0; k < errors.size(); ++k) errors[k] += std::abs(a[k] - b[k]);
+    }
   }
-  return out;
+  sums.sums = {{"loss", q + ap}, {"mse_q", q}, {"mse_ap", ap}};
+  for (size_t k = 0; k < errors.size(); ++k) sums.sums.emplace_back(kErrors[k], errors[k]);
+  return sums;
 }
 
 }  // namespace stemma::models

@@ -16,6 +16,8 @@
 
 namespace stemma::models {
 
+AigwShape ShapeOf(const AigwSettings& settings);
+
 class Aigw final : public Workload {
  public:
   // Initial parameters depend on `seed` and their names. `device` is "cpu" or "cuda" (this rank's
@@ -37,8 +39,9 @@ class Aigw final : public Workload {
   std::shared_ptr<const Dataset> TrainData() const override { return data_; }
   // aigw.validation_size waveforms that no training set of any size has; null: it is 0.
   std::shared_ptr<const Dataset> ValidationData() const override { return validation_; }
-  // "loss", its parts "mse_q" and "mse_ap", and the mean absolute errors "mae_q" (of what
-  // aigw.target_q says), "mae_s1", "mae_s2" and "mae_chi" (chi_eff).
+  // "loss", its parts "mse_q" and "mse_ap", and the mean absolute errors "mae_q", "mae_s1",
+  // "mae_s2", "mae_chi" and "mae_s_eff" of chi_eff and S_eff, in their own units, whatever the
+  // targets are.
   Evaluated Evaluate(const Batch& batch) override;
 
   AigwNetwork& network() { return network_; }
@@ -47,6 +50,7 @@ class Aigw final : public Workload {
   Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
        std::shared_ptr<const Dataset> data, std::shared_ptr<const Dataset> validation);
 
+  const AigwSettings settings_;
   at::Device device_;
   AigwNetwork network_;
   std::shared_ptr<const Dataset> data_, validation_;

@@ -46,6 +46,17 @@ def check_bounds(box, a, b):
             assert row[value] is None or low <= row[value] <= high, (name, value, row, low, high)
 
 
+def check_overlap(box, newest):
+    """Held-out mergers are read; how well, after so few steps, is nobody's promise."""
+    done = box.say("overlap", newest, "--count=100", "--csv=mergers.csv", "--json=mergers.json")
+    done.expect(0, "100 mergers of the test set", "advanced LIGO", "variance explained")
+    assert len((box.dir / "mergers.csv").read_text().splitlines()) == 101
+    figures = json.loads((box.dir / "mergers.json").read_text())
+    assert 0.3 < figures["flat.p05"] < figures["flat.median"] < 1, done.text
+    box.say("overlap", newest, "--average").expect(1, "optim.ema_decay", "optim/ema/block0")
+    box.say("overlap", "nobody@").expect(1, "nobody")
+
+
 def test_laptop_recipe_learns(box):
     """It was measured to fall from 5.6 (steps 1 to 10) to 1.3 (61 to 70): below half has margin."""
     process = box.start(box.train_command(str(pathlib.Path(LAPTOP).resolve())))
@@ -58,6 +69,7 @@ def test_laptop_recipe_learns(box):
     first, last = mean_loss(losses, 1, 10), mean_loss(losses, 61, 70)
     assert last < first / 2, "from %.3f to %.3f:\n%s" % (first, last, done.text)
     check_tree(box, max(losses))
+    check_overlap(box, "laptop@%d" % max(losses))
 
 
 if __name__ == "__main__":

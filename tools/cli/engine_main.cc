@@ -16,6 +16,7 @@
 #include "tools/cli/train_in_turn.h"
 #include "tools/cli/train_options.h"
 #include "tools/galaxies/verbs.h"
+#include "tools/overlap/engine_verb.h"
 #include "tools/pytorch/sample_verb.h"
 
 namespace stemma::cli {
@@ -88,6 +89,11 @@ int main(int argc, char** argv) {
     const auto run =
         verb == "galaxy-eval" ? stemma::galaxies::RunEval : stemma::galaxies::RunLabel;
     const stemma::Status done = run({arguments.begin() + 1, arguments.end()});
+    return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
+  }
+  if (verb == "overlap") {
+    const stemma::Status done =
+        stemma::cli::RunOverlapEngine({arguments.begin() + 1, arguments.end()});
     return done.ok() ? stemma::kExitDone : stemma::cli::Fail(done);
   }
   if (verb == "version") {

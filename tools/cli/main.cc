@@ -45,6 +45,7 @@ constexpr Verb kVerbs[] = {
     {"sweep", "search settings by forking: trials that begin alike are trained once", RunSweep},
     {"batches", "how far the batch can grow: LAMB, SGD and Adam on a recipe", RunBatches},
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
+    {"overlap", "how well a trained aigw reads held-out mergers", RunOverlap},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
     {"galaxy-eval", "how well a state of aides tells simulated galaxies apart", RunGalaxyEval},
     {"galaxy-label", "a state's labels for unlabelled galaxies, to train on", RunGalaxyLabel},

@@ -51,6 +51,7 @@ Result<int> RunScale(const Arguments& arguments);
 Result<int> RunSweep(const Arguments& arguments);
 Result<int> RunBatches(const Arguments& arguments);
 Result<int> RunWaveform(const Arguments& arguments);
+Result<int> RunOverlap(const Arguments& arguments);
 Result<int> RunGalaxy(const Arguments& arguments);
 Result<int> RunGalaxyEval(const Arguments& arguments);
 Result<int> RunGalaxyLabel(const Arguments& arguments);

@@ -1,7 +1,9 @@
 #include "models/aigw/network.h"
+#include "models/aigw/norm.h"
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -158,6 +160,58 @@ TEST_CASE("aigw network: batch norm's epsilon is Keras's 1e-3") {
   CHECK(!at::allclose(with(1, 0), with(2, 4e-3), 1e-3, 1e-6));
 }
 
+struct Normed {
+  at::Tensor y, mean, variance, dx, dweight, dbias;
+};
+
+Normed NormedIn(at::ScalarType type, Activation activation, int64_t n) {
+  const auto keyed = [type](at::IntArrayRef shape, uint64_t seed, double mean = 0) {
+    at::manual_seed(seed);
+    return (at::randn(shape, at::kFloat) + mean).to(type);  // the same numbers in both types
+  };
+  const at::Tensor x = keyed({1, 5, n}, 1, 3).set_requires_grad(true);
+  const at::Tensor weight = keyed({5}, 2, .5).set_requires_grad(true);
+  const at::Tensor bias = keyed({5}, 3).set_requires_grad(true);
+  const at::Tensor mean = keyed({5}, 4), variance = keyed({5}, 5).square();
+  const at::Tensor y = NormThen(activation, x, {weight, bias, mean, variance}, true);
+  (y * keyed({1, 5, n}, 6)).sum().backward();
+  return {y.detach(), mean, variance, x.grad(), weight.grad(), bias.grad()};
+}
+
+// In float64 it is LibTorch's batch norm and activation.
+TEST_CASE("aigw norm: one pass through norm and activation gives what LibTorch gives in two") {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kTanh, Activation::kLogistic}) {
+    for (const int64_t n : {2, 16, 50, 1111}) {
+      const Normed one = NormedIn(at::kFloat, activation, n);
+      const Normed two = NormedIn(at::kDouble, activation, n);
+      INFO("activation " << static_cast<int>(activation) << ", " << n << " values");
+      const auto near = [n](const at::Tensor& a, const at::Tensor& b) {
+        const double most = (a.to(at::kDouble) - b).abs().max().item<double>();
+        return most <= 2e-6 * (n == 2 ? 50 : 1) * std::max(1., b.abs().max().item<double>());
+      };
+      CHECK(near(one.y, two.y));
+      CHECK(near(one.mean, two.mean));
+      CHECK(near(one.variance, two.variance));
+      CHECK(near(one.dx, two.dx));
+      CHECK(near(one.dweight, two.dweight));
+      CHECK(near(one.dbias, two.dbias));
+    }
+  }
+}
+
+TEST_CASE("aigw norm: what is no number stays none") {
+  at::Tensor x = at::randn({1, 2, 40}, at::kFloat);
+  x[0][1][7] = std::nan("");
+  for (const Activation activation : {Activation::kRelu, Activation::kTanh}) {
+    const at::Tensor ones = at::ones({2}, at::kFloat);
+    const at::Tensor y =
+        NormThen(activation, x, {ones, ones, ones.clone(), ones.clone()}, true).isnan();
+    CHECK(!y[0][0].any().item<bool>());
+    CHECK(y[0][1].all().item<bool>());
+  }
+}
+
 // With 1 before the drop-out and the first channel alone behind it, the last batch norm sees 0 or
 // c. Its statistics give the share of what was kept and c: mean = c k, variance = c^2 k (1 - k).
 TEST_CASE("aigw network: training drops a fifth and scales the rest by 1.25") {
@@ -174,6 +228,13 @@ TEST_CASE("aigw network: training drops a fifth and scales the rest by 1.25") {
   const double kept = mean * mean / (mean * mean + variance);
   CHECK(kept == Approx(.8).margin(.02));  // 4.5 standard deviations of 8192 draws
   CHECK(mean / kept == Approx(1.25).epsilon(1e-3));
+}
+
+TEST_CASE("aigw network: without dropout training is repeatable, but for running statistics") {
+  AigwNetwork network({64, 0}, 1);
+  const at::Tensor x = at::randn({2, 1, 128}, at::kFloat);
+  const at::Tensor first = network.Forward(x).q;
+  CHECK(at::equal(network.Forward(x).q, first));
 }
 
 TEST_CASE("aigw network: evaluation is repeatable, training is not") {

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <memory>
+#include <string>
 
+#include "models/aigw/targets.h"
 #include "models/data/loader.h"
 
 #include <catch2/catch.hpp>
@@ -64,6 +66,63 @@ TEST_CASE("aigw workload: the tensors handed out are the ones that are trained")
   CHECK(aigw->Buffers().size() == 132);
   aigw->Loss(FirstBatch(*aigw, 4), nullptr).backward();
   for (const ops::Parameter& p : aigw->Parameters()) REQUIRE(p.tensor.grad().defined());
+}
+
+TEST_CASE("aigw workload: evaluation adds up over batches, in the units of the outputs") {
+  for (const char* targets : {"raw", "standard"}) {
+    AigwSettings settings = Small();
+    settings.targets = targets;
+    settings.validation_size = 6;
+    auto made = Aigw::Make(settings, 1, "cpu");
+    REQUIRE_THAT(made.status(), IsOk());
+    const auto data = (*made)->ValidationData();
+    REQUIRE(data->Size() == 6);
+    Batch all;
+    all.x = at::empty({6, 1, 100}, at::kFloat);
+    all.y = at::empty({6, 5}, at::kFloat);
+    for (int64_t i = 0; i < 6; ++i) {
+      REQUIRE_THAT(data->Read(i, {}, all.x.mutable_data_ptr<float>() + 100 * i,
+                              all.y.mutable_data_ptr<float>() + 5 * i),
+                   IsOk());
+    }
+    (*made)->SetTraining(false);
+    const at::NoGradGuard no_gradients;
+    const Evaluated whole = (*made)->Evaluate(all);
+    const Evaluated first = (*made)->Evaluate(MicroBatch(all, 0, 2));
+    const Evaluated second = (*made)->Evaluate(MicroBatch(all, 1, 2));
+    Batch none = all;
+    none.x = all.x.narrow(0, 0, 0);
+    none.y = all.y.narrow(0, 0, 0);
+    const Evaluated nothing = (*made)->Evaluate(none);
+    CHECK(whole.rows == 6);
+    CHECK(nothing.rows == 0);
+    REQUIRE(whole.sums.size() == 8);
+    REQUIRE(nothing.sums.size() == 8);
+    for (size_t k = 0; k < 8; ++k) {
+      INFO(targets << " " << whole.sums[k].first);
+      CHECK(nothing.sums[k].first == whole.sums[k].first);
+      CHECK(nothing.sums[k].second == 0);
+      CHECK(first.sums[k].second + second.sums[k].second ==
+            Approx(whole.sums[k].second).epsilon(1e-4));
+    }
+    CHECK(whole.sums[0].first == "loss");
+    const double loss = (*made)->Loss(all, nullptr).item<double>();
+    CHECK(whole.sums[0].second == Approx(loss).epsilon(1e-5));
+    AigwValues outputs{};  // of a network whose outputs are all 0: the errors are known
+    for (const ops::Parameter& p : (*made)->Parameters()) {
+      if (p.name.find(".fc2.") != std::string::npos) p.tensor.detach().zero_();
+    }
+    for (int64_t i = 0; i < 6; ++i) {
+      const float zeros[5] = {};
+      const AigwValues said = ValuesFromTargets(settings, zeros);
+      const AigwValues meant = ValuesFromTargets(settings, all.y.const_data_ptr<float>() + 5 * i);
+      for (size_t k = 0; k < 5; ++k) outputs[k] += std::abs(said[k] - meant[k]);
+    }
+    const Evaluated zero = (*made)->Evaluate(all);
+    for (size_t k = 0; k < 5; ++k) {
+      CHECK(zero.sums[3 + k].second == Approx(outputs[k]).epsilon(1e-5));
+    }
+  }
 }
 
 TEST_CASE("aigw workload: a device that is not there is an error before training") {
