@@ -100,8 +100,8 @@ def number_in(log, what, key):
 
 
 def first_steps(origin):
-    """Of stages that began in memory, or from the disk: from the order, when the fork is durable, to
-    the end of the first step, without what the training waited for bytes, in steps of the stage."""
+    """Of stages that began in memory, or from the disk: from the order, when the fork is durable,
+    to the end of the first step, without what the training waited for bytes, in steps of the stage."""
     batch, apart, branches = 256, 4, 5
     steps = apart * (branches + 1)
     factors = ["%d:0.5" % (apart * (i + 1)) for i in range(branches)]
@@ -292,8 +292,8 @@ FIGURES = [
            "rank-seconds of 8 trials that share half of their steps, over 8 runs of their own, "
            "bits compared; beside it, the bound", sweep_shared),
     Figure("fork_first_step_warm", "steps", 2, True,
-           "a stage of a sweep that begins in its parent's memory: from the order to the end of its "
-           "first step, over a step of its own (batch 256)", fork_first_step_warm),
+           "a stage of a sweep that begins in its parent's memory: from the order to the end of "
+           "its first step, over a step of its own (batch 256)", fork_first_step_warm),
     Figure("fork_first_step_cold", "steps", 2, True,
            "the same for one that is restored, less what the training waited for the bytes",
            fork_first_step_cold),

@@ -1,6 +1,6 @@
-// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this program
-// for `train`, `evaluate` and `bench`; process id, environment and signals stay those that mpirun or
-// srun knows.
+// stemma-engine: the verbs that compute. People call `stemma`, which replaces itself by this
+// program for `train`, `evaluate`, `bench`, ...; process id, environment and signals stay those
+// that mpirun or srun knows.
 #include <cstdio>
 #include <string>
 #include <vector>
