@@ -101,7 +101,7 @@ def number_in(log, what, key):
 
 def first_steps(origin):
     """Of stages that began in memory, or from the disk: from the order, when the fork is durable,
-    to the end of the first step, without what the training waited for bytes, in steps of the stage."""
+    to the end of the first step, less what the training waited for bytes, in steps of the stage."""
     batch, apart, branches = 256, 4, 5
     steps = apart * (branches + 1)
     factors = ["%d:0.5" % (apart * (i + 1)) for i in range(branches)]
