@@ -56,11 +56,11 @@ struct LoaderSettings {
   int64_t threads = 1;
   int64_t prefetch = 2;     // local batches read ahead, at least 1
   bool short_last = false;  // an epoch ends with what is left of it
+  int64_t window = 0;       // groups that are mixed at a time: WindowOrder; 0: SampleOrder
+  double stall_s = 60;      // no sample finished for half of it: a warning; all of it: Next() ends
   // An evaluation's pass: samples by number, the last batch with what is left, ranks' parts cut as
   // those of a short last batch. Any batch and any number of ranks will do.
   bool in_order = false;
-  int64_t window = 0;   // groups that are mixed at a time: WindowOrder; 0: SampleOrder
-  double stall_s = 60;  // no sample finished for half of it: a warning; all of it: Next() ends
 };
 
 // OK when every rank gets the same, whole number of samples per micro-batch and an epoch has at
