@@ -48,9 +48,11 @@ def check_bounds(box, a, b):
 
 def check_overlap(box, newest):
     """Held-out mergers are read; how well, after so few steps, is nobody's promise."""
-    done = box.say("overlap", newest, "--count=100", "--csv=mergers.csv", "--json=mergers.json")
+    done = box.say("overlap", newest, "--count=100", "--csv=mergers.csv", "--json=mergers.json",
+                   "--html=mergers.html")
     done.expect(0, "100 mergers of the test set", "advanced LIGO", "variance explained")
     assert len((box.dir / "mergers.csv").read_text().splitlines()) == 101
+    assert "Median overlap" in (box.dir / "mergers.html").read_text()
     figures = json.loads((box.dir / "mergers.json").read_text())
     assert 0.3 < figures["flat.p05"] < figures["flat.median"] < 1, done.text
     box.say("overlap", newest, "--average").expect(1, "optim.ema_decay", "optim/ema/block0")

@@ -17,6 +17,7 @@
 #include "tools/cli/open_store.h"
 #include "tools/overlap/lines.h"
 #include "tools/overlap/options.h"
+#include "tools/overlap/page.h"
 
 namespace stemma::cli {
 
@@ -121,7 +122,8 @@ Status Report(const OverlapFlags& flags, const lineage::Store& store,
                           models::Evaluate(window, report.readings, report.estimates));
   std::fputs(OverlapText(report).c_str(), stdout);
   STEMMA_RETURN_IF_ERROR(Write(flags.json, OverlapJson(report)));
-  return Write(flags.csv, OverlapCsv(report));
+  STEMMA_RETURN_IF_ERROR(Write(flags.csv, OverlapCsv(report)));
+  return Write(flags.html, OverlapPage(report));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ constexpr char kNotes[] =
     "another held-out set; best is the one of the two with the higher median there.\n"
     "\n"
     "  stemma overlap overlap@\n"
-    "  stemma overlap overlap@ --count=5000 --mass=40 --csv=mergers.csv\n";
+    "  stemma overlap overlap@ --count=5000 --mass=40 --csv=mergers.csv --html=mergers.html\n";
 
 Status Outside(const char* flag, const std::string& value, const char* range) {
   return {Code::kInvalidArgument, std::string(flag) + " = " + value + " must be " + range};
@@ -41,6 +41,7 @@ Flags OverlapFlagList(OverlapFlags* values) {
   flags.Integer("threads", &values->threads, "N", "to compute with; 0: all cores");
   flags.Text("json", &values->json, "FILE", "all figures as one JSON object");
   flags.Text("csv", &values->csv, "FILE", "a line for each merger");
+  flags.Text("html", &values->html, "FILE", "a page with plots");
   flags.Notes(kNotes);
   return flags;
 }

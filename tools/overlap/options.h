@@ -18,7 +18,7 @@ struct OverlapFlags {
   std::string estimate = "best";  // best | first | combined
   bool average = false;
   int64_t threads = 0;
-  std::string json, csv;  // files; "": none
+  std::string json, csv, html;  // files; "": none
 };
 
 // `values` outlives the result.
