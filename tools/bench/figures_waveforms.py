@@ -18,6 +18,8 @@ from figure_base import ROOT, Figure, run, stemma
 
 POINTS = int(os.environ.get("STEMMA_WAVEFORM_POINTS", "1000"))
 PACKAGE = "phenomxpy==2.0.3"
+# What its waveforms import; what it names beyond these is for other interfaces.
+NEEDS = ["numpy", "scipy", "numba", "pydantic>=2.8"]
 
 
 def phenomxpy():
@@ -28,7 +30,9 @@ def phenomxpy():
         print("  installing %s into %s" % (PACKAGE, home), flush=True)
         home.parent.mkdir(parents=True, exist_ok=True)
         run([sys.executable, "-m", "venv", home])
-        run([python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", PACKAGE])
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        run(pip + NEEDS)
+        run(pip + ["--no-deps", PACKAGE])
         (home / ".installed").write_text(PACKAGE + "\n")
     return python
 
