@@ -7,12 +7,12 @@
 //   }
 //
 // A global batch at cursor c is the positions [c, c + B) of the epoch's order (order.h, or with
-// settings.window that of window_order.h); rank r of n holds
-// the contiguous part [c + r*B/n, c + (r+1)*B/n). So the bytes of a global batch, its parts laid
-// side by side, do not depend on the number of ranks, nor on threads or prefetch. An epoch ends
-// when fewer than B samples are left of it: the rest of that permutation is not used, or, with
-// settings.short_last, is a last batch of L < B samples, cut the same way: rank r holds
-// [ceil(r*L/n), ceil((r+1)*L/n)) of it, which differ in size and may be empty, but never rank 0's.
+// settings.window that of window_order.h); rank r of n holds the contiguous part
+// [c + r*B/n, c + (r+1)*B/n). So the bytes of a global batch, its parts laid side by side, do not
+// depend on the number of ranks, nor on threads or prefetch. An epoch ends when fewer than B
+// samples are left of it: the rest of that permutation is not used, or, with settings.short_last,
+// is a last batch of L < B samples, cut the same way: rank r holds [ceil(r*L/n), ceil((r+1)*L/n))
+// of it, which differ in size and may be empty, but never rank 0's.
 //
 // The cursor counts what Next() has handed out, never what was read ahead: a stop throws prefetched
 // batches away and loses nothing.
