@@ -106,7 +106,7 @@ std::vector<Result<models::Score>> Evaluations(
     const std::function<void(int rank, Counting*, Numbers*)>& change = nullptr) {
   const auto worlds = comm::World::Threads(ranks);
   std::vector<Result<models::Score>> scores(static_cast<size_t>(ranks), models::Score());
-  SpawnRanks(ranks, [&](int rank) -> Status {
+  const auto modes = SpawnRanks(ranks, [&](int rank) -> Status {
     const models::RunSettings settings = Batches(batch);
     auto data = std::make_shared<Numbers>(size);
     Counting workload(data, seen);
@@ -117,6 +117,7 @@ std::vector<Result<models::Score>> Evaluations(
     if (score.ok() && workload.modes != "et") return {Code::kInternal, workload.modes};
     return {};
   });
+  for (const Status& mode : modes) CHECK_THAT(mode, IsOk());
   return scores;
 }
 

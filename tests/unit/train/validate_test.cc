@@ -133,8 +133,10 @@ class Scene {
   }
   // Its state as the first one of another run, which is what to go on with from here on.
   void Fork(const std::string& name) {
-    REQUIRE_THAT(store->Fork(lineage::MustLoad(*store), state, name, {}).status(), IsOk());
     settings.run.name = name;
+    lineage::Record change;
+    change.settings = *store->PutBlob(list.ToToml());
+    REQUIRE_THAT(store->Fork(lineage::MustLoad(*store), state, name, change).status(), IsOk());
   }
 
   RunSettings settings;
