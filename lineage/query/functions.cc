@@ -112,7 +112,7 @@ Result<size_t> CountIn(const Node* node) {
 
 bool SmallerIsBetter(std::string name) {
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  for (const char* word : {"loss", "err", "mismatch"}) {
+  for (const char* word : {"loss", "err", "mismatch", "mse", "mae"}) {
     if (name.find(word) != std::string::npos) return true;
   }
   return false;

@@ -15,6 +15,7 @@
 #include "lineage/reshape/reshape.h"
 #include "lineage/verify.h"
 #include "models/train/patience.h"
+#include "models/train/stored_settings.h"
 #include "optim/schedule.h"
 
 namespace stemma::models {
@@ -25,16 +26,6 @@ using lineage::Record;
 
 std::string StateName(const Record& record) {
   return record.run_name + "@" + std::to_string(record.step);
-}
-
-// What a setting is that the program which stored a state did not know.
-std::map<std::string, std::string> Defaults() {
-  RunSettings settings;
-  std::map<std::string, std::string> defaults;
-  const auto all = DiffSettings("", FieldsOf(settings).ToToml());
-  if (!all.ok()) return defaults;
-  for (const SettingChange& one : *all) defaults[one.key] = one.to;
-  return defaults;
 }
 
 // Whether the numbers of an evaluation change how the training goes on.
@@ -52,13 +43,9 @@ std::vector<SettingChange> Matter(std::vector<SettingChange> changes, const Sett
   std::vector<SettingChange> matter;
   const bool open_ended = !optim::LooksAtTheEnd(settings.optim.schedule);
   const bool evaluations = LooksAtEvaluations(settings);
-  const auto defaults = Defaults();
   for (auto& change : changes) {
     const Setting* setting = list.Find(change.key);
     if (setting != nullptr && setting->help.kind == Kind::kLocal) continue;
-    const auto usual = defaults.find(change.key);
-    const bool known = usual != defaults.end();
-    if (change.from.empty() && known && usual->second == change.to) continue;
     if (change.key.rfind("validate.", 0) == 0 && !evaluations) continue;
     if (change.key == "train.length" && open_ended) continue;
     if (change.key == "ops.shard" && settings.device.kind == "cpu") continue;
@@ -210,7 +197,7 @@ class Decision {
                   "without an optimizer or a place in the data, so no training can go on from it"};
     }
     STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.settings));
-    STEMMA_ASSIGN_OR_RETURN(auto changes, DiffSettings(before, list_.ToToml()));
+    STEMMA_ASSIGN_OR_RETURN(auto changes, SettingChanges(before, ResolvedSettings(list_)));
     changes = Matter(std::move(changes), list_, settings_);
     return changes.empty() ? Status() : RefuseChanges(head, changes);
   }
@@ -262,7 +249,7 @@ class Decision {
     if (parent == graph_.states.end()) return {};
     STEMMA_ASSIGN_OR_RETURN(const std::string before,
                             session_.store->GetBlob(parent->second.settings));
-    STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffSettings(before, list_.ToToml()));
+    STEMMA_ASSIGN_OR_RETURN(const auto changes, SettingChanges(before, ResolvedSettings(list_)));
     std::string text;
     for (const auto& change : changes) {
       if (change.key != "run.name") text += (text.empty() ? ": " : ", ") + ChangeText(change);

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "core/check.h"
 #include "models/train/settings_workloads.h"
 
 namespace stemma::models {
@@ -338,15 +337,6 @@ SettingsList FieldsOf(RunSettings& s) {
   VisitLineage(s.lineage, list);
   AddWorkloadFields(s, &list);
   return list;
-}
-
-std::string LastingSettings(const SettingsList& list) {
-  RunSettings lasting;
-  SettingsList fields = FieldsOf(lasting);
-  const Status read = fields.ReadText(list.ToToml(), "settings of this run");
-  STEMMA_CHECK(read.ok(), read.message());
-  lasting.lineage.restore = lineage::LineageSettings().restore;
-  return fields.ToToml();
 }
 
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size) {

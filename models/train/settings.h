@@ -71,10 +71,6 @@ struct RunSettings {
 // The list: every field of every section with name, help, range and kind.
 SettingsList FieldsOf(RunSettings& settings);
 
-// What a run is remembered by, as TOML: all of `list`, but how one start of it was read, which is
-// not of the run: every later start is exact. REQUIRES: `list` is FieldsOf of some settings.
-std::string LastingSettings(const SettingsList& list);
-
 // Steps that a length means with this batch and data set, rounded up to whole ones: "400step",
 // "3ep", "12800samples". kInvalidArgument names `key`, the setting that `length` is of.
 Result<int64_t> StepsOf(const std::string& key, const std::string& length,

@@ -99,4 +99,10 @@ void AddWorkloadFields(RunSettings& settings, SettingsList* list) {
   AddAides(settings.aides, *list);
 }
 
+bool Concerns(const std::string& section, const std::string& workload) {
+  if (section == "images") return workload == "\"resnet50\"";
+  const bool of_one = section == "aigw" || section == "resnet50" || section == "aides";
+  return !of_one || workload == "\"" + section + "\"";
+}
+
 }  // namespace stemma::models

@@ -10,6 +10,7 @@
 #include "models/train/signals.h"
 #include "models/train/threads.h"
 #include "models/train/training.h"
+#include "models/train/stored_settings.h"
 
 namespace stemma::models {
 namespace {

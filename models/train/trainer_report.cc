@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "models/train/start_table.h"
 #include "models/train/training.h"
+#include "models/train/stored_settings.h"
 #include "optim/recipe.h"
 
 namespace stemma::models {

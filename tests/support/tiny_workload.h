@@ -39,7 +39,7 @@ class TinyData final : public models::Dataset {
 
 class TinyWorkload final : public models::Workload {
  public:
-  static Result<std::unique_ptr<models::Workload>> Make(const models::RunSettings&) {
+  static Result<std::unique_ptr<models::Workload>> Make(const models::RunSettings&, Cohort&) {
     return std::unique_ptr<models::Workload>(std::make_unique<TinyWorkload>());
   }
   // `counts_rows`: a part of the loss that is 1 for each sample.

@@ -125,7 +125,8 @@ int Run(const Command& command) {
   options.dir = command.folder + "/run";
   options.progress = "off";
   options.environment_json = "{}";
-  const auto make = [&](const models::RunSettings&) -> Result<std::unique_ptr<models::Workload>> {
+  const auto make = [&](const models::RunSettings&,
+                        Cohort&) -> Result<std::unique_ptr<models::Workload>> {
     models::BenchShape shape;
     shape.batch = command.batch;
     shape.side = command.side;

@@ -21,6 +21,7 @@
 #include "lineage/capturer.h"
 #include "lineage/store.h"
 #include "models/train/settings.h"
+#include "models/train/stored_settings.h"
 #include "tools/bench/many_writers.h"
 
 namespace stemma::bench {
@@ -99,7 +100,7 @@ std::string Settings(const std::string& name) {
   models::RunSettings settings;
   SettingsList list = models::FieldsOf(settings);
   Check(list.Set("run.name=" + name));
-  return list.ToToml();
+  return models::ResolvedSettings(list);
 }
 
 // A state of ResNet-50 under LAMB, by the way that a training takes.

@@ -4,6 +4,7 @@
 #include "core/settings.h"
 #include "lineage/graph.h"
 #include "models/train/settings.h"
+#include "models/train/stored_settings.h"
 #include "tools/cli/fork_rules.h"
 #include "tools/cli/state_json.h"
 #include "tools/cli/terminal.h"
@@ -41,8 +42,8 @@ Result<NewSettings> SettingsFor(const lineage::Store& store, const Record& paren
   }
   STEMMA_RETURN_IF_ERROR(list.Set("run.name=" + name, "--name"));
   NewSettings made;
-  made.toml = list.ToToml();
-  STEMMA_ASSIGN_OR_RETURN(const auto changes, DiffSettings(before, made.toml));
+  made.toml = models::ResolvedSettings(list);
+  STEMMA_ASSIGN_OR_RETURN(const auto changes, models::SettingChanges(before, made.toml));
   for (const SettingChange& change : changes) {
     if (change.key == "run.name") continue;
     made.changes += (made.changes.empty() ? "" : ", ") + change.key + " " +

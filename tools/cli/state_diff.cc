@@ -6,6 +6,7 @@
 
 #include "core/bytes.h"
 #include "lineage/reader/state_reader.h"
+#include "models/train/stored_settings.h"
 
 namespace stemma::cli {
 namespace {
@@ -140,7 +141,7 @@ Result<std::vector<SettingChange>> DiffStoredSettings(const lineage::Store& stor
   }
   STEMMA_ASSIGN_OR_RETURN(const std::string from, store.GetBlob(a.settings));
   STEMMA_ASSIGN_OR_RETURN(const std::string to, store.GetBlob(b.settings));
-  return DiffSettings(from, to);
+  return models::SettingChanges(from, to);
 }
 
 }  // namespace stemma::cli

@@ -21,7 +21,7 @@ constexpr const char* kNames[] = {"q", "s1", "s2", "chi_eff", "S_eff"};
 
 template <typename... Values>
 std::string Format(const char* format, Values... values) {
-  char text[240];
+  char text[2400];
   std::snprintf(text, sizeof text, format, values...);
   return text;
 }

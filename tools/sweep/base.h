@@ -43,7 +43,7 @@ struct BaseState {
 Result<Base> BaseFromRecipe(const SweepSpec& spec);
 Result<Base> BaseFromState(const SweepSpec& spec, const BaseState& state);
 
-// Samples of an epoch, which lengths in epochs count in.
+// Samples of an epoch, which lengths in epochs count in. Of computed data: a base has no others.
 int64_t EpochOf(const models::RunSettings& settings);
 
 }  // namespace stemma::sweep
