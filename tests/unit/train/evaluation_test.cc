@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "comm/world.h"
+#include "core/bytes.h"
+#include "core/cohort.h"
 #include "lineage/posix_storage.h"
 #include "models/train/evaluation.h"
 #include "models/train/patience.h"
@@ -262,6 +264,36 @@ TEST_CASE("a run ends early at the same step and in the same state, stopped befo
     CHECK(record.attributes.count(models::kEndedEarlyKey) == (record.step == 9 ? 1 : 0));
   }
   CHECK(states.At("stopped", 9).reason == lineage::Reason::kFinal);
+}
+
+// The digest of TinyData is "tiny".
+TEST_CASE("a run goes on with its own data, and a fork may have others and says so") {
+  const std::string folder = NewFolder();
+  Train(folder, "r", {}, {"train.length=3step"});
+  const TinyRun run(folder + "/store", "r", {"train.length=9step"});
+  REQUIRE_THAT(run.status, IsOk());
+  SoloCohort alone;
+  const auto open = [&](const TinyRun& of, const std::string& digest) {
+    return models::OpenSession(of.settings, of.list, {false, 9, "{}", digest}, alone);
+  };
+  const std::string tiny = Hex("tiny"), other(64, 'b');
+  const Status refused = open(run, other).status();
+  CHECK_THAT(refused, HasCode(Code::kIncompatible, "the training data are not those of run r"));
+  CHECK_THAT(refused, HasCode(Code::kIncompatible, "and r@3 has " + tiny));
+  CHECK_THAT(refused, HasCode(Code::kIncompatible, "stemma fork r@3 --name NEWNAME"));
+  CHECK_THAT(open(run, tiny).status(), IsOk());
+
+  const TinyRun branch(folder + "/store", "branch", {"train.length=9step"});
+  const States states(folder);
+  lineage::Record change;
+  change.settings = *states.store->PutBlob(branch.list.ToToml());
+  const auto id = states.At("r", 3).id;
+  REQUIRE_THAT(states.store->Fork(states.graph, id, "branch", change).status(), IsOk());
+  const auto fork = open(branch, other);
+  REQUIRE_THAT(fork.status(), IsOk());
+  CHECK(fork->kind == models::StartKind::kFork);
+  REQUIRE_FALSE(fork->notes.empty());
+  CHECK_THAT(fork->notes[0], Catch::StartsWith("other training data than before the fork"));
 }
 
 }  // namespace
