@@ -3,7 +3,7 @@
     peer_phenomt.py POINTS.json
 
 POINTS.json: a list of {"q", "s1", "s2", "times", "amplitude", "omega", "phase"}, times in M, the
-phase 0 at t = 0. Prints the largest relative difference of each, and the binary in which it is: of
+phase 0 at t = 0. Prints the largest relative difference of each, and the binary in which it is; of
 the phase in radians where it is below 1, because it passes through 0. Run by phenomxpy's Python,
 with numba's compiler off: it is not needed for some ten thousand points.
 """
