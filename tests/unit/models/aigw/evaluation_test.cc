@@ -158,7 +158,7 @@ TEST_CASE("aigw evaluation: a guess of s2 explains nothing of it, and the wave h
   CHECK(d.alone[2] == d.without_s2);
   CHECK(d.alone[0] == Approx(1).margin(1e-9));
   CHECK(d.count_by_q[0] + d.count_by_q[1] + d.count_by_q[2] == 300);
-  for (const double error : d.s2_by_q) CHECK(error == Approx(.4).margin(.15));  // of a uniform one
+  for (const double error : d.s2_by_q) CHECK(error == Approx(.4).margin(.25));  // of a uniform one
 }
 
 // s1 and s2 are said with errors that undo each other in chi_eff and S_eff, which are right.
@@ -174,7 +174,7 @@ TEST_CASE("aigw combination: right functions of wrong parameters correct them") 
   for (const Reading& r : readings) {
     const Estimate e = combination->Of(r.outputs);
     CHECK(CheckBinary(e.binary.q, e.binary.s1, e.binary.s2).ok());
-    if (e.clamped) continue;
+    if (e.clamped || r.truth.q < 1.05) continue;  // at q = 1 both functions know s1 + s2 alone
     ++inside;
     CHECK(std::abs(e.binary.s1 - r.truth.s1) < .01 * std::abs(r.outputs[1] - r.truth.s1) + 1e-3);
     CHECK(std::abs(e.binary.s2 - r.truth.s2) < .01 * std::abs(r.outputs[2] - r.truth.s2) + 1e-3);
