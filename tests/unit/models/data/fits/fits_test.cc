@@ -84,8 +84,15 @@ void PutFits(const std::string& path, const Stored& how) {
         none;
   }
   long first[2] = {1, 1};
-  fits_write_pixnull(file, TDOUBLE, first, static_cast<LONGLONG>(pixels.size()), pixels.data(),
-                     &none, &status);
+  const auto count = static_cast<LONGLONG>(pixels.size());
+  if (how.compression != 0) {  // tiles of integers want integers
+    std::vector<int> whole;
+    for (const double value : pixels)
+      whole.push_back(value == none ? blank : static_cast<int>(value));
+    fits_write_pix(file, TINT, first, count, whole.data(), &status);
+  } else {
+    fits_write_pixnull(file, TDOUBLE, first, count, pixels.data(), &none, &status);
+  }
   fits_close_file(file, &status);
   REQUIRE(status == 0);
 }
