@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cohort.h"
 #include "core/random.h"
 #include "models/train/settings.h"
 #include "models/train/workload.h"
