@@ -7,20 +7,39 @@
 #include "core/digest.h"
 #include "models/aides/augment.h"
 #include "models/aides/folder_galaxies.h"
+#include "models/aides/survey_images.h"
 
 namespace stemma::models {
 namespace {
 
 constexpr uint32_t kVersion = 1;  // raised when the same settings begin to mean other samples
 
+Rescale RescaleOf(const AidesSettings& settings) {
+  return settings.rescale == "faint_half" ? Rescale::kFaintHalf : Rescale::kAllPixels;
+}
+
+bool IsTable(const std::string& path) {
+  return path.size() > 4 && path.compare(path.size() - 4, 4, ".tsv") == 0;
+}
+
+Status CheckLabelled(const SurveyImages& images, const std::string& table) {
+  for (int64_t id = 0; id < images.Size(); ++id) {
+    if (images.LabelOf(id) != kNotLabelled) continue;
+    return {Code::kInvalidArgument,
+            table + ": galaxy " + std::to_string(id) +
+                " has no label, so nothing can be learnt from it: keep those in a table of "
+                "their own"};
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const AidesDataset>> GalaxiesOf(const AidesSettings& settings,
                                                        GalaxySplit split, int64_t size) {
   STEMMA_ASSIGN_OR_RETURN(const SurveyKind survey, SurveyByName(settings.survey));
-  const Rescale rescale =
-      settings.rescale == "faint_half" ? Rescale::kFaintHalf : Rescale::kAllPixels;
-  return AidesDataset::Make({settings.data_seed, size, settings.image, rescale}, survey, split);
+  return AidesDataset::Make({settings.data_seed, size, settings.image, RescaleOf(settings)}, survey,
+                            split);
 }
 
 Result<std::shared_ptr<const Dataset>> PicturesOf(const AidesSettings& settings,
@@ -29,6 +48,12 @@ Result<std::shared_ptr<const Dataset>> PicturesOf(const AidesSettings& settings,
   if (folder.empty()) {
     STEMMA_ASSIGN_OR_RETURN(auto galaxies, GalaxiesOf(settings, split, size));
     return std::shared_ptr<const Dataset>(std::move(galaxies));
+  }
+  if (IsTable(folder)) {
+    STEMMA_ASSIGN_OR_RETURN(
+        auto images, SurveyImages::Make(disk, {folder, settings.image, RescaleOf(settings)}));
+    STEMMA_RETURN_IF_ERROR(CheckLabelled(*images, folder));
+    return std::shared_ptr<const Dataset>(std::move(images));
   }
   STEMMA_ASSIGN_OR_RETURN(auto pictures, FolderGalaxies::Open(disk, folder, settings.image));
   return std::shared_ptr<const Dataset>(std::move(pictures));

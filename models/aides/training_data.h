@@ -30,7 +30,8 @@
 
 namespace stemma::models {
 
-// The pictures of `folder`, or without one simulated galaxies of the split.
+// The pictures of `folder`, or the galaxies of the table NAME.tsv (catalogue.h), each of which
+// needs a label; with "" simulated galaxies of the split.
 Result<std::shared_ptr<const Dataset>> PicturesOf(const AidesSettings& settings,
                                                   lineage::Storage& disk, const std::string& folder,
                                                   GalaxySplit split, int64_t size);

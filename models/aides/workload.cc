@@ -2,23 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include "models/layers/device.h"
 #include "models/layers/losses.h"
 
 namespace stemma::models {
 namespace {
-
-Result<at::Device> DeviceOf(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  if (name != "cuda") {
-    return Status(Code::kInvalidArgument, "device.kind = " + name + ": expected cpu or cuda");
-  }
-  if (!at::hasCUDA()) {
-    return Status(Code::kInvalidArgument,
-                  "device.kind = cuda, but there is no GPU that LibTorch can use here; check the "
-                  "driver and the build (--config=cuda), or set device.kind = cpu");
-  }
-  return at::Device(at::kCUDA);
-}
 
 at::Tensor LabelsOf(const Batch& batch, at::Device device) {
   return batch.y.select(1, 0).to(device, at::kLong);

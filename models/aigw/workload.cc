@@ -8,25 +8,11 @@
 
 #include "models/aigw/targets.h"
 #include "models/aigw/waveform_file.h"
+#include "models/layers/device.h"
 
 namespace stemma::models {
 
-namespace {
-
-Result<at::Device> DeviceOf(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  if (name != "cuda") {
-    return Status(Code::kInvalidArgument, "device.kind = " + name + ": expected cpu or cuda");
-  }
-  if (!at::hasCUDA()) {
-    return Status(Code::kInvalidArgument,
-                  "device.kind = cuda, but there is no GPU that LibTorch can use here; check the "
-                  "driver and the build (--config=cuda), or set device.kind = cpu");
-  }
-  return at::Device(at::kCUDA);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 AigwShape ShapeOf(const AigwSettings& settings) { return {settings.last, settings.dropout}; }
 
@@ -62,8 +48,7 @@ at::Tensor Aigw::Loss(const Batch& batch, LossParts* parts) {
 }
 
 Evaluated Aigw::Evaluate(const Batch& batch) {
-  constexpr const char* kErrors[] = {"mae_q", "mae_s1", "mae_s2", "mae_chi",
-                                     "mae_s_eff"};
+  constexpr const char* kErrors[] = {"mae_q", "mae_s1", "mae_s2", "mae_chi", "mae_s_eff"};
   Evaluated sums;
   sums.rows = static_cast<double>(batch.x.size(0));
   AigwValues errors{};

@@ -76,6 +76,11 @@ at::Tensor ResNet50Workload::Loss(const Batch& batch, LossParts* parts) {
   return SumOfCrossEntropy(logits, labels, settings_.label_smoothing);
 }
 
+Status ResNet50Workload::EndEpoch(uint64_t epoch, Cohort& cohort) {
+  const auto& files = images_.train_files;
+  return files == nullptr ? Status() : TellBadSamples(cohort, epoch, files->Skipped(epoch));
+}
+
 Evaluated ResNet50Workload::Evaluate(const Batch& batch) {
   Evaluated sums = {0, {{"loss", 0}, {"top1", 0}, {"top5", 0}}};
   if (batch.x.size(0) == 0) return sums;

@@ -59,6 +59,8 @@ class ResNet50Workload final : public Workload {
   at::Tensor Loss(const Batch& batch, LossParts* parts) override;
   std::shared_ptr<const Dataset> TrainData() const override { return images_.train; }
   std::shared_ptr<const Dataset> ValidationData() const override { return images_.validation; }
+  // Tells of the images that images.on_bad = skip left out.
+  Status EndEpoch(uint64_t epoch, Cohort& cohort) override;
   // sums: "loss", "top1", "top5".
   Evaluated Evaluate(const Batch& batch) override;
 

@@ -47,7 +47,9 @@ Loop::Loop(LoopParts parts, int64_t first_step)
       cursor_(parts_.loader.consumed()),
       step_(first_step),
       patience_(parts_.patience),
-      trace_wished_(parts_.settings.comm.diagnose.trace == "on") {
+      trace_wished_(parts_.settings.comm.diagnose.trace == "on"),
+      epoch_(cursor_.epoch) {
+  BeginEpoch(static_cast<int64_t>(cursor_.sample));
   const auto& from = parts_.session.from;
   if (parts_.policy.pace) pace_.emplace(*parts_.policy.pace, step_, from ? IntervalOf(*from) : 0);
   if (!from) return;
@@ -103,6 +105,7 @@ Status Loop::OneStep() {
   recorder_.FinishedStep(++step_);
   recorder_.Enter(ops::Phase::kControl);
   SetLogStep(step_);
+  STEMMA_RETURN_IF_ERROR(MaybeEndEpoch());
   STEMMA_RETURN_IF_ERROR(MaybeEvaluate());
   STEMMA_RETURN_IF_ERROR(EndStep());
   times_.capture = held_up_s_ - stall_before;

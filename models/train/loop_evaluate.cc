@@ -1,4 +1,6 @@
-// The loop's evaluations: when one is due, what follows from its loss, and what is said of it.
+// What the loop does between steps for the data's sake: the end of an epoch, and evaluations: when
+// one is due, what follows from its loss, and what is said of it.
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -7,6 +9,27 @@
 #include "models/train/loop.h"
 
 namespace stemma::models {
+
+// From position `sample` of epoch_ on. An epoch of which less than a batch is left is over.
+void Loop::BeginEpoch(int64_t sample) {
+  const auto& train = parts_.settings.train;
+  const int64_t left = parts_.dataset_size - sample;
+  const int64_t rest = train.last_batch == "short" ? train.global_batch - 1 : 0;
+  epoch_steps_ = (left + rest) / train.global_batch;
+  if (epoch_steps_ > 0) return;
+  ++epoch_;
+  epoch_steps_ = std::max<int64_t>((parts_.dataset_size + rest) / train.global_batch, 1);
+}
+
+// Counted in steps, which all ranks have alike: one that failed does not know where its batch
+// ended.
+Status Loop::MaybeEndEpoch() {
+  if (--epoch_steps_ > 0) return {};
+  const uint64_t ended = epoch_++;
+  BeginEpoch(0);
+  STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
+  return parts_.workload.EndEpoch(ended, parts_.world.cohort());
+}
 
 // At multiples of the interval, and where the run ends or stops for sure, so that its last state
 // can be judged. A run that a signal stops is not evaluated: it wants to end.

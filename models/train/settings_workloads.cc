@@ -53,6 +53,10 @@ void AddImages(ImageDataSettings& s, SettingsList& field) {
         Help{"an image that cannot be decoded ends the run, or adds nothing to it", "fail | skip"});
   field("images.bad_max", s.bad_max,
         Help{"with on_bad = skip: of them in an epoch, on each rank, at most", "[0, inf)"});
+  field("images.stage_to", s.stage_to,
+        Help{"a folder on each node's own disk: shards are copied there while training reads them, "
+             "as `stemma data stage` does before; \"\": none",
+             "", Kind::kLocal});
 }
 
 void AddResNet50(ResNet50Settings& s, SettingsList& field) {
@@ -74,8 +78,9 @@ void AddAides(AidesSettings& s, SettingsList& field) {
   field("aides.validation_size", s.validation_size,
         Help{"galaxies of the validation split", "[1, inf)"});
   field("aides.train", s.train,
-        Help{"a folder of your own JPEGs, elliptical/ and spiral/, to train on; \"\": simulated"});
-  field("aides.validation", s.validation, Help{"such a folder to validate on; \"\": simulated"});
+        Help{"galaxies of your own to train on: a folder of JPEGs, elliptical/ and spiral/, or a "
+             "table NAME.tsv of galaxies in FITS files; \"\": simulated"});
+  field("aides.validation", s.validation, Help{"the same to validate on; \"\": simulated"});
   field("aides.data_seed", s.data_seed, Help{"another seed is another sky", "[0, inf)"});
   field("aides.rescale", s.rescale,
         Help{"mean and deviation of which pixels scale a band", "all_pixels | faint_half"});

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cohort.h"
 #include "core/status.h"
 #include "models/data/dataset.h"
 #include "models/data/loader.h"
@@ -49,6 +50,9 @@ class Workload {
   virtual bool UseGate(Gate* /*gate*/) { return false; }
   // Stateless and thread-safe; the order of samples is the loader's.
   virtual std::shared_ptr<const Dataset> TrainData() const = 0;
+  // All samples of training epoch `epoch` have been trained on. Collective; for what ranks have to
+  // say together, such as which samples could not be read.
+  virtual Status EndEpoch(uint64_t /*epoch*/, Cohort& /*cohort*/) { return {}; }
   // Held-out samples, each evaluated once; null, the default: this workload has none.
   virtual std::shared_ptr<const Dataset> ValidationData() const { return nullptr; }
   // This rank's sums over the rows of `batch`, which may be none. Called in evaluation mode without

@@ -26,7 +26,8 @@ struct Side {
 
 std::string Quoted(const Side& side) { return std::string(side.key) + " = \"" + side.path + "\""; }
 
-Result<Side> OpenSide(lineage::Storage& disk, Side side, Cohort& cohort) {
+Result<Side> OpenSide(lineage::Storage& disk, Side side, const std::string& stage_to,
+                      Cohort& cohort) {
   if (IsSynthetic(side.path)) {
     auto spec = ParseSynthetic(side.path);
     if (!spec.ok()) return Status(spec.status()).Within(side.key);
@@ -34,7 +35,7 @@ Result<Side> OpenSide(lineage::Storage& disk, Side side, Cohort& cohort) {
     side.names = SyntheticImages(side.made, 1, side.use, PixelOrder::kChannelsFirst).Classes();
     return side;
   }
-  auto source = OpenImageSource(disk, side.path, cohort);
+  auto source = OpenImageSource(disk, side.path, stage_to, cohort);
   if (!source.ok()) return Status(source.status()).Within(Quoted(side));
   side.source = *std::move(source);
   side.names = side.source->Classes();
@@ -98,14 +99,16 @@ Result<int64_t> ClassesOf(const Side& train, const ImageNeeds& needs) {
   return needs.classes > 0 ? needs.classes : named;
 }
 
+// `files` gets the data set too, where it is one of files.
 Result<std::shared_ptr<const Dataset>> DatasetOf(const Side& side, const ImageSettings& image,
-                                                 const BadSamplePolicy& policy) {
+                                                 const BadSamplePolicy& policy,
+                                                 std::shared_ptr<const ImageDataset>* files) {
   if (side.source == nullptr) {
     return std::shared_ptr<const Dataset>(
         std::make_shared<SyntheticImages>(side.made, image.size, side.use, image.order));
   }
-  STEMMA_ASSIGN_OR_RETURN(auto data, ImageDataset::Make(side.source, image, side.use, policy));
-  return std::shared_ptr<const Dataset>(std::move(data));
+  STEMMA_ASSIGN_OR_RETURN(*files, ImageDataset::Make(side.source, image, side.use, policy));
+  return std::shared_ptr<const Dataset>(*files);
 }
 
 }  // namespace
@@ -127,6 +130,7 @@ Result<ImageSettings> ImageSettingsOf(const ImageDataSettings& settings, PixelOr
 
 Result<std::shared_ptr<const ImageSource>> OpenImageSource(lineage::Storage& disk,
                                                            const std::string& path,
+                                                           const std::string& stage_to,
                                                            Cohort& cohort) {
   const auto look = [&]() -> Result<std::string> {
     const Status shards = ShardPaths(disk, path).status();
@@ -139,8 +143,17 @@ Result<std::shared_ptr<const ImageSource>> OpenImageSource(lineage::Storage& dis
   };
   STEMMA_ASSIGN_OR_RETURN(const std::string kind, LookOnRankZero(cohort, look));
   if (kind == kShards) {
-    STEMMA_ASSIGN_OR_RETURN(auto shards, ShardSource::Open(disk, path, cohort));
-    return std::shared_ptr<const ImageSource>(std::move(shards));
+    ShardStaging staging;
+    staging.stage.dir = stage_to;
+    auto shards = stage_to.empty() ? ShardSource::Open(disk, path, cohort)
+                                   : ShardSource::OpenStaged(disk, disk, path, staging, cohort);
+    STEMMA_RETURN_IF_ERROR(shards.status());
+    return std::shared_ptr<const ImageSource>(*std::move(shards));
+  }
+  if (!stage_to.empty()) {
+    return Status(Code::kInvalidArgument,
+                  "images.stage_to copies shards, and this is a folder of classes: pack it first "
+                  "(`stemma data pack`), or leave images.stage_to empty");
   }
   STEMMA_ASSIGN_OR_RETURN(auto folders, FolderSource::Open(disk, path, cohort));
   return std::shared_ptr<const ImageSource>(std::move(folders));
@@ -160,19 +173,21 @@ Result<OpenedImages> OpenImages(lineage::Storage& disk, const ImageDataSettings&
   validation.key = "images.validation";
   validation.path = settings.validation;
   validation.use = ImageUse::kEvaluate;
-  STEMMA_ASSIGN_OR_RETURN(train, OpenSide(disk, std::move(train), cohort));
+  STEMMA_ASSIGN_OR_RETURN(train, OpenSide(disk, std::move(train), settings.stage_to, cohort));
   OpenedImages opened;
   STEMMA_ASSIGN_OR_RETURN(opened.classes, ClassesOf(train, needs));
   BadSamplePolicy policy;
   policy.on_bad = settings.on_bad == "skip" ? OnBadSample::kSkip : OnBadSample::kFail;
   policy.bad_max = settings.bad_max;
   policy.label_end = opened.classes;
-  STEMMA_ASSIGN_OR_RETURN(opened.train, DatasetOf(train, image, policy));
+  STEMMA_ASSIGN_OR_RETURN(opened.train, DatasetOf(train, image, policy, &opened.train_files));
   opened.names = train.names;
   if (validation.path.empty()) return opened;
-  STEMMA_ASSIGN_OR_RETURN(validation, OpenSide(disk, std::move(validation), cohort));
+  STEMMA_ASSIGN_OR_RETURN(validation,
+                          OpenSide(disk, std::move(validation), settings.stage_to, cohort));
   STEMMA_RETURN_IF_ERROR(CheckSameClasses(train, validation));
-  STEMMA_ASSIGN_OR_RETURN(opened.validation, DatasetOf(validation, image, policy));
+  std::shared_ptr<const ImageDataset> files;
+  STEMMA_ASSIGN_OR_RETURN(opened.validation, DatasetOf(validation, image, policy, &files));
   return opened;
 }
 

@@ -27,6 +27,7 @@
 #include "lineage/storage.h"
 #include "models/data/dataset.h"
 #include "models/data/images/augment.h"
+#include "models/data/images/image_dataset.h"
 #include "models/data/images/image_source.h"
 #include "models/data/images/settings.h"
 
@@ -41,6 +42,7 @@ struct ImageNeeds {
 
 struct OpenedImages {
   std::shared_ptr<const Dataset> train, validation;  // validation null: none was named
+  std::shared_ptr<const ImageDataset> train_files;   // `train` as it is; null: made images
   int64_t classes = 0;                               // that the network has to tell apart
   std::vector<std::string> names;                    // of the data's, by label; may be empty
 };
@@ -48,9 +50,13 @@ struct OpenedImages {
 Result<OpenedImages> OpenImages(lineage::Storage& disk, const ImageDataSettings& settings,
                                 const ImageNeeds& needs, Cohort& cohort);
 
-// Shards or class folders, whichever lie at `path`. Collective. kNotFound: nothing there.
+// Shards or class folders, whichever lie at `path`; shards are copied to `stage_to` and read from
+// there, unless it is "". Collective. kNotFound: nothing there. kInvalidArgument: class folders,
+// and a folder to copy them to.
 Result<std::shared_ptr<const ImageSource>> OpenImageSource(lineage::Storage& disk,
-                                                           const std::string& path, Cohort& cohort);
+                                                           const std::string& path,
+                                                           const std::string& stage_to,
+                                                           Cohort& cohort);
 
 // What `settings` mean for one image. kInvalidArgument names the setting.
 Result<ImageSettings> ImageSettingsOf(const ImageDataSettings& settings, PixelOrder order);

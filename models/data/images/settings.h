@@ -20,6 +20,7 @@ struct ImageDataSettings {
   bool flip = true;                                 // ... mirrored half of the time
   std::string on_bad = "fail";                      // fail | skip: an image that cannot be decoded
   int64_t bad_max = 100;                            // skip: of them in an epoch, on each rank
+  std::string stage_to;  // folder on each node's own disk that shards are copied to; "": none
 };
 
 }  // namespace stemma::models
