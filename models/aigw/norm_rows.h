@@ -2,9 +2,8 @@
 //
 //   y = f(scale (x - mean) / sqrt(variance + epsilon) + shift)        f: relu, tanh, logistic, none
 //
-// LibTorch sums a channel's values one by one in double and walks over them once for each step;
-// with AI-GW's few channels that was a third of a training step. A row of 8,000 values stays in the
-// cache for all its passes here: mean, then variance around it, then y.
+// A row of some thousand values stays in the cache for all its passes: mean, then variance around
+// it, then y with its activation. LibTorch has a function, and a walk over memory, for each step.
 //
 // Sums are made in float over 32 values for each of 16 lanes and in double from there: their
 // relative error is below 1e-7. The exponential is a polynomial, within 2e-7: the bits depend
