@@ -152,11 +152,11 @@ std::vector<Status> TrainMade(const std::string& folder, int ranks, const Sets& 
     options.dir = folder;
     options.progress = "off";
     options.environment_json = "{}";
-    const models::Outcome outcome =
-        models::Train(run.settings, run.list, options, *worlds[static_cast<size_t>(rank)],
-                      [&](const models::RunSettings&, Cohort&) -> Result<std::unique_ptr<models::Workload>> {
-                        return std::unique_ptr<models::Workload>(make(rank));
-                      });
+    const models::Outcome outcome = models::Train(
+        run.settings, run.list, options, *worlds[static_cast<size_t>(rank)],
+        [&](const models::RunSettings&, Cohort&) -> Result<std::unique_ptr<models::Workload>> {
+          return std::unique_ptr<models::Workload>(make(rank));
+        });
     return {outcome.exit_code == 0 ? Code::kOk : Code::kInternal, outcome.cause};
   });
 }
