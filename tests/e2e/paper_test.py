@@ -12,7 +12,7 @@ PAPER = "models/aigw/recipes/paper.toml"
 def test_paper_recipe_trains_captures_and_resumes(box):
     recipe = str(pathlib.Path(PAPER).resolve())
     few = ["--set", "train.global_batch=2", "--set", "run.name=paper", "--set",
-           "device.threads=1", "--set", "train.log_every=1"]
+           "device.threads=1", "--set", "train.log_every=1", "--set", "aigw.validation_size=2"]
     length = lambda steps: ["--set", "train.length=%dstep" % steps]
     command = lambda *more: box.train_command(recipe, *few, *more)
     box.run(command(*length(3)), limit=400).expect(

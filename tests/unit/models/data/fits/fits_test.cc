@@ -85,11 +85,16 @@ void PutFits(const std::string& path, const Stored& how) {
   }
   long first[2] = {1, 1};
   const auto count = static_cast<LONGLONG>(pixels.size());
-  if (how.compression != 0) {  // tiles of integers want integers
+  if (how.compression != 0) {  // tiles of integers want integers of their own size
     std::vector<int> whole;
     for (const double value : pixels)
       whole.push_back(value == none ? blank : static_cast<int>(value));
-    fits_write_pix(file, TINT, first, count, whole.data(), &status);
+    std::vector<short> halves(whole.begin(), whole.end());
+    if (how.bits == SHORT_IMG) {
+      fits_write_pix(file, TSHORT, first, count, halves.data(), &status);
+    } else {
+      fits_write_pix(file, TINT, first, count, whole.data(), &status);
+    }
   } else {
     fits_write_pixnull(file, TDOUBLE, first, count, pixels.data(), &none, &status);
   }
