@@ -20,9 +20,9 @@ images.size = 32
 images.area_min = 0.6
 images.flip = false
 resnet50.zero_gamma = true
-optim.name = "sgd"
-optim.lr = 0.05
-optim.weight_decay = 1e-4
+optim.name = "lamb"
+optim.lr = 0.01
+optim.weight_decay = 0.01
 optim.schedule = "warmup_cosine"
 optim.warmup_steps = 5
 lineage.store = ""
@@ -50,11 +50,11 @@ def test_it_learns_from_folders(box):
     losses = [float(loss) for _, loss in sorted(box.losses().items())]
     assert len(losses) == 40, losses
     first, last = statistics.mean(losses[:3]), statistics.mean(losses[-5:])
-    assert 1.5 < first < 3 and last < 1.2, "from %.3f to %.3f:\n%s" % (first, last, done.text)
+    assert 1.5 < first < 3 and last < 0.6, "from %.3f to %.3f:\n%s" % (first, last, done.text)
 
 
-WHOLE = ("images.area_min=1", "images.aspect_min=1", "images.aspect_max=1", "train.length=2step",
-         "optim.warmup_steps=0", "optim.schedule=constant")
+SHORT = ("train.length=2step", "optim.warmup_steps=0", "optim.schedule=constant")
+WHOLE = ("images.area_min=1", "images.aspect_min=1", "images.aspect_max=1", *SHORT)
 
 
 def test_shards_are_the_same_images(box):
@@ -71,11 +71,11 @@ def test_a_bad_image_fails_or_is_skipped(box):
     path = recipe(box, 32)
     bad = box.dir / "data/class03/0002.jpg"
     bad.write_bytes(bad.read_bytes()[:-200])
-    failed = train(box, path, "train.length=2step", ranks=1)
+    failed = train(box, path, *SHORT, ranks=1)
     failed.expect(1, "data/class03/0002.jpg")
-    skipped = train(box, path, "train.length=2step", "images.on_bad=skip", run="s", ranks=1)
+    skipped = train(box, path, *SHORT, "images.on_bad=skip", run="s", ranks=1)
     skipped.expect(0, "an image is left out", "data/class03/0002.jpg")
-    limit = train(box, path, "train.length=2step", "images.on_bad=skip", "images.bad_max=0",
+    limit = train(box, path, *SHORT, "images.on_bad=skip", "images.bad_max=0",
                   run="t", ranks=1)
     limit.expect(1, "more than 0 bad samples", "data/class03/0002.jpg")
 
@@ -106,7 +106,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(box):
 def test_training_goes_on_from_imported_weights(box):
     """The weights of one run under the head, the optimizer and the settings of another."""
     path = recipe(box, 32)
-    short = ("train.length=3step", "lineage.store=store")
+    short = ("train.length=3step", "optim.warmup_steps=0", "lineage.store=store")
     train(box, path, *short, ranks=1).expect(0)
     box.say("export", "r@3", "--torch=w.pt", "--store=store").expect(0)
     train(box, path, *short, "resnet50.classes=10", "train.seed=2", "train.stop_at=1", run="first",
