@@ -350,7 +350,7 @@ TEST_CASE("aigw file: a file of others fits or is refused with table, row and wh
                          }),
              IsOk());
   CHECK_THAT(OpenForeign(path, {}, [](AigwSettings* s) { s->file_labels = "bb"; }),
-             HasCode(Code::kNotFound, "did you mean 'b'"));
+             HasCode(Code::kNotFound, "no table 'bb'; there are a, b"));
   CHECK_THAT(OpenForeign(path, {}, [](AigwSettings* s) { s->t_to = 4; }),
              HasCode(Code::kIncompatible, "waveforms of 3 samples"));
   const auto refused = [&](const std::function<void(Foreign*)>& change) {
