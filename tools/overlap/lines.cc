@@ -104,12 +104,16 @@ std::string DegeneracyText(const OverlapReport& r) {
   }
   rows.push_back({"s2 = 0, whatever it is", Format("%.6f", d.without_s2), ""});
   const double rise = d.s2_by_q[0] > 0 ? d.s2_by_q[2] / d.s2_by_q[0] : 0;
+  const double together = r.evaluation.flat.median, alone = d.alone[2];
   return Table(rows) +
          Format(
-             "\ns2 hardly shapes the wave: setting it to 0 leaves a median overlap of %.5f, and\n"
-             "its error grows with q: median %.3f for q < 2, %.3f for q < 4, %.3f above (%.1f\n"
-             "times; correlation of q and |error| %.2f). An error of s2 is not one of the wave.\n",
-             d.without_s2, d.s2_by_q[0], d.s2_by_q[1], d.s2_by_q[2], rise, d.correlation);
+             "\nThe error of s2 grows with q: median %.3f for q < 2, %.3f for q < 4, %.3f above,\n"
+             "%.1f times; correlation of q and |error| %.2f. Alone it leaves a median overlap of\n"
+             "%.5f, all three errors together %.5f: %s.\n",
+             d.s2_by_q[0], d.s2_by_q[1], d.s2_by_q[2], rise, d.correlation, alone, together,
+             together > alone ? "s2 is nearly degenerate with q and\n"
+                                "s1, whose errors take back what its own does to the wave"
+                              : "nothing here says that other errors make up for it");
 }
 
 using Fields = std::vector<std::pair<std::string, JsonValue>>;
