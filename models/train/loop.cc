@@ -272,12 +272,12 @@ void Loop::Wishes(ops::Mine* mine) {
     wish_name_ = wishes.name;
   }
   if (wishes.capture) mine->any |= ops::kAnyCapture;
-  if (parts_.world.rank() != 0) return;
-  const int64_t stop_at = parts_.settings.train.stop_at;
+  const int64_t stop_at = parts_.settings.train.stop_at;  // each rank knows why it stops
   if (stop_at > 0 && step_ >= stop_at) {
     mine->any |= ops::kAnyStop;
-    wish_name_ = "train.stop_at";
+    if (wish_name_.empty()) wish_name_ = "train.stop_at";
   }
+  if (parts_.world.rank() != 0) return;
   if (last_look_ && Since(*last_look_) < parts_.settings.train.stop_check_s) return;
   last_look_ = Clock::now();
   if (parts_.folder.StopAsked()) {
