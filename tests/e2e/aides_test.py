@@ -21,33 +21,34 @@ def sets(*pairs):
 
 
 def test_frozen_stage_resumes_bit_for_bit_and_thaws_by_fork(box):
-    stage = [PAPER, *sets(*TINY, "lineage.every=2", "train.length=6step")]
+    stage = [PAPER, *sets(*TINY, "lineage.every=4", "train.length=12step")]
     box.train(*stage, *sets("run.name=whole")).expect(0, "starting whole at step 0")
     whole = box.losses("whole")
-    assert sorted(whole) == list(range(1, 7)), whole
+    assert sorted(whole) == list(range(1, 13)), whole
 
     process = box.start(box.train_command(*stage, *sets("run.name=cut")))
-    assert box.wait_for_step(3, process, "cut")
+    while box.say("show", "cut@4").code != 0:
+        assert process.poll() is None, box.finish(process).text
     box.kill_rank(process)
     assert box.finish(process).code != 0
     box.train(*stage, *sets("run.name=cut")).expect(0, "continuing cut from cut@")
     assert box.losses("cut") == whole
-    box.say("diff", "whole@6", "cut@6").expect(0, "identical")
+    box.say("diff", "whole@12", "cut@12").expect(0, "identical")
 
     # The base did not move, statistics of its batch norms neither.
-    text = box.say("diff", "whole@2", "whole@6").expect(0, "head.fc1").text
+    text = box.say("diff", "whole@4", "whole@12").expect(0, "head.fc1").text
     assert "first layer that differs: head.fc1" in text, text
 
     box.say("fork", "whole@", "--name", "wrong", *sets("aides.train_from=block5.sep9")).expect(0)
     box.train("--run", "wrong").expect(2, "is no layer", "block5.sep")
     box.say("fork", "whole@", "--name", "thawed", *sets("aides.train_from=block12.sep2",
-                                                        "train.length=8step")).expect(0)
-    box.train("--run", "thawed").expect(0, "thawed is complete at step 8")
-    text = box.say("diff", "whole@6", "thawed@8").expect(0).text
+                                                        "train.length=14step")).expect(0)
+    box.train("--run", "thawed").expect(0, "thawed is complete at step 14")
+    text = box.say("diff", "whole@12", "thawed@14").expect(0).text
     assert "first layer that differs: block12.rep.4" in text, text
-    again = sets("aides.train_from=", "train.length=9step")
+    again = sets("aides.train_from=", "train.length=15step")
     box.say("fork", "thawed@", "--name", "cold", *again).expect(0)
-    box.train("--run", "cold").expect(0, "cold is complete at step 9")
+    box.train("--run", "cold").expect(0, "cold is complete at step 15")
 
 
 def example(box, *more):
@@ -70,7 +71,7 @@ def check_files(box):
     assert len(npy) == 10 + header + 12 * 1024 * 4 and (10 + header) % 64 == 0
     for name in ("signal_to_noise.svg", "inclination.svg", "plane.svg"):
         text = (folder / name).read_text(encoding="utf-8")
-        assert text.startswith("<svg") and "Simulated galaxies" in text, name
+        assert text.startswith("<?xml") and "<svg" in text and "Simulated galaxies" in text, name
 
 
 def test_laptop_experiment_by_one_command(box):
@@ -100,7 +101,7 @@ def test_verbs_refuse_what_makes_no_sense(box):
     box.say("galaxy-eval", "a@", "--survey=hst").expect(2, "both")
     box.say("galaxy-label", "a@").expect(2, "--out=FILE")
     box.say("galaxy-label", "--help").expect(0, "aides.labels=round1.tsv#")
-    box.train(box.recipe(steps=1)).expect(0)
+    box.train(box.recipe(steps=5)).expect(0)
     box.say("galaxy-eval", "r@").expect(1, "is of workload aigw: only aides sees galaxies")
 
 
