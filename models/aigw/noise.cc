@@ -20,6 +20,13 @@ size_t StretchOf(size_t samples) {
   return n;
 }
 
+// The root of the mean square over time.
+double SizeOf(const Spectrum& spectrum) {
+  double squares = 0;
+  for (const auto& bin : spectrum) squares += std::norm(bin);
+  return std::sqrt(squares) / static_cast<double>(spectrum.size());
+}
+
 }  // namespace
 
 DetectorNoise::DetectorNoise(size_t n, double dt_seconds) : dt_(dt_seconds), power_(n / 2 + 1) {
@@ -63,7 +70,8 @@ NoisyWindow::NoisyWindow(const AigwSettings& settings)
   grid_ = {settings.t_from - before * settings.dt, settings.dt};
 }
 
-// The wave, whitened, is the real part of one transform, and the noise its imaginary part.
+// The wave, whitened, is the real part of one transform, and the noise its imaginary part: each of
+// size 1 there, because S is some 1e-47, and rounding of the larger one would be the smaller one.
 void NoisyWindow::Read(const PhenomT22& wave, const NoiseKey& key, float* x) const {
   std::vector<float> h(n_);
   wave.RealPart(grid_, static_cast<int64_t>(n_), h.data());
@@ -77,16 +85,21 @@ void NoisyWindow::Read(const PhenomT22& wave, const NoiseKey& key, float* x) con
   noise_.Whiten(&both);
   Spectrum noise = noise_.Draw(key);
   if (whiten_) noise_.Whiten(&noise);
-  for (size_t k = 0; k < n_; ++k) both[k] += std::complex<double>(0, 1) * noise[k];
+  const double wave_size = SizeOf(both), noise_size = SizeOf(noise);
+  for (size_t k = 0; k < n_; ++k) {
+    both[k] = both[k] / wave_size + std::complex<double>(0, 1 / noise_size) * noise[k];
+  }
   Fft(FftDirection::kInverse, &both);
-  const auto count = static_cast<double>(n_);
   double squares = 0;
   for (size_t i = before; i < n_; ++i) squares += both[i].real() * both[i].real();
-  const double loudness = std::sqrt(squares) / count;  // its ratio at the amplitude that it has
+  const double of_wave = snr_ / std::sqrt(squares);  // makes its ratio snr_
+  const double of_noise = noise_size / static_cast<double>(n_);
+  // The wave as it is has this ratio already, with noise of which this is the unit.
+  const double unit = wave_size / static_cast<double>(n_) / of_wave;
   for (size_t i = 0; i < samples_; ++i) {
-    const std::complex<double> at = both[before + i] / count;
-    const double noisy = whiten_ ? snr_ / loudness * at.real() + at.imag()
-                                 : h[before + i] + loudness / snr_ * at.imag();
+    const std::complex<double> at = both[before + i];
+    const double noisy = whiten_ ? of_wave * at.real() + of_noise * at.imag()
+                                 : h[before + i] + unit * of_noise * at.imag();
     x[i] = static_cast<float>(noisy);
   }
 }
