@@ -35,10 +35,10 @@ constexpr char kNotes[] =
     "\n"
     "Training from weights (resnet50.pt, a head of as many classes)\n"
     "  stemma train RECIPE --run first --set train.stop_at=1     what else a state needs\n"
-    "  stemma import resnet50.pt --name weights --like first@1\n"
-    "  stemma slice first@1 --keep 'optim/*' --keep train --name rest\n"
-    "  stemma stack rest@1 weights@0 --merge --name tuned\n"
-    "  stemma train --run tuned\n"
+    "  stemma import resnet50.pt --name weights --like first@\n"
+    "  stemma slice first@ --keep 'optim/*' --keep train --name rest\n"
+    "  stemma stack rest@ weights@ --merge --name tuned\n"
+    "  stemma train --run tuned --set train.stop_at=0\n"
     "For a head of other classes: import with --partial, slice with --keep 'fc.*' too.\n";
 
 constexpr uint64_t kMapMax = 16 << 20;  // bytes of a map of names
