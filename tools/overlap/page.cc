@@ -124,7 +124,8 @@ std::string OverlapPage(const OverlapReport& r) {
   page.Heading("Parameter by parameter");
   page.Row({ScatterSvg(r, 0, "q"), ScatterSvg(r, 1, "s1"), ScatterSvg(r, 2, "s2"),
             ScatterSvg(r, 3, "chi_eff")});
-  page.Paragraph("The wave hardly depends on s2: with 0 in its place the median overlap is still " +
+  page.Paragraph("With s2 alone as read the median overlap is " +
+                 Digits("%.5f", e.degeneracy.alone[2]) + ", with 0 in its place " +
                  Digits("%.5f", e.degeneracy.without_s2) + ".");
   return std::move(page).Html();
 }
