@@ -117,7 +117,8 @@ def test_training_goes_on_from_imported_weights(box):
     box.say("slice", "first@1", "--keep=optim/*", "--keep=train", "--keep=fc.*", "--name=rest",
             "--store=store").expect(0)
     box.say("stack", "rest@1", "w@0", "--merge", "--name=tuned", "--store=store").expect(0)
-    box.train("--run", "tuned", "--store=store", "--set", "train.stop_at=0", ranks=1).expect(0, "tuned is complete at step 3")
+    box.train("--run", "tuned", "--store=store", "--set", "train.stop_at=0", ranks=1).expect(
+        0, "tuned is complete at step 3")
     assert sorted(box.losses("tuned")) == [2, 3], box.losses("tuned")
 
 
