@@ -108,7 +108,7 @@ def first_steps(origin):
     shares = []
     with prepared(factors, steps, slots=1, batch=batch) as folder:
         run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
-        for path in (folder / "stemma-runs" / "s").glob("*/inc-0001/logs/rank-0.log"):
+        for path in (folder / "stemma-runs" / "s").glob("*/inc-*/logs/rank-0.log"):
             log = path.read_text()
             if " from=%s" % origin not in log:
                 continue
