@@ -13,6 +13,7 @@
 #include "models/train/run_folder.h"
 #include "models/train/settings.h"
 #include "models/train/signals.h"
+#include "models/train/stored_settings.h"
 
 #include "tests/support/status_matchers.h"
 
@@ -111,6 +112,33 @@ TEST_CASE("every setting is listed once, and the resolved text is a recipe", "[s
   CHECK(again.optim.lr == 0.1);
   CHECK_THAT(list.Set("optim.learning_rate=1"), HasCode(Code::kInvalidArgument, "optim.l"));
   CHECK_THAT(list.Set("train.global_batch=0"), HasCode(Code::kInvalidArgument, "global_batch"));
+}
+
+TEST_CASE("a run stores no section of another workload, and what is absent is the default",
+          "[settings]") {
+  RunSettings settings;
+  SettingsList list = FieldsOf(settings);
+  const std::string aigw = ResolvedSettings(list);
+  CHECK(aigw.find("aigw.dt = ") != std::string::npos);
+  CHECK(aigw.find("train.seed = ") != std::string::npos);
+  for (const char* other : {"aides.", "images.", "resnet50."}) {
+    CHECK(("\n" + aigw).find("\n" + std::string(other)) == std::string::npos);
+  }
+  REQUIRE_THAT(list.Set("run.workload=resnet50"), IsOk());
+  const std::string resnet = ResolvedSettings(list);
+  CHECK(resnet.find("images.size = ") != std::string::npos);
+  CHECK(resnet.find("aigw.dt = ") == std::string::npos);
+
+  // An older program did not know train.order, and its successor may know more than this one.
+  const auto changes =
+      SettingChanges("train.seed = 1\n", "train.order = \"full\"\ntrain.seed = 2\n");
+  REQUIRE_THAT(changes.status(), IsOk());
+  REQUIRE(changes->size() == 1);
+  CHECK(changes->front().key == "train.seed");
+  const auto unknown = SettingChanges("", "train.new_thing = 1\n");
+  REQUIRE_THAT(unknown.status(), IsOk());
+  REQUIRE(unknown->size() == 1);
+  CHECK(unknown->front().from.empty());
 }
 
 TEST_CASE("the run folder is refused where nothing can be written", "[folder]") {
