@@ -178,7 +178,10 @@ std::string OriginJson(const Record& record) {
   if (!record.parents.empty()) {
     pairs.emplace_back("stemma.parent", Hex(record.parents.front().parent));
   }
-  if (!record.settings.empty()) pairs.emplace_back("stemma.settings", Hex(record.settings));
+  if (!record.settings.empty()) pairs.emplace_back("stemma.settings", Hex(record.settings.blob));
+  if (!record.settings.changes.empty()) {
+    pairs.emplace_back("stemma.settings_changes", record.settings.changes);
+  }
   std::string json;
   for (const auto& [key, value] : pairs) {  // names and digits: nothing needs escaping
     json += (json.empty() ? "\"" : ",\"") + key + "\":\"" + value + "\"";

@@ -46,6 +46,10 @@ Result<std::string_view> FileCopies::Segment(SegmentFile* file) {
 }
 
 Result<std::string_view> FileCopies::Blob(const ObjectId& id, const std::string& path) {
+  {
+    MutexLock lock(mutex_);
+    if (const auto known = kept_.find(path); known != kept_.end()) return known->second.bytes;
+  }
   if (const Copy* const old = Old(path)) {
     MutexLock lock(mutex_);
     kept_[path] = *old;

@@ -23,7 +23,7 @@ class StateChecker {
 
   void Check(const Record& record) {
     CheckEdges(record);
-    CheckBlob(record, "settings", record.settings);
+    CheckBlob(record, "settings", record.settings.blob);
     CheckBlob(record, "environment", record.environment);
     if (IsSuspect(record)) context_->Remark(Named(record) + " is " + record.audit);
     const std::string quarantine = QuarantineOf(context_->graph, record.id);
@@ -207,7 +207,7 @@ void CheckOrphan(FsckContext* context, const std::string& path) {
 std::set<ObjectId> Referenced(const Graph& graph) {
   std::set<ObjectId> ids;
   for (const auto& [id, record] : graph.states) {
-    ids.insert({record.layout, record.settings, record.environment});
+    ids.insert({record.layout, record.settings.blob, record.environment});
     for (const PackRef& pack : record.packs) ids.insert(pack.pack);
   }
   return ids;

@@ -117,9 +117,10 @@ class Builder {
 
   uint32_t SettingsOf(const Record& record) {
     const auto [known, is_new] =
-        settings_.emplace(record.settings, static_cast<uint32_t>(settings_.size()));
+        settings_.emplace(std::make_pair(record.settings.blob, record.settings.changes),
+                          static_cast<uint32_t>(settings_.size()));
     if (!is_new || record.settings.empty()) return known->second;
-    const Result<std::string> text = store_.GetBlob(record.settings);
+    const Result<std::string> text = store_.GetSettings(record.settings);
     const std::string name = "settings of " + NameOfState(record);
     const auto entries = text.ok() ? ParseToml(*text, name) : text.status();
     if (!entries.ok()) {
@@ -137,7 +138,7 @@ class Builder {
   IndexDraft index_;
   std::unordered_map<StateId, Row> row_of_;
   std::unordered_map<std::string, uint32_t> run_of_;
-  std::unordered_map<ObjectId, uint32_t> settings_;
+  std::map<std::pair<ObjectId, std::string>, uint32_t> settings_;
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "lineage/marks.h"
 #include "lineage/run_logs.h"
 #include "lineage/run_rows.h"
+#include "lineage/settings_text.h"
 #include "lineage/settle.h"
 #include "lineage/side_by_side.h"
 
@@ -251,11 +252,12 @@ class Builder {
       Result<std::vector<TomlEntry>> entries{std::vector<TomlEntry>()};
     };
     std::vector<Blob> blobs;
-    std::unordered_map<std::string_view, uint32_t> number_of;
+    std::map<std::pair<std::string_view, std::string_view>, uint32_t> number_of;
     for (const Place place : settled_.rows) {
       const StateRow& state = StateOf(place);
       const auto number = static_cast<uint32_t>(blobs.size());
-      const auto [known, is_new] = number_of.emplace(state.settings, number);
+      const auto [known, is_new] =
+          number_of.emplace(std::make_pair(state.settings.blob, state.settings.changes), number);
       if (is_new) blobs.push_back({&state});
       draft_.settings.push_back(known->second);
     }
@@ -264,9 +266,11 @@ class Builder {
              std::to_string(blob.first->step);
     };
     SideBySide(blobs.size(), kBlobsPerThread, [&](size_t i) {
-      const ObjectId id(blobs[i].first->settings);
+      const SettingsView& settings = blobs[i].first->settings;
+      const ObjectId id(settings.blob);
       if (id.empty()) return;
-      const auto text = copies_->Blob(id, paths_.Object(ObjectKind::kBlob, id));
+      const auto blob = copies_->Blob(id, paths_.Object(ObjectKind::kBlob, id));
+      const auto text = blob.ok() ? WithSettingChanges(*blob, settings.changes) : blob.status();
       blobs[i].entries = text.ok() ? ParseToml(*text, name(blobs[i])) : text.status();
     });
     for (uint32_t number = 0; number < blobs.size(); ++number) {

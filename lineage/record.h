@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -43,6 +44,21 @@ struct CursorRecord {
   uint64_t seed = 0, epoch = 0, sample = 0;
 };
 
+// The settings that a state is stored with: a blob, and what a fork changed in it, as lines that
+// Store::GetSettings puts in the place of the blob's (settings_text.h). A fork thus needs no blob
+// of its own.
+struct SettingsRef {
+  ObjectId blob;        // empty: stored without settings
+  std::string changes;  // empty: the blob as it is
+
+  SettingsRef() = default;
+  SettingsRef(ObjectId whole) : blob(std::move(whole)) {}  // NOLINT(google-explicit-constructor)
+  bool empty() const { return blob.empty(); }
+};
+inline bool operator==(const SettingsRef& a, const SettingsRef& b) {
+  return a.blob == b.blob && a.changes == b.changes;
+}
+
 using AttributeValue = std::variant<bool, int64_t, double, std::string>;
 
 struct Timings {       // seconds; of the capture on rank 0
@@ -68,7 +84,8 @@ struct Record {
   uint64_t samples = 0;
   double epoch = 0;
   CursorRecord cursor;
-  ObjectId settings, environment;  // blobs
+  SettingsRef settings;
+  ObjectId environment;  // a blob
   std::string plan_digest;
   uint32_t world = 1;  // ranks that go on from it
   // Whose PerRank spans the packs hold, where that is not `world`; 0: it is.

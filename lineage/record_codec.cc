@@ -35,7 +35,9 @@ enum RecordTag : uint16_t {
   kAudit = 21,
   kWallMs = 22,
   kFrozenPacks = 23,
-  kRanksHeld = 0x8000,  // from here on: who does not know it refuses the record
+  // From here on: who does not know it refuses the record.
+  kRanksHeld = 0x8000,
+  kSettingsChanges = 0x8001,
 };
 
 Status Bad(const std::string& what) { return Status(Code::kInvalidArgument, "record: " + what); }
@@ -63,9 +65,13 @@ std::string Fault(const AnyRecord& record) {
     }
   }
   if (record.frozen_packs >= record.packs.size()) return "all its packs are of frozen spans";
-  if (!IsIdOrNone(record.settings) || !IsIdOrNone(record.environment)) {
+  if (!IsIdOrNone(record.settings.blob) || !IsIdOrNone(record.environment)) {
     return "settings or environment is no id";
   }
+  if (!record.settings.changes.empty() && record.settings.blob.empty()) {
+    return "changes of no settings";
+  }
+  if (record.settings.changes.size() > kTextMax) return "too many changes of settings";
   if (record.plan_digest.size() > kTextMax || record.audit.size() > kTextMax) {
     return "plan_digest or audit is too long";
   }
@@ -175,7 +181,7 @@ std::string EncodeFields(const Record& record) {
   cursor.U64(record.cursor.epoch);
   cursor.U64(record.cursor.sample);
   out.Bytes(kCursor, cursor.bytes());
-  out.Bytes(kSettings, record.settings);
+  out.Bytes(kSettings, record.settings.blob);
   out.Bytes(kEnvironment, record.environment);
   out.Bytes(kPlanDigest, record.plan_digest);
   out.U32(kWorld, record.world);
@@ -194,6 +200,7 @@ std::string EncodeFields(const Record& record) {
   if (record.ranks_held != 0 && record.ranks_held != record.world) {
     out.U32(kRanksHeld, record.ranks_held);
   }
+  if (!record.settings.changes.empty()) out.Text(kSettingsChanges, record.settings.changes);
   return out.Take();
 }
 
@@ -287,7 +294,7 @@ Status GetFields(std::string_view bytes, RecordView* record) {
   record->samples = in.U64(kSamples);
   record->epoch = in.F64(kEpoch);
   STEMMA_RETURN_IF_ERROR(GetCursor(in.Bytes(kCursor), record));
-  record->settings = in.Bytes(kSettings);
+  record->settings.blob = in.Bytes(kSettings);
   record->environment = in.Bytes(kEnvironment);
   record->plan_digest = in.Bytes(kPlanDigest);
   record->world = in.U32(kWorld);
@@ -299,6 +306,7 @@ Status GetFields(std::string_view bytes, RecordView* record) {
   record->wall_ms = in.I64(kWallMs);
   record->frozen_packs = in.U32(kFrozenPacks);
   record->ranks_held = in.U32(kRanksHeld);
+  record->settings.changes = in.Bytes(kSettingsChanges);
   return in.Finish("record");
 }
 
@@ -321,7 +329,8 @@ Record Owned(const RecordView& view) {
   record.samples = view.samples;
   record.epoch = view.epoch;
   record.cursor = view.cursor;
-  record.settings = view.settings;
+  record.settings.blob = view.settings.blob;
+  record.settings.changes = view.settings.changes;
   record.environment = view.environment;
   record.plan_digest = view.plan_digest;
   record.world = view.world;

@@ -41,6 +41,9 @@ struct PackView {
   std::string_view pack;
   uint64_t bytes = 0;
 };
+struct SettingsView {
+  std::string_view blob, changes;
+};
 using ValueView = std::variant<bool, int64_t, double, std::string_view>;
 struct RecordView {
   std::string_view id;
@@ -55,7 +58,8 @@ struct RecordView {
   uint64_t samples = 0;
   double epoch = 0;
   CursorRecord cursor;
-  std::string_view settings, environment, plan_digest;
+  SettingsView settings;
+  std::string_view environment, plan_digest;
   uint32_t world = 1, ranks_held = 0, frozen_packs = 0;
   Reason reason = Reason::kPeriodic;
   std::vector<std::pair<std::string_view, double>> metrics;

@@ -26,7 +26,8 @@ struct Span32 {
 };
 
 struct StateRow {
-  std::string_view id, settings, audit, run_name;
+  std::string_view id, audit, run_name;
+  SettingsView settings;
   uint32_t incarnation = 0, world = 1;
   uint64_t capture = 0, samples = 0, logical_bytes = 0;
   int64_t step = 0, wall_ms = 0;

@@ -104,8 +104,8 @@ class Store {
   // settings, attributes and cursor; parents, packs, layout, run fields and reason are set here.
   virtual Result<StateId> Fork(const Graph& graph, const StateId& parent, const std::string& name,
                                const Record& change) = 0;
-  // The same with settings of its own: a blob of these bytes, which costs no syncs beside the
-  // fork's.
+  // The same with settings of its own, TOML: stored as changes of the parent's where lines can say
+  // what differs, else as a blob.
   virtual Result<StateId> ForkWithSettings(const Graph& graph, const StateId& parent,
                                            const std::string& name, const Record& change,
                                            std::string_view settings) = 0;
@@ -116,6 +116,8 @@ class Store {
 
   virtual Result<ObjectId> PutBlob(std::string_view bytes) = 0;
   virtual Result<std::string> GetBlob(const ObjectId& id) const = 0;
+  // A state's settings as TOML, what a fork changed put into them. REQUIRES they are not empty
+  virtual Result<std::string> GetSettings(const SettingsRef& settings) const = 0;
   virtual Result<ObjectId> PutLayout(std::string_view bytes) = 0;
   virtual Result<std::string> GetLayout(const ObjectId& id) const = 0;
   virtual std::string PackPath(const ObjectId& id) const = 0;

@@ -8,6 +8,7 @@
 #include "lineage/marks.h"
 #include "lineage/notes.h"
 #include "lineage/record_codec.h"
+#include "lineage/settings_text.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage::internal {
@@ -68,7 +69,7 @@ IntentEntry IntentFor(const Record& parent, const Record& child, const std::stri
   IntentEntry intent;
   intent.parent = parent.id;
   intent.objects = PacksOf(parent);
-  for (const ObjectId& id : {child.layout, child.settings, child.environment}) {
+  for (const ObjectId& id : {child.layout, child.settings.blob, child.environment}) {
     if (!id.empty()) intent.objects.push_back(id);
   }
   intent.why = what + " " + child.run_name;
@@ -172,8 +173,9 @@ Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
   Record record = ChildOf(found->second, begun);
   change(&record);
   if (settings != nullptr) {
-    STEMMA_ASSIGN_OR_RETURN(record.settings, PlaceObject(ObjectKind::kBlob, *settings));
+    STEMMA_ASSIGN_OR_RETURN(record.settings, PlaceSettings(found->second.settings, *settings));
   }
+  const bool has_blob = settings != nullptr && record.settings.changes.empty();
   STEMMA_ASSIGN_OR_RETURN(const std::string payload, EncodeRecord(&record));
 
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
@@ -181,8 +183,8 @@ Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
       log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record, verb))));
   STEMMA_RETURN_IF_ERROR(log.Sync());  // 3
   const auto sync_others = [&]() -> Status {
-    if (settings != nullptr) {
-      STEMMA_RETURN_IF_ERROR(SyncObject(ObjectKind::kBlob, record.settings, *settings));
+    if (has_blob) {
+      STEMMA_RETURN_IF_ERROR(SyncObject(ObjectKind::kBlob, record.settings.blob, *settings));
     }
     STEMMA_RETURN_IF_ERROR(claim.Sync());
     STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)));
@@ -202,6 +204,21 @@ Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
   STEMMA_RETURN_IF_ERROR(log.Close());
   STEMMA_RETURN_IF_ERROR(PublishName(begun, &claim));
   return record.id;
+}
+
+// As changes of the parent's, where lines can say that: no object to write and none to sync.
+Result<SettingsRef> StoreImpl::PlaceSettings(const SettingsRef& parent, std::string_view text) {
+  if (!parent.empty()) {
+    STEMMA_ASSIGN_OR_RETURN(const std::string blob, GetBlob(parent.blob));
+    std::optional<std::string> changes = SettingChangesTo(blob, text);
+    if (changes && changes->size() < std::min(text.size(), kTextMax)) {
+      SettingsRef settings = parent.blob;
+      settings.changes = std::move(*changes);
+      return settings;
+    }
+  }
+  STEMMA_ASSIGN_OR_RETURN(ObjectId blob, PlaceObject(ObjectKind::kBlob, text));
+  return SettingsRef(std::move(blob));
 }
 
 Result<StateId> StoreImpl::MakeFork(const Graph& graph, const StateId& parent,

@@ -99,6 +99,7 @@ class StoreImpl final : public Store {
                           const Reshaping& reshaping) override;
   Result<ObjectId> PutBlob(std::string_view bytes) override;
   Result<std::string> GetBlob(const ObjectId& id) const override;
+  Result<std::string> GetSettings(const SettingsRef& settings) const override;
   Result<ObjectId> PutLayout(std::string_view bytes) override;
   Result<std::string> GetLayout(const ObjectId& id) const override;
   std::string PackPath(const ObjectId& id) const override {
@@ -136,6 +137,9 @@ class StoreImpl final : public Store {
   // Of `settings`, when they are not those of `change`, the bytes.
   Result<StateId> MakeFork(const Graph& graph, const StateId& parent, const std::string& name,
                            const Record& change, const std::string_view* settings);
+  // Settings with the text `text` for a fork of a state with `parent`'s; durable by SyncObject
+  // where they are a blob of their own.
+  Result<SettingsRef> PlaceSettings(const SettingsRef& parent, std::string_view text);
   Result<ObjectId> PutObject(ObjectKind kind, std::string_view bytes);
   // The two halves of PutObject: under its name, whose folder is not synced yet; durable.
   Result<ObjectId> PlaceObject(ObjectKind kind, std::string_view bytes);

@@ -1,5 +1,6 @@
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "lineage/settings_text.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage::internal {
@@ -83,6 +84,13 @@ Result<ObjectId> StoreImpl::PutBlob(std::string_view bytes) {
 Result<std::string> StoreImpl::GetBlob(const ObjectId& id) const {
   return GetObject(ObjectKind::kBlob, id);
 }
+Result<std::string> StoreImpl::GetSettings(const SettingsRef& settings) const {
+  STEMMA_ASSIGN_OR_RETURN(std::string blob, GetBlob(settings.blob));
+  if (settings.changes.empty()) return blob;
+  Result<std::string> text = WithSettingChanges(blob, settings.changes);
+  if (text.ok()) return text;
+  return Status(text.status()).Within(paths_.Object(ObjectKind::kBlob, settings.blob));
+}
 Result<ObjectId> StoreImpl::PutLayout(std::string_view bytes) {
   return PutObject(ObjectKind::kLayout, bytes);
 }
@@ -96,7 +104,7 @@ Status CheckObjects(Storage& storage, const Paths& paths, const Record& record) 
         CheckSize(storage, paths.Object(ObjectKind::kPack, pack.pack), pack.bytes));
   }
   STEMMA_RETURN_IF_ERROR(CheckPresent(storage, paths, ObjectKind::kLayout, record.layout));
-  STEMMA_RETURN_IF_ERROR(CheckPresent(storage, paths, ObjectKind::kBlob, record.settings));
+  STEMMA_RETURN_IF_ERROR(CheckPresent(storage, paths, ObjectKind::kBlob, record.settings.blob));
   return CheckPresent(storage, paths, ObjectKind::kBlob, record.environment);
 }
 

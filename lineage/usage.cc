@@ -47,7 +47,7 @@ GroupUsage Of(const Graph& graph, const PackUses& everybody, const std::string& 
 std::set<ObjectId> Named(const Graph& graph) {
   std::set<ObjectId> ids;
   for (const auto& [id, record] : graph.states) {
-    ids.insert({record.layout, record.settings, record.environment});
+    ids.insert({record.layout, record.settings.blob, record.environment});
     for (const PackRef& pack : record.packs) ids.insert(pack.pack);
   }
   return ids;

@@ -97,7 +97,7 @@ class Plan {
 
   void Add(const Record& record) {
     ++report_->states;
-    CheckBlob(record, "settings", record.settings);
+    CheckBlob(record, "settings", record.settings.blob);
     CheckBlob(record, "environment", record.environment);
     const std::shared_ptr<const Layout> layout = LayoutFor(record);
     if (!layout) return;

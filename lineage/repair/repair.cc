@@ -140,7 +140,7 @@ class Planner {
   }
 
   void MendState(const Record& record, const std::set<std::string>& damaged) {
-    MendObject(record, ObjectKind::kBlob, "settings", record.settings);
+    MendObject(record, ObjectKind::kBlob, "settings", record.settings.blob);
     MendObject(record, ObjectKind::kBlob, "environment", record.environment);
     MendObject(record, ObjectKind::kLayout, "layout", record.layout);
     std::optional<Layout> layout;

@@ -209,7 +209,7 @@ class Migration {
   // All that the state needs but its record.
   Status Bring(const Record& record, bool is_new, Lease* lease) {
     STEMMA_ASSIGN_OR_RETURN(const Layout* const layout, BringLayout(record));
-    for (const ObjectId& id : {record.settings, record.environment}) {
+    for (const ObjectId& id : {record.settings.blob, record.environment}) {
       if (id.empty() || !blobs_.insert(id).second) continue;
       STEMMA_ASSIGN_OR_RETURN(const std::string bytes, from_.GetBlob(id));
       STEMMA_RETURN_IF_ERROR(to_.PutBlob(bytes).status());

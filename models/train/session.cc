@@ -196,7 +196,7 @@ class Decision {
                   " was stored without settings, as imported states are: it is tensors alone, "
                   "without an optimizer or a place in the data, so no training can go on from it"};
     }
-    STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetBlob(head.settings));
+    STEMMA_ASSIGN_OR_RETURN(const std::string before, session_.store->GetSettings(head.settings));
     STEMMA_ASSIGN_OR_RETURN(auto changes, SettingChanges(before, ResolvedSettings(list_)));
     changes = Matter(std::move(changes), list_, settings_);
     return changes.empty() ? Status() : RefuseChanges(head, changes);
@@ -248,7 +248,7 @@ class Decision {
     }
     if (parent == graph_.states.end()) return {};
     STEMMA_ASSIGN_OR_RETURN(const std::string before,
-                            session_.store->GetBlob(parent->second.settings));
+                            session_.store->GetSettings(parent->second.settings));
     STEMMA_ASSIGN_OR_RETURN(const auto changes, SettingChanges(before, ResolvedSettings(list_)));
     std::string text;
     for (const auto& change : changes) {

@@ -1,7 +1,8 @@
 // Writes a store for another reader, and beside it the bytes that its tensors must have:
 //   make_store STORE EXPECTED
-// Two runs, the second a fork of the first and trained on; a restart of the first; tag, moved tag
-// and taken tag; notes; three writers; every way a tensor lies in a pack.
+// Three runs, the second a fork of the first and trained on, the third a fork of the second with
+// changed settings; a restart of the first; tag, moved tag and taken tag; notes; three writers;
+// every way a tensor lies in a pack.
 // EXPECTED/<state id>/<span, '/' as '+'>@<rank> is the memory that was captured, not what the store
 // gives back.
 
@@ -103,10 +104,17 @@ Status Make(const std::string& path, const std::string& expected) {
   lineage::Record change;
   change.attributes["why"] = std::string("a warmer schedule");
   change.attributes["lr"] = 0.5;
-  STEMMA_ASSIGN_OR_RETURN(const lineage::StateId fork, store->Fork(graph, first, "warm", change));
+  STEMMA_ASSIGN_OR_RETURN(
+      const lineage::StateId fork,
+      store->ForkWithSettings(graph, first, "warm", change, "lr = 0.5\nname = \"warm\"\n"));
   STEMMA_RETURN_IF_ERROR(RunJob(*store, {"warm", true, {25}, fork}, expected).status());
+  STEMMA_ASSIGN_OR_RETURN(const lineage::Graph grown, store->Load());
+  STEMMA_ASSIGN_OR_RETURN(
+      const lineage::StateId twig,
+      store->ForkWithSettings(grown, fork, "twig", {}, "decay = 0.1\nlr = 0.5\nname = \"twig\"\n"));
   for (int rank = 0; rank < kRanks; ++rank) {
     STEMMA_RETURN_IF_ERROR(WriteExpected(expected, fork, 20, rank));
+    STEMMA_RETURN_IF_ERROR(WriteExpected(expected, twig, 20, rank));
   }
   STEMMA_RETURN_IF_ERROR(store->SetTag("best", first, "lowest loss", {}));
   STEMMA_RETURN_IF_ERROR(store->SetTag("best", head, "lower still", first));

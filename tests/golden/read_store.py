@@ -132,6 +132,18 @@ class Store:
         for parent in state["parents"]:
             need(parent["id"] in self.states, "its parent is not there")
 
+    def settings(self, of):
+        """The text; "" where the state has none."""
+        state = self.states[of]
+        if not state["settings"]:
+            return ""
+        blob = self.path / "objects/blob" / state["settings"][:2] / state["settings"]
+        if not state["changes"]:
+            return blob.read_text()
+        lines = (blob.read_text() + state["changes"]).split("\n")[:-1]
+        by_key = {line.split(" = ")[0]: line + "\n" for line in lines}
+        return "".join(by_key[key] for key in sorted(by_key, key=str.encode))
+
     def tensor(self, of, span, rank=0):
         """The bytes of one span, put together from all packs of the state."""
         state = self.states[of]

@@ -67,10 +67,14 @@ def tree(state):
 def test_tree(store, stemma):
     listing = store.listing()
     assert (listing["problems"], listing["torn"]) == ([], []), listing
-    assert listing["runs"] == {"laptop": ["inc-0001", "inc-0002"], "warm": ["inc-0001", "inc-0002"]}
+    assert listing["runs"] == {
+        "laptop": ["inc-0001", "inc-0002"],
+        "twig": ["inc-0001"],
+        "warm": ["inc-0001", "inc-0002"],
+    }
     lines = stemma("log", "--json").splitlines()
     said = {line["id"]: line for line in map(json.loads, lines)}
-    assert len(said) == 5, lines
+    assert len(said) == 6, lines
     read = {state["id"]: tree(state) for state in listing["states"]}
     assert read == {of: tree(line) for of, line in said.items()}, (read, said)
     tags = {tag: of for of, line in said.items() for tag in line["tags"]}
@@ -94,13 +98,29 @@ def test_details(store, stemma):
             assert (tensor["section"], tensor["shape"]) == (span["section"], span["shape"])
 
 
+def test_settings(store, stemma):
+    texts = []
+    for state in store.states.values():
+        text = store.settings(state["id"])
+        if text:
+            assert text == stemma("show", state["id"], "--settings"), text
+            texts.append(text)
+    assert sorted(texts) == [
+        'decay = 0.1\nlr = 0.5\nname = "twig"\n',
+        'lr = 0.5\nname = "warm"\n',
+    ], texts
+    assert [state["changes"] for state in store.states.values() if state["changes"]] == [
+        'decay = 0.1\nname = "twig"\n'
+    ]
+
+
 def test_tensors(store, expected):
     compared = 0
     for file in sorted(expected.glob("*/*")):
         name, rank = file.name.replace("+", "/").split("@")
         assert store.tensor(file.parent.name, name, int(rank)) == file.read_bytes(), str(file)
         compared += 1
-    assert compared == 5 * 8 * 3, compared
+    assert compared == 6 * 8 * 3, compared
 
 
 def is_found(store, name, data, file):
@@ -146,8 +166,9 @@ def main(make_store, program):
         store = Store(path)
         test_tree(store, ask)
         test_details(store, ask)
+        test_settings(store, ask)
         test_tensors(store, expected)
-        print("5 states read, %d flipped bits found" % test_flips(store))
+        print("6 states read, %d flipped bits found" % test_flips(store))
 
 
 if __name__ == "__main__":

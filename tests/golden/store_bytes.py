@@ -62,9 +62,10 @@ def fields(data):
     return found
 
 
-def known(found, most):
-    need(not [t for t in found if t >= 0x8000], "a critical field of a newer version")
-    return {tag: value for tag, value in found.items() if tag <= most}
+def known(found, most, critical=()):
+    newer = [t for t in found if t >= 0x8000 and t not in critical]
+    need(not newer, "a critical field of a newer version")
+    return {tag: value for tag, value in found.items() if tag <= most or tag in critical}
 
 
 def value_of(reader):
@@ -98,7 +99,7 @@ def state(payload):
     """A record; its id is checked."""
     need(len(payload) >= 32, "a record without id")
     need(hashlib.sha256(payload[32:]).digest() == payload[:32], "a record under another id")
-    f = known(fields(payload[32:]), 22)
+    f = known(fields(payload[32:]), 23, (0x8000, 0x8001))
     reader, parents, packs = Bytes(f.get(1, b"")), [], []
     while reader.more():
         parents.append({"id": reader.raw(32).hex(), "kind": KINDS[reader.number("B")]})
@@ -121,6 +122,7 @@ def state(payload):
         "samples": only(f.get(10), "Q"),
         "epoch": only(f.get(11), "d"),
         "settings": f.get(13, b"").hex(),
+        "changes": text(f.get(0x8001, b"")),
         "environment": f.get(14, b"").hex(),
         "plan": f.get(15, b"").hex(),
         "ranks": only(f.get(16), "I"),

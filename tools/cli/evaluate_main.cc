@@ -42,7 +42,7 @@ Status Find(const EvaluateFlags& flags, Asked* asked) {
                 "model and which data are its"};
   }
   STEMMA_ASSIGN_OR_RETURN(const std::string text,
-                          asked->opened.store->GetBlob(asked->record.settings));
+                          asked->opened.store->GetSettings(asked->record.settings));
   models::RunSettings& settings = asked->settings;
   SettingsList list = models::FieldsOf(settings);
   STEMMA_RETURN_IF_ERROR(list.ReadText(text, "settings of " + flags.state));

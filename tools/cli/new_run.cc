@@ -22,7 +22,7 @@ Result<NewSettings> SettingsFor(const lineage::Store& store, const Record& paren
                       " was stored without settings, as imported states are: there is nothing to "
                       "change, and no training could go on from it");
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string before, store.GetBlob(parent.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string before, store.GetSettings(parent.settings));
   models::RunSettings settings;
   SettingsList list = models::FieldsOf(settings);
   STEMMA_RETURN_IF_ERROR(list.ReadText(before, "settings of " + lineage::NameOfState(parent)));

@@ -139,8 +139,8 @@ Result<std::vector<SettingChange>> DiffStoredSettings(const lineage::Store& stor
   if (a.settings == b.settings || a.settings.empty() || b.settings.empty()) {
     return std::vector<SettingChange>{};
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string from, store.GetBlob(a.settings));
-  STEMMA_ASSIGN_OR_RETURN(const std::string to, store.GetBlob(b.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string from, store.GetSettings(a.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string to, store.GetSettings(b.settings));
   return models::SettingChanges(from, to);
 }
 

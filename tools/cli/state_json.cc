@@ -119,10 +119,11 @@ Result<std::string> DetailedStateLine(const lineage::Store& store, const lineage
   ordered_json json = StateJson(graph, record);
   json["children"] = ChildrenJson(graph, record.id);
   json["packs"] = PacksJson(store, record);
-  json["digests"] = {{"settings", Hex(record.settings)},
+  json["digests"] = {{"settings", Hex(record.settings.blob)},
                      {"environment", Hex(record.environment)},
                      {"layout", Hex(record.layout)},
                      {"plan", Hex(record.plan_digest)}};
+  if (!record.settings.changes.empty()) json["settings_changes"] = record.settings.changes;
   json["tensors"] = ordered_json::array();
   for (const lineage::Span& span : spans) {
     json["tensors"].push_back({{"name", span.name},

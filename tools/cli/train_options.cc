@@ -16,13 +16,13 @@ Status ReadStored(const std::string& run, const std::string& store_path, Setting
       lineage::Store::Open(store_path, /*create=*/false, lineage::PosixStorage()));
   STEMMA_ASSIGN_OR_RETURN(const lineage::Graph graph, store->Load());
   STEMMA_ASSIGN_OR_RETURN(const lineage::StateId head, lineage::Resolve(graph, run + "@"));
-  const lineage::ObjectId& settings = graph.states.at(head).settings;
+  const lineage::SettingsRef& settings = graph.states.at(head).settings;
   if (settings.empty()) {
     return {Code::kIncompatible, run +
                                      "@ was stored without settings, as imported states are: no "
                                      "training can go on from it"};
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string text, store->GetBlob(settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string text, store->GetSettings(settings));
   return list->ReadText(text, "settings of " + run + "@");
 }
 

@@ -135,7 +135,7 @@ Status WriteAll(const OpenedStore& opened, const Record& record, const Form& for
     STEMMA_RETURN_IF_ERROR(WriteOne(opened, record, form, targets.optimizer, options, json));
   }
   if (targets.settings.empty() || record.settings.empty()) return {};
-  STEMMA_ASSIGN_OR_RETURN(const std::string settings, opened.store->GetBlob(record.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string settings, opened.store->GetSettings(record.settings));
   STEMMA_RETURN_IF_ERROR(lineage::PutWhole(storage, targets.settings, settings));
   if (!json) Print("wrote " + targets.settings + "\n");
   return {};

@@ -129,9 +129,10 @@ void AddBytes(const lineage::Store& store, const Graph& graph, const Record& rec
   const auto digest = [](const std::string& id) {
     return id.empty() ? std::string("none") : Hex(id).substr(0, 16);
   };
-  rows->push_back({"digests", "settings " + digest(record.settings) + ", environment " +
-                                  digest(record.environment) + ", layout " + digest(record.layout) +
-                                  ", plan " + digest(record.plan_digest)});
+  const char* const changed = record.settings.changes.empty() ? "" : " and a fork's changes";
+  rows->push_back({"digests", "settings " + digest(record.settings.blob) + changed +
+                                  ", environment " + digest(record.environment) + ", layout " +
+                                  digest(record.layout) + ", plan " + digest(record.plan_digest)});
 }
 
 // The parameters by name and shape; other sections as totals unless all are asked for.
@@ -190,9 +191,12 @@ Status PrintJson(const OpenedStore& opened, const Record& record) {
   return {};
 }
 
-Status PrintBlob(const OpenedStore& opened, const lineage::ObjectId& id, const char* what) {
-  if (id.empty()) return {Code::kNotFound, std::string("the state was stored without ") + what};
-  STEMMA_ASSIGN_OR_RETURN(std::string text, opened.store->GetBlob(id));
+Status StoredWithout(const std::string& what) {
+  return {Code::kNotFound, "the state was stored without " + what};
+}
+
+Status PrintText(Result<std::string> read) {
+  STEMMA_ASSIGN_OR_RETURN(std::string text, std::move(read));
   if (!text.empty() && text.back() != '\n') text += '\n';
   Print(text);
   return {};
@@ -219,9 +223,11 @@ Result<int> RunShow(const Arguments& arguments) {
   const Record& record = opened.graph.states.at(id);
   Status status;
   if (settings) {
-    status = PrintBlob(opened, record.settings, "settings");
+    status = record.settings.empty() ? StoredWithout("settings")
+                                     : PrintText(opened.store->GetSettings(record.settings));
   } else if (environment) {
-    status = PrintBlob(opened, record.environment, "an environment");
+    status = record.environment.empty() ? StoredWithout("an environment")
+                                        : PrintText(opened.store->GetBlob(record.environment));
   } else {
     status = json ? PrintJson(opened, record) : PrintState(opened, record, all);
   }

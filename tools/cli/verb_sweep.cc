@@ -58,7 +58,7 @@ Result<sweep::Base> BaseOf(const sweep::SweepSpec& spec, const std::string& path
                       " was stored without settings, as imported states are: no training could go "
                       "on from it");
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string settings, opened.store->GetBlob(record.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string settings, opened.store->GetSettings(record.settings));
   return sweep::BaseFromState(spec, {Hex(id), record.step, record.world, settings});
 }
 

@@ -31,7 +31,7 @@ Result<models::RunSettings> SettingsOf(const lineage::Store& store, const Record
                       " was stored without settings, as imported states are: nothing says which "
                       "images its network wants");
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string toml, store.GetBlob(record.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string toml, store.GetSettings(record.settings));
   models::RunSettings settings;
   SettingsList list = models::FieldsOf(settings);
   STEMMA_RETURN_IF_ERROR(list.ReadText(toml, "settings of " + lineage::NameOfState(record)));

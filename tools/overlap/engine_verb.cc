@@ -41,7 +41,7 @@ Result<models::AigwSettings> SettingsOf(const lineage::Store& store, const linea
                                               " was not made by `stemma train`: it has no "
                                               "settings that say which network this is");
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string toml, store.GetBlob(record.settings));
+  STEMMA_ASSIGN_OR_RETURN(const std::string toml, store.GetSettings(record.settings));
   models::RunSettings settings;
   SettingsList list = models::FieldsOf(settings);
   STEMMA_RETURN_IF_ERROR(list.ReadText(toml, "the settings of " + words));

@@ -58,7 +58,7 @@ Result<Base> BaseOf(const lineage::Graph& graph, const lineage::Store& store, co
                         " was stored without settings, as imported states are: no training can "
                         "go on from it");
     }
-    STEMMA_ASSIGN_OR_RETURN(const std::string settings, store.GetBlob(record.settings));
+    STEMMA_ASSIGN_OR_RETURN(const std::string settings, store.GetSettings(record.settings));
     base = BaseFromState(spec, {Hex(id), record.step, record.world, settings});
   }
   if (base.ok()) base->build = build;

@@ -138,7 +138,7 @@ TEST_CASE(
   } cases[] = {{at.Pack(0), false},
                {at.Pack(0), true},
                {paths.Object(ObjectKind::kLayout, record.layout), false},
-               {paths.Object(ObjectKind::kBlob, record.settings), true}};
+               {paths.Object(ObjectKind::kBlob, record.settings.blob), true}};
   for (const auto& one : cases) {
     INFO(one.path << (one.cut ? " cut" : " gone"));
     const std::string bytes = *at.disk.ReadAll(one.path);

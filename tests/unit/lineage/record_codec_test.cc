@@ -80,6 +80,25 @@ TEST_CASE("a NaN loss and a record of few fields survive") {
   CHECK(*again == *payload);
 }
 
+TEST_CASE("changes of settings are part of the record, and no older program reads past them") {
+  Record record = SampleRecord();
+  const auto without = EncodeRecord(&record);
+  const StateId plain = record.id;
+  record.settings.changes = "lr = 2\n";
+  const auto payload = EncodeRecord(&record);
+  REQUIRE_THAT(payload.status(), IsOk());
+  CHECK(record.id != plain);
+  CHECK(DecodeRecord(*payload)->settings == record.settings);
+  CHECK(payload->find(std::string("\x01\x80\x07\0\0\0lr = 2\n", 13)) != std::string::npos);
+  CHECK(without->size() + 13 == payload->size());
+  record.settings.blob.clear();
+  CHECK_THAT(EncodeRecord(&record).status(),
+             HasCode(Code::kInvalidArgument, "changes of no settings"));
+  record.settings = Sha256("settings");
+  record.settings.changes.assign(kTextMax + 1, 'x');
+  CHECK_THAT(EncodeRecord(&record).status(), HasCode(Code::kInvalidArgument, "too many changes"));
+}
+
 TEST_CASE("the id changes with any field, and equal records have equal bytes") {
   Record a = SampleRecord(), b = SampleRecord();
   REQUIRE(*EncodeRecord(&a) == *EncodeRecord(&b));

@@ -83,7 +83,7 @@ TEST_CASE("packs, layouts and settings are mended from a store that has them, an
     if (way == 1) REQUIRE_THAT(at.disk.Remove(at.Pack(1)), IsOk());
     if (way == 2) REQUIRE(at.disk.Truncate(at.Pack(1), kPackAlign));
     if (way == 3) REQUIRE(at.disk.Flip(at.Pack(1), 20));  // the header
-    if (way == 4) REQUIRE(at.disk.Flip(paths.Object(ObjectKind::kBlob, record.settings), 2));
+    if (way == 4) REQUIRE(at.disk.Flip(paths.Object(ObjectKind::kBlob, record.settings.blob), 2));
     if (way == 5) REQUIRE(at.disk.Flip(paths.Object(ObjectKind::kLayout, record.layout), 9));
   };
   for (int way = 0; way < 6; ++way) {

@@ -330,13 +330,49 @@ TEST_CASE("a fork with settings of its own has them as a blob; how it was restor
   disk.Crash();  // what was acknowledged needs no further sync
   const Graph graph = MustLoad(*store);
   const Record& child = graph.states.at(*forked);
-  CHECK(*store->GetBlob(child.settings) == "lr = 2");
+  CHECK(*store->GetSettings(child.settings) == "lr = 2");
   CHECK(child.attributes.at(kRestoreAttribute) == AttributeValue(std::string("warm")));
   const auto again = store->Fork(graph, *forked, "twig", {});
   REQUIRE_THAT(again.status(), IsOk());
   const Graph after = MustLoad(*store);
   CHECK(after.states.at(*again).settings == child.settings);
   CHECK(after.states.at(*again).attributes.count(kRestoreAttribute) == 0);
+}
+
+TEST_CASE("a fork stores what it changed, also of a parent that did so, and no blob") {
+  MemoryStorage disk;
+  const std::unique_ptr<Store> store = OpenStore(disk);
+  auto run = *store->StartRun("base");
+  Record base = MakeRecord(*store, 10, std::nullopt);
+  base.settings = *store->PutBlob("decay = 0\nlr = 1\nname = \"base\"\n");
+  const StateId a = *run->Append(base);
+  const auto fork = [&](const StateId& of, const std::string& name, const std::string& text) {
+    const auto forked = store->ForkWithSettings(MustLoad(*store), of, name, {}, text);
+    REQUIRE_THAT(forked.status(), IsOk());
+    const Record child = MustLoad(*store).states.at(*forked);
+    CHECK(*store->GetSettings(child.settings) == text);
+    return child;
+  };
+  const Record branch = fork(a, "branch", "decay = 0\nlr = 2\nname = \"branch\"\n");
+  CHECK(branch.settings.blob == base.settings.blob);
+  CHECK(branch.settings.changes == "lr = 2\nname = \"branch\"\n");
+  const Record twig = fork(branch.id, "twig", "decay = 0\neps = 3\nlr = 1\nname = \"twig\"\n");
+  CHECK(twig.settings.blob == base.settings.blob);
+  CHECK(twig.settings.changes == "eps = 3\nname = \"twig\"\n");
+  const Record other = fork(branch.id, "other", "decay = 0\nname = \"other\"\n");  // no lr
+  CHECK(other.settings.blob != base.settings.blob);
+  CHECK(other.settings.changes.empty());
+  const auto bare = store->Fork(MustLoad(*store), branch.id, "bare", {});
+  REQUIRE_THAT(bare.status(), IsOk());
+  CHECK(MustLoad(*store).states.at(*bare).settings == branch.settings);
+
+  disk.Crash();
+  CHECK(*store->GetSettings(twig.settings) == "decay = 0\neps = 3\nlr = 1\nname = \"twig\"\n");
+  const size_t faults = FsckErrors(*store).size();  // MakeRecord's pack is none
+  REQUIRE_THAT(disk.Remove(Paths(store->path()).Object(ObjectKind::kBlob, base.settings.blob)),
+               IsOk());
+  CHECK(FsckErrors(*store).size() > faults);
+  CHECK_THAT(store->Fork(MustLoad(*store), twig.id, "late", {}).status(), HasCode(Code::kNotFound));
 }
 
 TEST_CASE("the store works on the real file system; what a fork costs is printed") {
