@@ -38,6 +38,9 @@ std::string WhyNotAtFork(std::string_view key) {
       {"resnet50.classes",
        "is the size of the head, and the parent's parameters have that of its own; `stemma import "
        "--help` says how a training begins with the other layers of another one"},
+      {"vgg16.classes",
+       "is the size of the head, and the parent's parameters have that of its own; `stemma import "
+       "--help` says how a training begins with the other layers of another one"},
       {"resnet50.zero_gamma",
        "says how a network begins, and the parent is past that; start a new run"},
   };
