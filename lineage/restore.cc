@@ -196,8 +196,10 @@ Result<std::unique_ptr<Restoring>> BeginRestore(const Store& store, const Record
                                                 RestoreReads reads, RestoreMode mode) {
   Result<Opened> opened = OpenFor(store, record, spans, cohort, mode);
   Status mine = opened.status();
-  // A fork of an imported state has its attributes.
-  if (mine.code() == Code::kIncompatible && record.attributes.count(kImportFile)) {
+  // A fork of an imported state has its attributes. So has the first state of a training that began
+  // with a file's weights, which is whole.
+  const bool bare = record.attributes.count(kImportFile) > 0 && record.plan_digest.empty();
+  if (mine.code() == Code::kIncompatible && bare) {
     mine = std::move(mine).Within(
         "it was imported as tensors alone, without an optimizer or a place in the data, so no "
         "training can go on from it exactly");

@@ -11,6 +11,7 @@
 #include "models/aigw/network.h"
 #include "models/bench_nets/networks.h"
 #include "models/resnet50/network.h"
+#include "models/vgg16/network.h"
 
 namespace stemma::models {
 namespace {
@@ -84,6 +85,18 @@ Model MakeResNet(const BenchShape& shape) {
       parameters, buffers);
 }
 
+Model MakeVgg(const BenchShape& shape) {
+  auto network = std::make_unique<Vgg16>(Vgg16Shape{kImageClasses}, shape.seed);
+  network->To(shape.device);
+  const auto& parameters = network->parameters();
+  const auto& buffers = network->buffers();
+  const at::Tensor x = Inputs(shape, {shape.batch, 3, shape.side, shape.side});
+  const at::Tensor y = Labels(shape, kImageClasses);
+  return std::make_unique<Made<Vgg16>>(
+      std::move(network), [x, y](Vgg16& n) { return SumOfCrossEntropy(n.Forward(x), y); },
+      Images(shape.side, kImageClasses), parameters, buffers);
+}
+
 Model MakeAides(const BenchShape& shape) {
   auto network = std::make_unique<AidesNetwork>(shape.seed);
   network->To(shape.device);
@@ -124,11 +137,6 @@ Model MakeLayered(const BenchShape& shape, const std::vector<int64_t>& sizes, in
   };
   return std::make_unique<Made<Network>>(std::move(network), loss, description, layers.parameters(),
                                          layers.buffers());
-}
-
-Model MakeVgg(const BenchShape& shape) {
-  return MakeLayered<Vgg16>(shape, {shape.batch, 3, shape.side, shape.side}, kImageClasses,
-                            Images(shape.side, kImageClasses));
 }
 
 Model MakeMlp(const BenchShape& shape) {

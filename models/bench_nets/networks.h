@@ -1,7 +1,5 @@
 // Networks that exist to be measured, each the hard case of another part of the engine:
 //
-//   VGG-16   138,357,544 parameters, most of them in three dense layers: bandwidth. torchvision's
-//            tensors by name, shape and order
 //   Mlp      1024 -> 3072 -> 3072 -> 3072 -> 1024, ReLU between: 25,176,064 parameters, 100.7 MB of
 //            gradients in 8 tensors, and little to compute at small batches
 //   Tiny     1000 tensors of 1024 elements, 4 kB each: x <- x + 0.001 x w_i, one call per tensor,
@@ -20,18 +18,6 @@
 #include "ops/parameter.h"
 
 namespace stemma::models {
-
-class Vgg16 {
- public:
-  explicit Vgg16(uint64_t seed);
-  at::Tensor Forward(const at::Tensor& images);  // [N, 3, H, W] -> [N, 1000]
-  Layers& layers() { return layers_; }
-
- private:
-  Layers layers_;
-  std::vector<std::vector<Convolution>> stages_;  // a pool after each
-  Dense fc0_, fc3_, fc6_;
-};
 
 class Mlp {
  public:

@@ -1,95 +1,30 @@
 #include "models/resnet50/workload.h"
 
-#include <ATen/ATen.h>
-
-#include <algorithm>
-
-#include "models/layers/device.h"
-#include "models/layers/losses.h"
+#include <utility>
 
 namespace stemma::models {
 namespace {
 
 constexpr int64_t kSideMin = 32;  // the last stage would have no pixel
-constexpr int64_t kTop = 5;
-
-// What can be wrong on one rank alone comes first: opening images needs all ranks.
-Result<at::Device> CheckedDevice(const ImageDataSettings& images, const std::string& kind) {
-  if (images.size < kSideMin) {
-    return Status(Code::kInvalidArgument, "images.size = " + std::to_string(images.size) +
-                                              ": ResNet-50 needs images of " +
-                                              std::to_string(kSideMin) + " at least");
-  }
-  return DeviceOf(kind);
-}
 
 }  // namespace
-
-double CountAmongLargest(const at::Tensor& logits, const at::Tensor& labels, int64_t k) {
-  const at::Tensor label = labels.clamp_min(0).unsqueeze(1);
-  const at::Tensor own = logits.gather(1, label);
-  const at::Tensor lower =
-      at::arange(logits.size(1), labels.options()).unsqueeze(0).lt(label);  // classes before it
-  const at::Tensor before = logits.gt(own).logical_or(logits.eq(own).logical_and(lower));
-  const at::Tensor hit = before.sum(1).lt(k).logical_and(own.eq(own).squeeze(1));
-  return hit.logical_and(labels.ge(0)).sum().item<double>();
-}
 
 Result<std::unique_ptr<ResNet50Workload>> ResNet50Workload::Make(
     const ResNet50Settings& settings, const ImageDataSettings& images, uint64_t seed,
     const std::string& device, lineage::Storage& disk, Cohort& cohort) {
-  const Result<at::Device> where = CheckedDevice(images, device);
-  STEMMA_RETURN_IF_ERROR(Agree(cohort, where.status()));
-  const ImageNeeds needs = {
-      settings.classes, "resnet50.classes",
-      settings.channels_last ? PixelOrder::kChannelsLast : PixelOrder::kChannelsFirst};
-  STEMMA_ASSIGN_OR_RETURN(OpenedImages opened, OpenImages(disk, images, needs, cohort));
-  return std::unique_ptr<ResNet50Workload>(
-      new ResNet50Workload(settings, std::move(opened), seed, *where));
+  const ClassifierNeeds needs = {"ResNet-50", "resnet50", kSideMin, settings.classes,
+                                 settings.channels_last};
+  STEMMA_ASSIGN_OR_RETURN(ClassifierInputs inputs,
+                          OpenClassifierInputs(needs, images, device, disk, cohort));
+  return std::unique_ptr<ResNet50Workload>(new ResNet50Workload(settings, std::move(inputs), seed));
 }
 
 // The weights stay in C order, which is what a state keeps; activations follow the images' order.
-ResNet50Workload::ResNet50Workload(const ResNet50Settings& settings, OpenedImages images,
-                                   uint64_t seed, at::Device device)
-    : settings_(settings),
-      images_(std::move(images)),
-      device_(device),
-      network_({images_.classes, settings.zero_gamma}, seed) {
-  if (!device.is_cpu()) network_.To(device);
-}
-
-// With channels_last a sample is {side, side, 3}: seen as {3, side, side} it is in that order
-// without a copy.
-at::Tensor ResNet50Workload::Logits(const Batch& batch) {
-  const at::Tensor x = batch.x.to(device_);
-  return network_.Forward(settings_.channels_last ? x.permute({0, 3, 1, 2}) : x);
-}
-
-at::Tensor ResNet50Workload::Labels(const Batch& batch) const {
-  const at::Tensor y = batch.y.flatten().to(at::kLong);
-  return y.masked_fill(y.lt(0), kIgnoredLabel).to(device_);
-}
-
-at::Tensor ResNet50Workload::Loss(const Batch& batch, LossParts* parts) {
-  const at::Tensor labels = Labels(batch), logits = Logits(batch);
-  if (parts != nullptr) *parts = {{"top1", CountAmongLargest(logits.detach(), labels, 1)}};
-  return SumOfCrossEntropy(logits, labels, settings_.label_smoothing);
-}
-
-Status ResNet50Workload::EndEpoch(uint64_t epoch, Cohort& cohort) {
-  const auto& files = images_.train_files;
-  return files == nullptr ? Status() : TellBadSamples(cohort, epoch, files->Skipped(epoch));
-}
-
-Evaluated ResNet50Workload::Evaluate(const Batch& batch) {
-  Evaluated sums = {0, {{"loss", 0}, {"top1", 0}, {"top5", 0}}};
-  if (batch.x.size(0) == 0) return sums;
-  const at::Tensor labels = Labels(batch), logits = Logits(batch);
-  sums.rows = labels.ge(0).sum().item<double>();
-  sums.sums[0].second = SumOfCrossEntropy(logits, labels).item<double>();
-  sums.sums[1].second = CountAmongLargest(logits, labels, 1);
-  sums.sums[2].second = CountAmongLargest(logits, labels, std::min(kTop, classes()));
-  return sums;
+ResNet50Workload::ResNet50Workload(const ResNet50Settings& settings, ClassifierInputs inputs,
+                                   uint64_t seed)
+    : ImageClassifier(std::move(inputs), settings.label_smoothing),
+      network_({classes(), settings.zero_gamma}, seed) {
+  if (!device().is_cpu()) network_.To(device());
 }
 
 }  // namespace stemma::models

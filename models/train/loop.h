@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <functional>
 #include <optional>
@@ -73,6 +74,7 @@ struct LoopParts {
   std::function<void(const Status&)> on_failure;  // of this rank alone, while it is where it failed
   Resume* resume;  // of the state, still under way; null: all is there already
   const HandOver& hand_over;
+  const std::map<std::string, lineage::AttributeValue>& root_attributes;  // of a first state alone
 };
 
 // Adds the seconds of its own life: what captures made the loop wait.

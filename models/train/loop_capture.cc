@@ -79,7 +79,11 @@ Status Loop::Capture(lineage::Reason reason) {
   parts_.binding.SetSmall(small);
   lineage::CaptureRequest request{parts_.record, parts_.binding.Thawed()};
   lineage::Record& record = request.record;
-  if (!parent_.empty()) record.parents = {{parent_, edge_}};
+  if (!parent_.empty()) {
+    record.parents = {{parent_, edge_}};
+  } else {
+    record.attributes.insert(parts_.root_attributes.begin(), parts_.root_attributes.end());
+  }
   const auto& from = parts_.session.from;
   if (parts_.settings.lineage.restore == lineage::kProgressiveName && from && parent_ == from->id) {
     record.attributes[lineage::kRestoreAttribute] = lineage::kProgressiveName;

@@ -11,7 +11,7 @@ namespace {
 template <typename V>
 void VisitRun(RunSection& s, V&& field) {
   field("run.name", s.name, Help{"names the run in the store: letters, digits, '.', '_', '-'"});
-  field("run.workload", s.workload, Help{"what is trained", "aigw | resnet50 | aides"});
+  field("run.workload", s.workload, Help{"what is trained", "aigw | resnet50 | vgg16 | aides"});
 }
 
 template <typename V>

@@ -13,6 +13,7 @@
 #include "models/aigw/settings.h"
 #include "models/data/images/settings.h"
 #include "models/resnet50/settings.h"
+#include "models/vgg16/settings.h"
 #include "ops/settings.h"
 #include "optim/settings.h"
 
@@ -65,6 +66,7 @@ struct RunSettings {
   AigwSettings aigw;
   ImageDataSettings images;
   ResNet50Settings resnet50;
+  Vgg16Settings vgg16;
   AidesSettings aides;
 };
 

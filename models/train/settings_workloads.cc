@@ -70,6 +70,16 @@ void AddResNet50(ResNet50Settings& s, SettingsList& field) {
         Help{"activations with the channels last in memory: faster, other bits"});
 }
 
+void AddVgg16(Vgg16Settings& s, SettingsList& field) {
+  field("vgg16.classes", s.classes,
+        Help{"outputs of the head; 0: the classes of images.train", "[0, inf)"});
+  field("vgg16.label_smoothing", s.label_smoothing,
+        Help{"share of a label that all classes get, in training", "[0, 1)"});
+  field("vgg16.dropout", s.dropout, Help{"behind the head's first two layers", "[0, 1)"});
+  field("vgg16.channels_last", s.channels_last,
+        Help{"activations with the channels last in memory: other bits"});
+}
+
 void AddAides(AidesSettings& s, SettingsList& field) {
   field("aides.survey", s.survey, Help{"the telescope of the simulated galaxies", "sdss | des"});
   field("aides.image", s.image,
@@ -101,12 +111,14 @@ void AddWorkloadFields(RunSettings& settings, SettingsList* list) {
   AddAigw(settings.aigw, *list);
   AddImages(settings.images, *list);
   AddResNet50(settings.resnet50, *list);
+  AddVgg16(settings.vgg16, *list);
   AddAides(settings.aides, *list);
 }
 
 bool Concerns(const std::string& section, const std::string& workload) {
-  if (section == "images") return workload == "\"resnet50\"";
-  const bool of_one = section == "aigw" || section == "resnet50" || section == "aides";
+  if (section == "images") return workload == "\"resnet50\"" || workload == "\"vgg16\"";
+  const bool of_one =
+      section == "aigw" || section == "resnet50" || section == "vgg16" || section == "aides";
   return !of_one || workload == "\"" + section + "\"";
 }
 

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/exit_code.h"
+#include "models/train/begin_from.h"
 #include "models/train/course.h"
 #include "models/train/signals.h"
 #include "models/train/threads.h"
@@ -108,7 +110,29 @@ Status Training::OpenFolder() {
   return {};
 }
 
+// Only a run that begins with nothing: a later state has what became of the file's tensors.
+Status Training::BeginFromFile() {
+  const std::string& path = options_.init_from.path;
+  if (path.empty()) return {};
+  if (session_.kind == StartKind::kFork) {
+    return {Code::kInvalidArgument, "--init-from " + path + ": " + settings_.run.name +
+                                        " begins with the state that it is a fork of; leave it "
+                                        "out, or start another run with --set run.name=NEWNAME"};
+  }
+  if (session_.from) {
+    session_.notes.push_back("--init-from " + path +
+                             " is not read again: the run goes on from its own state");
+    return {};
+  }
+  auto begun = BeginFrom(options_.init_from, workload_->Parameters(), workload_->Buffers(), world_);
+  if (!begun.ok()) return Status(begun.status()).Within("--init-from");
+  root_attributes_ = std::move(begun->attributes);
+  session_.notes.push_back("its weights begin as those of " + begun->summary);
+  return {};
+}
+
 Status Training::Build() {
+  STEMMA_RETURN_IF_ERROR(BeginFromFile());
   STEMMA_ASSIGN_OR_RETURN(
       reducer_,
       ops::Reducer::Create(settings_.ops, world_, workload_->Parameters(), workload_->Buffers()));
@@ -209,7 +233,8 @@ Status Training::Run() {
                                            start_.patience.value_or(Patience()),
                                            [this](const Status& failed) { WriteError(failed); },
                                            resume_.get(),
-                                           options_.hand_over},
+                                           options_.hand_over,
+                                           root_attributes_},
                                  start_.step);
   const Status status = loop_->Run();
   progress_->Finish();

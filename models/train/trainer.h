@@ -19,6 +19,7 @@
 #include "core/cohort.h"
 #include "core/settings.h"
 #include "core/status.h"
+#include "lineage/initial_weights.h"
 #include "models/train/live_state.h"
 #include "models/train/run_folder.h"
 #include "models/train/settings.h"
@@ -34,6 +35,8 @@ struct TrainOptions {
   std::string environment_json;     // versions and paths, for the record and env.json
   HandOver hand_over = {};          // who gets the state as it is in memory, and when
   const LiveState* live = nullptr;  // begin from it, which is the run's fork, and read no pack
+  // Whose tensors a run without states begins with; a run that goes on does not read it again.
+  lineage::WeightsSource init_from = {};
 };
 
 using WorkloadFactory =

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -55,6 +56,7 @@ class Training {
   Status MakeWorkload(const WorkloadFactory& make);
   Status MakeEvaluation(int64_t every);
   Status OpenFolder();
+  Status BeginFromFile();
   Status Build();
   Status RestoreState();
   Status StartCapturer();
@@ -84,6 +86,7 @@ class Training {
   std::unique_ptr<Binding> binding_;
   std::unique_ptr<Resume> resume_;  // writes through binding_; null: nothing to restore
   SmallState start_;
+  std::map<std::string, lineage::AttributeValue> root_attributes_;  // of BeginFromFile, on rank 0
   std::unique_ptr<Loader> loader_;
   CapturePolicy policy_;
   std::unique_ptr<lineage::Capturer> capturer_;

@@ -1,8 +1,11 @@
 """ResNet-50 on JPEG files as people train it: class folders and shards, bad images, a kill."""
 
+import hashlib
+import json
 import pathlib
 import signal
 import statistics
+import struct
 import sys
 
 import harness
@@ -120,6 +123,62 @@ def test_training_goes_on_from_imported_weights(box):
     box.train("--run", "tuned", "--store=store", "--set", "train.stop_at=0", ranks=1).expect(
         0, "tuned is complete at step 3")
     assert sorted(box.losses("tuned")) == [2, 3], box.losses("tuned")
+
+
+def tensors(box, state):
+    """name -> shape and bytes of the parameters and buffers of a state."""
+    path = box.dir / (state + ".safetensors")
+    box.say("export", state, "--safetensors=" + str(path), "--store=store").expect(0)
+    raw = path.read_bytes()
+    size, = struct.unpack("<Q", raw[:8])
+    header, data = json.loads(raw[8:8 + size]), raw[8 + size:]
+    header.pop("__metadata__", None)
+    return {name: (one["shape"], data[slice(*one["data_offsets"])])
+            for name, one in header.items()}
+
+
+def test_training_begins_with_the_weights_of_a_file(box):
+    """With a rate of 0 the parameters stay what the file has; the counters go on from there."""
+    path = recipe(box, 32)
+    store = (*SHORT, "lineage.store=store")
+    train(box, path, *store).expect(0)
+    box.say("export", "r@2", "--torch=w.pt", "--store=store").expect(0)
+    sets = (*store, "resnet50.classes=10", "train.seed=2", "optim.lr=0", "comm.control_lag=0")
+    words = [word for one in sets for word in ("--set", one)]
+    begin = (path, "--run", "t", "--init-from=w.pt")
+    box.train(*begin, *words).expect(2, "2 mismatched (fc.weight (f32 [8, 2048]",
+                                     "318 of 320 tensors fit", "--init-skip")
+    begin = (*begin, "--init-skip=fc.weight,fc.bias")
+    box.train(*begin, *words, "--set", "train.stop_at=1").expect(
+        75, "w.pt (sha256 ", "318 tensors taken; as they began: fc.weight, fc.bias")
+    digest = hashlib.sha256((box.dir / "w.pt").read_bytes()).hexdigest()
+    shown = box.say("show", "t@1", "--store=store").expect(0, "started from a file's weights")
+    assert "w.pt" in shown.text and digest in shown.text, shown.text
+    box.say("show", "r@2", "--store=store").expect(0, "the run started from nothing")
+
+    # The command again, without the file.
+    (box.dir / "w.pt").unlink()
+    box.train(*begin, *words).expect(0, "continuing t from t@1", "is not read again",
+                                     "t is complete at step 2")
+    fork = ("fork", "t@1", "--name=f", "--store=store")
+    box.say(*fork).expect(0)
+    box.train(path, "--run", "f", "--init-from=w.pt", *words).expect(2, "it is a fork of")
+    was, now = tensors(box, "r@2"), tensors(box, "t@2")
+    assert was.keys() == now.keys() and len(now) == 320
+    for name, (shape, data) in now.items():
+        if name.startswith("fc."):
+            assert shape[0] == 10 and was[name][0][0] == 8, (name, shape)
+        elif name.endswith("num_batches_tracked"):
+            assert struct.unpack("<q", data) == (4,), (name, data)
+        elif "running_" not in name:
+            assert data == was[name][1], name
+
+
+def test_a_file_of_weights_goes_with_a_recipe(box):
+    path = recipe(box, 16)
+    box.train(path, "--init-skip=fc.*", ranks=1).expect(2, "go with --init-from=FILE")
+    box.train("--run", "r", "--init-from=w.pt", ranks=1).expect(2, "RECIPE of a run that begins")
+    box.train(path, "--init-from=w.pt", ranks=1).expect(1, "--init-from: ", "w.pt")
 
 
 if __name__ == "__main__":

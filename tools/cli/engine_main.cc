@@ -32,8 +32,8 @@ int TrainAsAsked(const TrainFlags& command, const models::RunSettings& settings,
   if (!command.then.empty()) {
     return TrainInTurn(command, settings, list, world, models::MakeWorkload);
   }
-  const models::TrainOptions options{command.dir, command.fresh, command.progress,
-                                     EnvironmentJson()};
+  models::TrainOptions options{command.dir, command.fresh, command.progress, EnvironmentJson()};
+  options.init_from = InitFrom(command);
   return models::Train(settings, list, options, world, models::MakeWorkload).exit_code;
 }
 

@@ -36,7 +36,10 @@ std::string WhyNotAtFork(std::string_view key) {
        "describes the network and its data, and the parent's parameters belong to them; "
        "start a new run for another model"},
       {"resnet50.classes",
-       "is the size of the head, and the parent's parameters have that of its own; `stemma import "
+       "is the size of the head, and the parent's parameters have that of its own; `stemma train "
+       "--help` says how a training begins with the other layers of another one"},
+      {"vgg16.classes",
+       "is the size of the head, and the parent's parameters have that of its own; `stemma train "
        "--help` says how a training begins with the other layers of another one"},
       {"resnet50.zero_gamma",
        "says how a network begins, and the parent is past that; start a new run"},

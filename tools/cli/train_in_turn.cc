@@ -216,6 +216,7 @@ class Group {
     std::optional<models::LiveState> reached;
     models::TrainOptions options{flags.dir, flags.fresh, flags.progress, environment_};
     options.live = held_ ? &*held_ : nullptr;
+    options.init_from = InitFrom(flags);
     if (!settings.lineage.store.empty()) {
       options.hand_over.due = [&](int64_t step) {
         if (std::exchange(is_first, false)) {

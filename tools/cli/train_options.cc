@@ -1,6 +1,7 @@
 #include "tools/cli/train_options.h"
 
 #include <memory>
+#include <sstream>
 
 #include "lineage/storage.h"
 #include "lineage/store.h"
@@ -26,7 +27,27 @@ Status ReadStored(const std::string& run, const std::string& store_path, Setting
   return list->ReadText(text, "settings of " + run + "@");
 }
 
+// A run that has states does not begin any more.
+Status CheckInit(const TrainFlags& flags) {
+  if (flags.init.path.empty()) {
+    const bool alone = flags.init.key.empty() && flags.init.map.empty() && flags.init_skip.empty();
+    return alone ? Status()
+                 : Status(Code::kInvalidArgument,
+                          "--init-key, --init-map and --init-skip go with --init-from=FILE");
+  }
+  if (!flags.recipe.empty()) return {};
+  return {Code::kInvalidArgument, "--init-from goes with the RECIPE of a run that begins: --run=" +
+                                      flags.run + " alone goes on with a run that has states"};
+}
+
 }  // namespace
+
+lineage::WeightsSource InitFrom(const TrainFlags& flags) {
+  lineage::WeightsSource source = flags.init;
+  std::istringstream names(flags.init_skip);
+  for (std::string name; std::getline(names, name, ',');) source.skip.push_back(name);
+  return source;
+}
 
 Flags TrainFlagList(TrainFlags* v) {
   Flags flags(
@@ -45,11 +66,24 @@ Flags TrainFlagList(TrainFlags* v) {
                "how to show what happens");
   flags.Text("then", &v->then, "DIR",
              "afterwards train what is ordered in DIR, run after run, as sweeps do");
+  flags.Text("init-from", &v->init.path, "FILE",
+             "begin step 0 with the weights of a file, safetensors or torch.save");
+  flags.Text("init-skip", &v->init_skip, "NAMES",
+             "with commas between, * for any text: these stay as they begin");
+  flags.Text("init-map", &v->init.map, "FILE", "rules that rename its tensors, as import's --map");
+  flags.Text("init-key", &v->init.key, "KEY", "which dict of a torch.save file holds the tensors");
   flags.Notes(
+      "--init-from takes parameters and buffers; every name, type and shape has to be the "
+      "network's\n"
+      "but for those skipped. A run that goes on does not read the file again, and its first "
+      "state\n"
+      "says which file it was.\n"
+      "\n"
       "Examples\n"
       "  stemma train models/aigw/recipes/laptop.toml          one rank, no MPI\n"
       "  mpirun -n 2 stemma train models/aigw/recipes/laptop.toml --set optim.lr=0.002\n"
       "  mpirun -n 2 stemma train --run t2                     a fork, or a run to go on with\n"
+      "  stemma train mine.toml --init-from resnet50.pt --init-skip='fc.*'    another head\n"
       "\n"
       "Exit codes: 0 the run is complete; 1 failed, error.json says why; 2 the command is wrong;\n"
       "75 not complete, run the same command again. Ctrl-C, SIGTERM, SIGUSR1 and a file STOP in "
@@ -64,6 +98,7 @@ Status ReadTrainSettings(const TrainFlags& flags, models::RunSettings* settings,
     return {Code::kInvalidArgument,
             "a recipe or --run=NAME is missing; `stemma train --help` shows both"};
   }
+  STEMMA_RETURN_IF_ERROR(CheckInit(flags));
   const bool stored = flags.recipe.empty();
   if (stored) {
     const std::string store = flags.store.empty() ? settings->lineage.store : flags.store;

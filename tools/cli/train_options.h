@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "lineage/initial_weights.h"
 #include "models/train/settings.h"
 #include "tools/cli/flags.h"
 
@@ -21,10 +22,15 @@ struct TrainFlags {
   bool dry_run = false;           // print the resolved settings, which are a recipe, and stop
   std::string progress = "auto";  // auto | bar | lines | off
   std::string then;               // folder of what is to be trained afterwards; "": nothing
+  lineage::WeightsSource init;    // a file of weights that the run begins with; no names to skip
+  std::string init_skip;          // those, with commas between
 };
 
 // `values` outlives the result.
 Flags TrainFlagList(TrainFlags* values);
+
+// `init` with the names of `init_skip`.
+lineage::WeightsSource InitFrom(const TrainFlags& flags);
 
 // Reads everything that the command line says into `list` (the list of `settings`): for --run the
 // settings stored with the run's newest state, else the recipe; then --store and --set. Checks no

@@ -18,8 +18,10 @@ namespace {
 constexpr char kNotes[] =
     "The file's tensors become the first state of a new run: it can be shown, compared, tagged,\n"
     "exported. It has no optimizer and no place in the data, so no training goes on from it "
-    "alone;\n"
-    "the last example gives it those of a run's first step. A store is made where there is none.\n"
+    "alone:\n"
+    "`stemma train RECIPE --init-from FILE` begins one with a file's weights. A store is made "
+    "where\n"
+    "there is none.\n"
     "\n"
     "Of a torch.save file, plain dicts of tensors are read (a state_dict, or a checkpoint with "
     "one\n"
@@ -31,15 +33,7 @@ constexpr char kNotes[] =
     "Examples\n"
     "  stemma import weights.safetensors --name pretrained\n"
     "  stemma import checkpoint.pt --key ema --name pretrained --map timm.map --like r50@\n"
-    "  stemma diff pretrained@0 r50@\n"
-    "\n"
-    "Training from weights (resnet50.pt, a head of as many classes)\n"
-    "  stemma train RECIPE --run first --set train.stop_at=1     what else a state needs\n"
-    "  stemma import resnet50.pt --name weights --like first@\n"
-    "  stemma slice first@ --keep 'optim/*' --keep train --name rest\n"
-    "  stemma stack rest@ weights@ --merge --name tuned\n"
-    "  stemma train --run tuned --set train.stop_at=0\n"
-    "For a head of other classes: import with --partial, slice with --keep 'fc.*' too.\n";
+    "  stemma diff pretrained@0 r50@\n";
 
 constexpr uint64_t kMapMax = 16 << 20;  // bytes of a map of names
 

@@ -57,8 +57,11 @@ void AddFamily(const Graph& graph, const Record& record, Rows* rows) {
   }
   if (record.parents.empty()) {
     const bool imported = lineage::HowMade(record) == lineage::EdgeKind::kImport;
-    rows->push_back({"parent", imported ? "none: its bytes came from a file, see import.file"
-                                        : "none: the run started from nothing"});
+    const bool trained = !record.plan_digest.empty();
+    rows->push_back({"parent", !imported ? "none: the run started from nothing"
+                               : trained
+                                   ? "none: the run started from a file's weights, see import.file"
+                                   : "none: its bytes came from a file, see import.file"});
   }
   const auto children = graph.children.find(record.id);
   if (children == graph.children.end()) return;

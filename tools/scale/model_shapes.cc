@@ -86,6 +86,28 @@ ShapedModel ResNet50Shapes() {
   return b.Take();
 }
 
+ShapedModel Vgg16Shapes() {
+  const std::vector<std::vector<int64_t>> stages = {
+      {64, 64}, {128, 128}, {256, 256, 256}, {512, 512, 512}, {512, 512, 512}};
+  Builder b;
+  int64_t side = 224, in = 3, place = 0;  // in a list that counts ReLUs and pools
+  for (const auto& stage : stages) {
+    for (const int64_t out : stage) {
+      const std::string name = "features." + std::to_string(place);
+      b.Square(name, in, out, 3, 1, side);
+      b.Add(name + ".bias", {out});
+      in = out;
+      place += 2;
+    }
+    ++place;
+    side /= 2;
+  }
+  b.Linear("classifier.0", in * side * side, 4096);
+  b.Linear("classifier.3", 4096, 4096);
+  b.Linear("classifier.6", 4096, 1000);
+  return b.Take();
+}
+
 ShapedModel AigwShapes() {
   constexpr int64_t kSamples = 101300, kLast = 10000;
   Builder b;

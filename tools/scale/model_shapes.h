@@ -19,6 +19,7 @@ struct ShapedModel {
 };
 
 ShapedModel ResNet50Shapes();  // v1.5, 224 x 224, 1000 classes
+ShapedModel Vgg16Shapes();     // without batch norm, 224 x 224, 1000 classes
 ShapedModel AigwShapes();      // WaveNet, 101,300 samples
 ShapedModel AidesShapes();     // Xception and its head, 224 x 224, everything trained
 

@@ -10,7 +10,7 @@ namespace stemma::scale {
 namespace {
 
 const std::vector<std::string>& Models() {
-  static const std::vector<std::string> kModels = {"resnet50", "aigw", "aides"};
+  static const std::vector<std::string> kModels = {"resnet50", "vgg16", "aigw", "aides"};
   return kModels;
 }
 

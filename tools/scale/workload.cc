@@ -31,6 +31,14 @@ const std::vector<Named>& All() {
        {90, 90, 90, kPublished, "schedule of the HAL benchmark; by batch: MLPerf, LARS"},
        true,
        false},
+      {"vgg16",
+       Vgg16Shapes,
+       64,
+       {1281167, 1281167, 1281167, kPublished, "ImageNet-1k, training images"},
+       {1.1e5, 1.0e5, 1.15e5, kAssumed, "JPEG of ImageNet: 100 to 102 kB and its file's overhead"},
+       {74, 74, 74, kPublished, "arXiv:1409.1556, at a batch of 256; held for every batch"},
+       false,
+       false},
       {"aigw",
        AigwShapes,
        2,
@@ -81,7 +89,7 @@ Result<Workload> MakeWorkload(const std::string& model, const ops::OpsSettings& 
   if (at == all.end()) {
     const std::string meant = Nearest(model, WorkloadNames());
     return Status(Code::kNotFound, "no workload is called '" + model + "'; " +
-                                       (meant.empty() ? "there are resnet50, aigw, aides"
+                                       (meant.empty() ? "there are resnet50, vgg16, aigw, aides"
                                                       : "did you mean '" + meant + "'?"));
   }
   const ShapedModel shapes = at->shapes();

@@ -3,6 +3,7 @@
 #include "models/bench_nets/bench_model.h"
 #include "models/bench_nets/networks.h"
 #include "models/resnet50/network.h"
+#include "models/vgg16/network.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -120,6 +121,79 @@ TEST_CASE("resnet50: channels last is the same function, and trains") {
   loss.backward();
   for (const ops::Parameter& p : last.parameters()) CHECK(p.tensor.grad().defined());
   CHECK(last.buffers()[2].tensor.item<int64_t>() == 1);  // bn1.num_batches_tracked
+}
+
+TEST_CASE("vgg16: torchvision's tensors, counts and first weights") {
+  const Vgg16 network({}, 1);
+  CHECK(Count(network.parameters()) == 138357544);
+  CHECK(network.buffers().empty());
+  std::vector<std::string> names;
+  for (const int place : {0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28}) {
+    names.push_back("features." + std::to_string(place));
+  }
+  for (const int place : {0, 3, 6}) names.push_back("classifier." + std::to_string(place));
+  REQUIRE(network.parameters().size() == 2 * names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    CHECK(network.parameters()[2 * i].name == names[i] + ".weight");
+    CHECK(network.parameters()[2 * i + 1].name == names[i] + ".bias");
+    CHECK(network.parameters()[2 * i].role == ops::ParameterRole::kWeight);
+    CHECK(network.parameters()[2 * i + 1].role == ops::ParameterRole::kBias);
+    CHECK(network.parameters()[2 * i + 1].tensor.abs().sum().item<double>() == 0);
+  }
+  const auto shape = [&](const std::string& name) {
+    return Find(network.parameters(), name).sizes().vec();
+  };
+  CHECK(shape("features.0.weight") == std::vector<int64_t>{64, 3, 3, 3});
+  CHECK(shape("features.28.weight") == std::vector<int64_t>{512, 512, 3, 3});
+  CHECK(shape("classifier.0.weight") == std::vector<int64_t>{4096, 512 * 7 * 7});
+  CHECK(shape("classifier.6.weight") == std::vector<int64_t>{1000, 4096});
+  const at::Tensor conv = Find(network.parameters(), "features.12.weight");  // 589,824 values
+  CHECK(conv.std().item<double>() == Approx(std::sqrt(2.0 / (256 * 9))).epsilon(0.01));
+  const at::Tensor dense = Find(network.parameters(), "classifier.3.weight");
+  CHECK(dense.std().item<double>() == Approx(0.01).epsilon(0.01));
+}
+
+// The first layer copies green, the others their first channel, so the features are green's pools,
+// and the head adds up what it sees of them.
+TEST_CASE("vgg16: five pools, features of 7 x 7 whatever the size, dropout only in training") {
+  Vgg16 network({10, 0.5}, 1);
+  {
+    const at::NoGradGuard no_grad;
+    for (const ops::Parameter& p : network.parameters()) {
+      at::Tensor tensor = p.tensor;
+      tensor.zero_();
+      if (p.name == "features.0.weight") {
+        tensor.select(0, 0).select(0, 1).select(0, 1).select(0, 1).fill_(1);
+      } else if (tensor.dim() == 4) {
+        tensor.select(0, 0).select(0, 0).select(0, 1).select(0, 1).fill_(1);
+      }
+      // Hidden unit i sees place i of the first channel, for all 49 places.
+      if (p.name == "classifier.0.weight") tensor.narrow(1, 0, 49).fill_diagonal_(1);
+      if (p.name == "classifier.3.weight") tensor.fill_diagonal_(1);
+      if (p.name == "classifier.6.weight") tensor.select(0, 7).fill_(1);
+      if (p.name == "classifier.6.bias") tensor.fill_(0.25);
+    }
+  }
+  network.SetTraining(false);
+  const at::Tensor images = at::rand({2, 3, 64, 64});
+  const at::Tensor pooled = at::max_pool2d(images.select(1, 1).unsqueeze(1), {32, 32}, {32, 32});
+  const at::Tensor expected =
+      at::adaptive_avg_pool2d(pooled, {7, 7}).sum(at::IntArrayRef{1, 2, 3}) + 0.25;
+  const at::Tensor logits = network.Forward(images);
+  REQUIRE(logits.sizes().vec() == std::vector<int64_t>{2, 10});
+  CHECK(at::allclose(logits.select(1, 7), expected, 1e-5, 1e-5));
+  CHECK(logits.select(1, 6).eq(0.25).all().item<bool>());
+
+  network.SetTraining(true);
+  at::manual_seed(5);
+  const at::Tensor first = network.Forward(images);
+  CHECK_FALSE(first.equal(logits));
+  CHECK_FALSE(network.Forward(images).equal(first));  // the stream went on
+  at::manual_seed(5);
+  const at::Tensor again = network.Forward(images);
+  CHECK(again.equal(first));
+  again.sum().backward();
+  for (const ops::Parameter& p : network.parameters()) CHECK(p.tensor.grad().defined());
 }
 
 TEST_CASE("aides: counts of the published network") {

@@ -148,6 +148,7 @@ TEST_CASE("shapes are those of the networks", "[workload]") {
   };
   for (const Counts& c :
        {Counts{ResNet50Shapes, 161, 25557032, 4089184256.0},
+        Counts{Vgg16Shapes, 32, 138357544, 15470264320.0},
         Counts{AigwShapes, 272, 10295576, 4.77e9}, Counts{AidesShapes, 160, 23956778, 4.55e9}}) {
     const ShapedModel model = c.shapes();
     int64_t parameters = 0;
@@ -157,6 +158,26 @@ TEST_CASE("shapes are those of the networks", "[workload]") {
     CHECK(model.parameters.size() == c.tensors);
     CHECK(parameters == c.parameters);
     CHECK(multiply_adds == Approx(c.multiply_adds).epsilon(2e-3));
+  }
+}
+
+TEST_CASE("vgg16: nine tenths of the gradients are there in a hundredth of backward",
+          "[workload]") {
+  const Result<Workload> w = MakeWorkload("vgg16", {});
+  REQUIRE_THAT(w.status(), IsOk());
+  double early = 0, all = 0;
+  for (const Bucket& bucket : w->buckets) {
+    all += bucket.bytes;
+    if (bucket.ready < 0.01) early += bucket.bytes;
+  }
+  CHECK(all == Approx(4 * 138357544.0).epsilon(0.01));
+  CHECK(early / all > 0.88);
+  CHECK(early / all < 0.92);
+  for (const std::string& name : SystemNames()) {
+    INFO(name);
+    const Result<System> system = FindSystem(name);
+    REQUIRE_THAT(system.status(), IsOk());
+    CHECK(system->TimesOf("vgg16") != nullptr);
   }
 }
 

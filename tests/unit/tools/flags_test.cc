@@ -91,14 +91,15 @@ TEST_CASE("after -- nothing is a flag", "[flags]") {
 }
 
 TEST_CASE("a fork keeps what gives its parent's bytes their meaning", "[fork]") {
-  for (const char* free :
-       {"optim.lr", "optim.beta1", "train.length", "lineage.every", "optim.names",
-        "train.log_every", "ops.bucket_mb", "images.train", "resnet50.label_smoothing"}) {
+  for (const char* free : {"optim.lr", "optim.beta1", "train.length", "lineage.every",
+                           "optim.names", "train.log_every", "ops.bucket_mb", "images.train",
+                           "resnet50.label_smoothing", "vgg16.dropout"}) {
     INFO(free);
     CHECK(WhyNotAtFork(free).empty());
   }
-  for (const char* fixed : {"optim.name", "aigw.dt", "train.seed", "train.global_batch", "run.name",
-                            "run.workload", "resnet50.classes", "resnet50.zero_gamma"}) {
+  for (const char* fixed :
+       {"optim.name", "aigw.dt", "train.seed", "train.global_batch", "run.name", "run.workload",
+        "resnet50.classes", "resnet50.zero_gamma", "vgg16.classes"}) {
     INFO(fixed);
     CHECK_FALSE(WhyNotAtFork(fixed).empty());
   }

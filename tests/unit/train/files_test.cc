@@ -121,13 +121,19 @@ TEST_CASE("a run stores no section of another workload, and what is absent is th
   const std::string aigw = ResolvedSettings(list);
   CHECK(aigw.find("aigw.dt = ") != std::string::npos);
   CHECK(aigw.find("train.seed = ") != std::string::npos);
-  for (const char* other : {"aides.", "images.", "resnet50."}) {
+  for (const char* other : {"aides.", "images.", "resnet50.", "vgg16."}) {
     CHECK(("\n" + aigw).find("\n" + std::string(other)) == std::string::npos);
   }
   REQUIRE_THAT(list.Set("run.workload=resnet50"), IsOk());
   const std::string resnet = ResolvedSettings(list);
   CHECK(resnet.find("images.size = ") != std::string::npos);
   CHECK(resnet.find("aigw.dt = ") == std::string::npos);
+  CHECK(resnet.find("vgg16.") == std::string::npos);
+  REQUIRE_THAT(list.Set("run.workload=vgg16"), IsOk());
+  const std::string vgg = ResolvedSettings(list);
+  CHECK(vgg.find("images.size = ") != std::string::npos);
+  CHECK(vgg.find("vgg16.dropout = 0.5") != std::string::npos);
+  CHECK(vgg.find("resnet50.") == std::string::npos);
 
   // An older program did not know train.order, and its successor may know more than this one.
   const auto changes =
