@@ -153,9 +153,12 @@ Status Loop::Gradients() {
     }
   } catch (const std::exception& error) {
     STEMMA_RETURN_IF_ERROR(Parameters());  // Finish launches buckets
-    // A failure of the hooks has a code of its own, and Finish knows it.
-    STEMMA_RETURN_IF_ERROR(parts_.reducer.Finish());
-    return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + error.what()};
+    const Status finished = parts_.reducer.Finish();
+    // A failure of the hooks has a code of its own, and Finish knows it. What else Finish complains
+    // of, such as a backward() that never ran, only follows from the exception.
+    const std::string what = error.what();
+    if (!finished.ok() && what.find(finished.message()) != std::string::npos) return finished;
+    return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + what};
   }
   return parts_.reducer.Finish();
 }
