@@ -322,6 +322,13 @@ void VisitLineage(lineage::LineageSettings& s, V&& field) {
         Help{"hash the state again before the optimizer changes it (debugging)", "", Kind::kLocal});
 }
 
+// Upwards, but not for what lies above a whole number by rounding alone: 2.2 epochs of 25 steps are
+// 55.000000000000007 in doubles.
+double WholeSteps(double steps) {
+  const double nearest = std::round(steps);
+  return std::abs(steps - nearest) <= 1e-12 * steps ? nearest : std::ceil(steps);
+}
+
 }  // namespace
 
 SettingsList FieldsOf(RunSettings& s) {
@@ -362,7 +369,7 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& length,
   if (name == "step" || name == "steps") {
     steps = count;
   } else if (name == "ep" || name == "epoch" || name == "epochs") {
-    steps = std::ceil(count * epoch);
+    steps = WholeSteps(count * epoch);
   } else if (name == "samples") {
     const double epochs = is_short ? std::floor(count / size) : 0;
     steps = epochs * epoch + std::ceil((count - epochs * size) / batch);

@@ -98,6 +98,9 @@ TEST_CASE("the length of a run is a number with a unit", "[settings]") {
   CHECK_THAT(steps("ep").status(), HasCode(Code::kInvalidArgument, "no number"));
   CHECK_THAT(steps("-3ep").status(), HasCode(Code::kInvalidArgument, "positive"));
   CHECK_THAT(steps("2.5step").status(), HasCode(Code::kInvalidArgument, "whole number"));
+  train.global_batch = 4;
+  CHECK(*steps("2.2ep") == 55);  // 2.2 * 25 is more than 55 in doubles
+  CHECK(*steps("2.21ep") == 56);
 }
 
 TEST_CASE("every setting is listed once, and the resolved text is a recipe", "[settings]") {
