@@ -381,10 +381,4 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& length,
   return static_cast<int64_t>(steps);
 }
 
-int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps) {
-  if (train.last_batch != "short") return steps * train.global_batch;
-  const int64_t epoch = (dataset_size + train.global_batch - 1) / train.global_batch;
-  return steps / epoch * dataset_size + steps % epoch * train.global_batch;
-}
-
 }  // namespace stemma::models
