@@ -77,7 +77,7 @@ template <typename V>
 void VisitDevice(DeviceSection& s, V&& field) {
   field("device.kind", s.kind, Help{"where the model computes", "cpu | cuda"});
   field("device.threads", s.threads,
-        Help{"LibTorch threads per rank; 0: cores of the host / its ranks. Another number may give "
+        Help{"LibTorch threads per rank; 0: its share of its host's cores. Another number may give "
              "other bits",
              "[0, 1024]"});
 }

@@ -14,6 +14,7 @@
 #include "models/layers/losses.h"
 #include "models/train/autocast.h"
 #include "models/train/course.h"
+#include "models/train/threads.h"
 #include "tests/unit/train/live_runs.h"
 
 #include "tests/support/spawn.h"
@@ -237,6 +238,22 @@ TEST_CASE("a fork with another batch knows which of its batches is short, and wh
     CHECK(record.samples == seen[i]);
     CHECK(record.cursor.epoch == (i == 0 ? 0u : 1u));
   }
+}
+
+// Cores as bits: \x0f are the first four of a host.
+TEST_CASE("a rank shares its cores with those ranks of its host that may use them too") {
+  using Ranks = std::vector<models::RankCores>;
+  const Ranks unbound = {{"a", "\x0f"}, {"a", "\x0f"}, {"b", "\x0f"}, {"b", "\x0f"}};
+  const Ranks bound = {{"a", "\x03"}, {"a", "\x0c"}, {"b", "\x03"}, {"b", "\x0c"}};
+  const Ranks sockets = {{"a", "\x03"}, {"a", "\x03"}, {"a", "\x0c"}};
+  const Ranks unknown = {{"a", ""}, {"a", "\x03"}};
+  CHECK(models::RanksSharing(unbound, 1, 2) == 2);
+  CHECK(models::RanksSharing(bound, 1, 2) == 1);
+  CHECK(models::RanksSharing(sockets, 0, 3) == 2);
+  CHECK(models::RanksSharing(sockets, 2, 3) == 1);
+  CHECK(models::RanksSharing(unknown, 1, 2) == 2);
+  // A group of two of the four ranks of its host.
+  CHECK(models::RanksSharing({{"a", "\x0f"}, {"a", "\x0f"}}, 0, 4) == 4);
 }
 
 TEST_CASE("an autocast guard covers the forward and leaves nothing behind") {
