@@ -8,6 +8,7 @@
 #include "comm/cuda_status.h"
 #include "comm/nccl_communicator.h"
 #include "comm/nccl_status.h"
+#include "comm/world_choice.h"
 #include "core/bytes.h"
 
 namespace stemma::comm {
@@ -20,15 +21,11 @@ Result<Gpu> TakeGpu(int node_rank) {
                                               "; install a driver, ask the scheduler for GPUs, "
                                               "or set device.kind=cpu");
   }
-  if (node_rank >= gpus) {
-    return Status(Code::kInvalidArgument,
-                  "rank " + std::to_string(node_rank) + " of this host has no GPU of its own: " +
-                      std::to_string(gpus) + " visible; start at most that many ranks per host");
-  }
-  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaSetDevice(node_rank)));
+  STEMMA_ASSIGN_OR_RETURN(const int index, ChooseGpu(node_rank, gpus));
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaSetDevice(index)));
   cudaDeviceProp properties;
-  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaGetDeviceProperties(&properties, node_rank)));
-  return Gpu{node_rank, Hex(std::string_view(properties.uuid.bytes, 16))};
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaGetDeviceProperties(&properties, index)));
+  return Gpu{index, Hex(std::string_view(properties.uuid.bytes, 16))};
 }
 
 Result<Facts> GpuFacts() {

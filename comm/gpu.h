@@ -21,8 +21,9 @@ struct Gpu {
   std::string uuid;
 };
 
-// Makes GPU number `node_rank` of this host the current one of this thread, before any other CUDA
-// call could open a context on GPU 0. kInvalidArgument, with the driver's own words, where none is.
+// Makes the GPU of this host's rank `node_rank` (world_choice.h) the current one of this thread,
+// before any other CUDA call could open a context on GPU 0. kInvalidArgument, with the driver's own
+// words, where none is.
 Result<Gpu> TakeGpu(int node_rank);
 
 // Versions that must be the same on all ranks: CUDA runtime and driver, NCCL.

@@ -95,7 +95,12 @@ class NcclCommunicator::Pending final : public Work::Impl {
     STEMMA_RETURN_IF_ERROR(device_->Health());
     return STEMMA_CUDA(cudaStreamWaitEvent(caller_, done_->get(), 0));
   }
-  bool Done() const override { return cudaEventQuery(done_->get()) == cudaSuccess; }
+  bool Done() const override {
+    const cudaError_t found = cudaEventQuery(done_->get());
+    // It is this thread's last error now, and the next launch here would be blamed for it.
+    if (found == cudaErrorNotReady) cudaGetLastError();
+    return found == cudaSuccess;
+  }
 
  private:
   const std::shared_ptr<Device> device_;
@@ -295,13 +300,23 @@ namespace {
 
 class NcclSegment final : public Segment {
  public:
-  NcclSegment(void* data, int64_t bytes) : data_(data), bytes_(bytes) {}
-  ~NcclSegment() override { ncclMemFree(data_); }
+  NcclSegment(int gpu, void* data, int64_t bytes) : gpu_(gpu), data_(data), bytes_(bytes) {}
+  // Copies from here may still be under way on anybody's stream. cudaFree would wait for them;
+  // ncclMemFree, which unmaps the memory, does not.
+  ~NcclSegment() override {
+    int current = gpu_;
+    cudaGetDevice(&current);
+    if (current != gpu_) cudaSetDevice(gpu_);
+    cudaDeviceSynchronize();
+    ncclMemFree(data_);
+    if (current != gpu_) cudaSetDevice(current);
+  }
   NcclSegment(const NcclSegment&) = delete;
   void* data() override { return data_; }
   int64_t bytes() const override { return bytes_; }
 
  private:
+  const int gpu_;
   void* const data_;
   const int64_t bytes_;
 };
@@ -310,12 +325,14 @@ class NcclSegment final : public Segment {
 
 Result<std::unique_ptr<Segment>> NcclCommunicator::Allocate(int64_t bytes, std::string_view what) {
   if (bytes < 0) return Status(Code::kInvalidArgument, std::string(what) + ": bytes below zero");
+  int gpu = 0;
+  STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaGetDevice(&gpu)));
   void* data = nullptr;
   const size_t size = bytes > 0 ? static_cast<size_t>(bytes) : 1;
   const std::string call =
       std::string(what) + ", " + std::to_string(bytes) + " bytes: ncclMemAlloc";
   STEMMA_RETURN_IF_ERROR(FromNccl(ncclMemAlloc(&data, size), call));
-  auto segment = std::make_unique<NcclSegment>(data, bytes);
+  auto segment = std::make_unique<NcclSegment>(gpu, data, bytes);
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaMemset(data, 0, size)));
   STEMMA_RETURN_IF_ERROR(STEMMA_CUDA(cudaStreamSynchronize(nullptr)));  // other streams do not wait
   return std::unique_ptr<Segment>(std::move(segment));

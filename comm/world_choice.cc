@@ -108,6 +108,15 @@ Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts
   return ranks > 1 ? Backend::kNodeShared : Backend::kThreads;
 }
 
+Result<int> ChooseGpu(int node_rank, int visible) {
+  if (visible == 1) return 0;
+  if (node_rank < visible) return node_rank;
+  return Refuse("rank " + std::to_string(node_rank) +
+                " of this host has no GPU of its own: " + std::to_string(visible) +
+                " visible; start at most that many ranks per host, or show each rank the one that "
+                "is its own");
+}
+
 Status RefuseSharedGpus(const std::vector<std::string>& gpus) {
   for (size_t a = 0; a < gpus.size(); ++a) {
     for (size_t b = a + 1; b < gpus.size(); ++b) {

@@ -20,6 +20,11 @@ Status CheckSettings(const CommSettings& settings);
 // MPI.
 Result<Backend> ChooseBackend(const CommSettings& settings, int ranks, int hosts, bool mpi_runs);
 
+// Which of the GPUs that this process sees is that of its host's rank `node_rank`. A single one is
+// taken by whoever sees it: where the launcher deals out GPUs (Slurm's --gpus-per-task, a wrapper
+// that sets CUDA_VISIBLE_DEVICES) each rank sees its own as number 0. kInvalidArgument: none left.
+Result<int> ChooseGpu(int node_rank, int visible);
+
 // `gpus`: host and GPU of every rank, in words. kInvalidArgument, with both ranks, for two on one:
 // NCCL refuses that too, with fewer words.
 Status RefuseSharedGpus(const std::vector<std::string>& gpus);

@@ -300,6 +300,9 @@ Result<Batch> ThreadedLoader::Next() {
     batch.begin = slot.begin;
     batch.end = slot.end;
     batch.global_rows = slot.global_rows;
+    // No worker may have passed this rank's empty part of a short batch yet: what lies in the slot
+    // from here on is no part of that batch, and would be read twice.
+    claimed_batch_ = std::max(claimed_batch_, taken_ + 1);
     Prepare(&slot);
     ++taken_;
     ++ready_;

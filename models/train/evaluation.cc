@@ -57,6 +57,7 @@ Evaluation::Evaluation(const RunSettings& settings, Workload& workload, ops::Wor
   loader_settings_.global_batch = asked > 0 ? asked : settings.train.global_batch;
   loader_settings_.threads = settings.train.loader_threads;
   loader_settings_.prefetch = settings.train.prefetch;
+  loader_settings_.stall_s = settings.train.data_stall_s;
   loader_settings_.in_order = true;
 }
 

@@ -53,6 +53,7 @@ Loop::Loop(LoopParts parts, int64_t first_step)
   const auto& from = parts_.session.from;
   if (parts_.policy.pace) pace_.emplace(*parts_.policy.pace, step_, from ? IntervalOf(*from) : 0);
   if (!from) return;
+  consumed_ = from->samples;
   parent_ = from->id;
   last_state_ = StateName(*from, from->id);
   captured_step_ = durable_step_ = from->step;
@@ -114,12 +115,11 @@ Status Loop::OneStep() {
   return {};
 }
 
-// Of the global batch of the step under way; the same on all ranks.
+// Of the global batch of the step under way; the same on all ranks, also on one that has read none
+// of it. Counted from where the state was in its epoch, not from the step's number: a fork may have
+// another batch, or other data, than the steps before it.
 int64_t Loop::StepSamples() const {
-  const auto after = [&](int64_t steps) {
-    return SamplesAfter(parts_.settings.train, parts_.dataset_size, steps);
-  };
-  return after(step_ + 1) - after(step_);
+  return std::min(parts_.settings.train.global_batch, epoch_left_);
 }
 
 // Everything of a step that needs no other rank, but the buckets that backward launches.
@@ -153,9 +153,12 @@ Status Loop::Gradients() {
     }
   } catch (const std::exception& error) {
     STEMMA_RETURN_IF_ERROR(Parameters());  // Finish launches buckets
-    // A failure of the hooks has a code of its own, and Finish knows it.
-    STEMMA_RETURN_IF_ERROR(parts_.reducer.Finish());
-    return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + error.what()};
+    const Status finished = parts_.reducer.Finish();
+    // A failure of the hooks has a code of its own, and Finish knows it. What else Finish complains
+    // of, such as a backward() that never ran, only follows from the exception.
+    const std::string what = error.what();
+    if (!finished.ok() && what.find(finished.message()) != std::string::npos) return finished;
+    return {Code::kInternal, "step " + std::to_string(step_ + 1) + ": " + what};
   }
   return parts_.reducer.Finish();
 }

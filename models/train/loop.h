@@ -177,9 +177,10 @@ class Loop {
   LossParts loss_parts_;  // local sums of this step; after ReduceLoss global means
   double loss_ = 0;
   double slowest_rank_ = 0, slowest_late_s_ = 0;
-  int64_t samples_ = 0;  // of this step's global batch
-  uint64_t epoch_ = 0;   // of the next step, and the steps that are left of it
-  int64_t epoch_steps_ = 0;
+  int64_t samples_ = 0;    // of this step's global batch
+  uint64_t consumed_ = 0;  // samples of all steps so far
+  uint64_t epoch_ = 0;     // of the next step, and the steps and samples that are left of it
+  int64_t epoch_steps_ = 0, epoch_left_ = 0;
   bool epoch_ends_ = false;  // with it
   StepTimes times_;
   double run_s_ = 0;

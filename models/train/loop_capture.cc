@@ -89,8 +89,7 @@ Status Loop::Capture(lineage::Reason reason) {
     record.attributes[lineage::kRestoreAttribute] = lineage::kProgressiveName;
   }
   record.step = step_;
-  record.samples =
-      static_cast<uint64_t>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
+  record.samples = consumed_;
   record.epoch = static_cast<double>(record.samples) / static_cast<double>(parts_.dataset_size);
   record.cursor = {cursor_.seed, cursor_.epoch, cursor_.sample};
   record.reason = reason;

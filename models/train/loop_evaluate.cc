@@ -13,17 +13,21 @@ namespace stemma::models {
 // From position `sample` of epoch_ on. An epoch of which less than a batch is left is over.
 void Loop::BeginEpoch(int64_t sample) {
   const auto& train = parts_.settings.train;
-  const int64_t left = parts_.dataset_size - sample;
+  epoch_left_ = parts_.dataset_size - sample;
   const int64_t rest = train.last_batch == "short" ? train.global_batch - 1 : 0;
-  epoch_steps_ = (left + rest) / train.global_batch;
+  epoch_steps_ = (epoch_left_ + rest) / train.global_batch;
   if (epoch_steps_ > 0) return;
   ++epoch_;
+  epoch_left_ = parts_.dataset_size;
   epoch_steps_ = std::max<int64_t>((parts_.dataset_size + rest) / train.global_batch, 1);
 }
 
 // Counted in steps, which all ranks have alike: one that failed does not know where its batch
 // ended.
 Status Loop::MaybeEndEpoch() {
+  const int64_t samples = StepSamples();
+  consumed_ += static_cast<uint64_t>(samples);
+  epoch_left_ -= samples;
   if (--epoch_steps_ > 0) return {};
   const uint64_t ended = epoch_++;
   BeginEpoch(0);

@@ -84,8 +84,7 @@ Status Loop::Tell(const StepTimes& times) {
   }
   if (parts_.world.rank() != 0) return {};
   const auto samples = static_cast<double>(samples_);
-  const auto consumed =
-      static_cast<double>(SamplesAfter(parts_.settings.train, parts_.dataset_size, step_));
+  const auto consumed = static_cast<double>(consumed_);
   const auto& report = parts_.optimizer.report();
   const double total = times.total > 0 ? times.total : 1e-9;
   const double epoch = consumed / static_cast<double>(parts_.dataset_size);

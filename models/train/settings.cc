@@ -77,7 +77,7 @@ template <typename V>
 void VisitDevice(DeviceSection& s, V&& field) {
   field("device.kind", s.kind, Help{"where the model computes", "cpu | cuda"});
   field("device.threads", s.threads,
-        Help{"LibTorch threads per rank; 0: cores of the host / its ranks. Another number may give "
+        Help{"LibTorch threads per rank; 0: its share of its host's cores. Another number may give "
              "other bits",
              "[0, 1024]"});
 }
@@ -322,6 +322,13 @@ void VisitLineage(lineage::LineageSettings& s, V&& field) {
         Help{"hash the state again before the optimizer changes it (debugging)", "", Kind::kLocal});
 }
 
+// Upwards, but not for what lies above a whole number by rounding alone: 2.2 epochs of 25 steps are
+// 55.000000000000007 in doubles.
+double WholeSteps(double steps) {
+  const double nearest = std::round(steps);
+  return std::abs(steps - nearest) <= 1e-12 * steps ? nearest : std::ceil(steps);
+}
+
 }  // namespace
 
 SettingsList FieldsOf(RunSettings& s) {
@@ -362,7 +369,7 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& length,
   if (name == "step" || name == "steps") {
     steps = count;
   } else if (name == "ep" || name == "epoch" || name == "epochs") {
-    steps = std::ceil(count * epoch);
+    steps = WholeSteps(count * epoch);
   } else if (name == "samples") {
     const double epochs = is_short ? std::floor(count / size) : 0;
     steps = epochs * epoch + std::ceil((count - epochs * size) / batch);
@@ -372,12 +379,6 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& length,
   if (steps < 1 || steps != std::floor(steps)) return bad("that is no whole number of steps");
   if (steps > 1e15) return bad("that is more steps than can be counted");
   return static_cast<int64_t>(steps);
-}
-
-int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps) {
-  if (train.last_batch != "short") return steps * train.global_batch;
-  const int64_t epoch = (dataset_size + train.global_batch - 1) / train.global_batch;
-  return steps / epoch * dataset_size + steps % epoch * train.global_batch;
 }
 
 }  // namespace stemma::models

@@ -79,7 +79,5 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& length,
                         const TrainSection& train, int64_t dataset_size);
 // Of the whole run, from train.length.
 Result<int64_t> TotalSteps(const TrainSection& train, int64_t dataset_size);
-// Samples that `steps` steps have consumed, over all ranks.
-int64_t SamplesAfter(const TrainSection& train, int64_t dataset_size, int64_t steps);
 
 }  // namespace stemma::models

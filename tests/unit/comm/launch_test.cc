@@ -117,6 +117,14 @@ TEST_CASE("settings that cannot be right are refused before anybody is asked", "
              HasCode(Code::kInvalidArgument, "the ranks are on 2 hosts: set comm.backend=auto"));
 }
 
+TEST_CASE("a rank takes its own of the GPUs it sees, or the only one", "[world]") {
+  CHECK(*ChooseGpu(0, 4) == 0);
+  CHECK(*ChooseGpu(3, 4) == 3);
+  CHECK_THAT(ChooseGpu(4, 4).status(), HasCode(Code::kInvalidArgument, "no GPU of its own: 4"));
+  // As Slurm's --gpus-per-task=1 shows them: each rank its own, and no other.
+  CHECK(*ChooseGpu(3, 1) == 0);
+}
+
 TEST_CASE("conformance_06_two_ranks_on_one_gpu_are_refused", "[world]") {
   const Status shared = RefuseSharedGpus(
       {"n3, UUID GPU-1f3c", "n3, UUID GPU-77aa", "n4, UUID GPU-0b0b", "n3, UUID GPU-77aa"});

@@ -14,6 +14,7 @@
 #include "models/layers/losses.h"
 #include "models/train/autocast.h"
 #include "models/train/course.h"
+#include "models/train/threads.h"
 #include "tests/unit/train/live_runs.h"
 
 #include "tests/support/spawn.h"
@@ -143,7 +144,7 @@ TEST_CASE("what cannot be honoured is refused before anything is built") {
 
 // With a workload of its own on each rank.
 std::vector<Status> TrainMade(const std::string& folder, int ranks, const Sets& sets,
-                              const std::function<TinyWorkload*(int rank)>& make) {
+                              const std::function<models::Workload*(int rank)>& make) {
   const auto worlds = comm::World::Threads(ranks);
   return SpawnRanks(ranks, [&](int rank) -> Status {
     const TinyRun run(folder + "/store", "r", sets);
@@ -181,6 +182,78 @@ TEST_CASE("a rank that begins without a row adds nothing to sums, and takes none
   }
   CHECK(StateOf(folder, "r", 1).record.metrics.at("rows") == 1);
   CHECK(StateOf(folder, "r", 2).record.metrics.at("rows") == 1);
+}
+
+// The tiny workload with a buffer that is not averaged and counts what its rank has computed.
+class Counting final : public models::Workload {
+ public:
+  explicit Counting(int64_t samples) : tiny_(samples), calls_(at::zeros({}, at::kLong)) {}
+  std::string name() const override { return tiny_.name(); }
+  std::vector<ops::Parameter> Parameters() override { return tiny_.Parameters(); }
+  std::vector<ops::Buffer> Buffers() override {
+    std::vector<ops::Buffer> buffers = tiny_.Buffers();
+    buffers.push_back({"calls", calls_, false});
+    return buffers;
+  }
+  void SetTraining(bool training) override { tiny_.SetTraining(training); }
+  at::Tensor Loss(const models::Batch& batch, models::LossParts* parts) override {
+    calls_.add_(1);
+    return tiny_.Loss(batch, parts);
+  }
+  std::shared_ptr<const models::Dataset> TrainData() const override { return tiny_.TrainData(); }
+
+ private:
+  TinyWorkload tiny_;
+  at::Tensor calls_;
+};
+
+// 11 samples: a step of 4 before the fork, then 6 and 1, of which the second rank has none. Counted
+// by steps alone the 6 would end an epoch, and the 1 would be the first batch of the next.
+TEST_CASE("a fork with another batch knows which of its batches is short, and what it has seen") {
+  const std::string folder = NewFolder();
+  const auto train = [&](const Sets& sets) {
+    const auto results =
+        TrainMade(folder, 2, With({"train.last_batch=short", "lineage.every=1"}, sets),
+                  [](int) { return new Counting(11); });
+    for (const Status& result : results) REQUIRE_THAT(result, IsOk());
+  };
+  train({"train.global_batch=4", "train.length=1step"});
+  CHECK(StateOf(folder, "r", 1).record.samples == 4u);
+
+  const Sets sets = {"run.name=branch", "train.global_batch=6", "train.length=4step",
+                     "ops.digest_every=1"};
+  const TinyRun branch(folder + "/store", "branch", With({"train.last_batch=short"}, sets));
+  REQUIRE_THAT(branch.status, IsOk());
+  const auto store = Store::Open(folder + "/store", false, lineage::PosixStorage());
+  REQUIRE_THAT(store.status(), IsOk());
+  const auto graph = (*store)->Load();
+  REQUIRE_THAT(graph.status(), IsOk());
+  const auto fork = (*store)->ForkWithSettings(*graph, StateOf(folder, "r", 1).record.id, "branch",
+                                               {}, branch.list.ToToml());
+  REQUIRE_THAT(fork.status(), IsOk());
+  train(sets);
+  const std::vector<uint64_t> seen = {10, 11, 17};
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const Record record = StateOf(folder, "branch", static_cast<int64_t>(i) + 2).record;
+    CHECK(record.samples == seen[i]);
+    CHECK(record.cursor.epoch == (i == 0 ? 0u : 1u));
+  }
+}
+
+// Cores as bits: \x0f are the first four of a host.
+TEST_CASE("a rank shares its cores with those ranks of its host that may use them too") {
+  using Ranks = std::vector<models::RankCores>;
+  const Ranks unbound = {{"a", "\x0f"}, {"a", "\x0f"}, {"b", "\x0f"}, {"b", "\x0f"}};
+  const Ranks bound = {{"a", "\x03"}, {"a", "\x0c"}, {"b", "\x03"}, {"b", "\x0c"}};
+  const Ranks sockets = {{"a", "\x03"}, {"a", "\x03"}, {"a", "\x0c"}};
+  const Ranks unknown = {{"a", ""}, {"a", "\x03"}};
+  CHECK(models::RanksSharing(unbound, 1, 2) == 2);
+  CHECK(models::RanksSharing(bound, 1, 2) == 1);
+  CHECK(models::RanksSharing(sockets, 0, 3) == 2);
+  CHECK(models::RanksSharing(sockets, 2, 3) == 1);
+  CHECK(models::RanksSharing(unknown, 1, 2) == 2);
+  // A group of two of the four ranks of its host.
+  CHECK(models::RanksSharing({{"a", "\x0f"}, {"a", "\x0f"}}, 0, 4) == 4);
 }
 
 TEST_CASE("an autocast guard covers the forward and leaves nothing behind") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -41,12 +42,14 @@ class Numbers final : public models::Dataset {
   models::SampleShape Shape() const override { return {{1}, 1}; }
   std::string Digest() const override { return "numbers"; }
   Status Read(int64_t id, const models::Cursor&, float* x, float* y) const override {
+    if (id == hangs_at) hang.wait();
     x[0] = static_cast<float>(id);
     y[0] = 0;
     return id == bad ? Status(Code::kCorruption, "bad file") : Status();
   }
 
-  int64_t bad = -1;
+  int64_t bad = -1, hangs_at = -1;
+  std::shared_future<void> hang;
 
  private:
   const int64_t size_;
@@ -171,6 +174,23 @@ TEST_CASE("what one rank cannot evaluate, all ranks hear of") {
   failing([](int rank, Counting* workload, Numbers*) { workload->second += rank ? "?" : ""; },
           "ranks evaluate to different sums");
   failing(nullptr, "has no held-out samples", 0);
+}
+
+TEST_CASE("a reader of held-out samples may hang as long as train.data_stall_s says") {
+  std::promise<void> release;
+  auto data = std::make_shared<Numbers>(4);
+  data->hang = release.get_future().share();
+  data->hangs_at = 1;
+  Seen seen;
+  Counting workload(data, &seen);
+  models::RunSettings settings = Batches(4);
+  settings.train.data_stall_s = 0.05;
+  const auto worlds = comm::World::Threads(1);
+  auto made = models::Evaluation::Make(settings, workload, *worlds[0]);
+  REQUIRE_THAT(made.status(), IsOk());
+  const Status stalled = (*made)->Run().status();
+  release.set_value();
+  CHECK_THAT(stalled, HasCode(Code::kTimeout, "no sample was read for 0.05"));
 }
 
 std::string NewFolder() {

@@ -158,6 +158,26 @@ TEST_CASE("loader: a short last batch has every sample once, on any number of ra
   CHECK(seen == std::vector<int>(50, 1));
 }
 
+// Every second part of rank 1 is empty, and asked for before its worker may have looked at it.
+TEST_CASE("loader: an empty part is passed by, and what follows it is read once") {
+  constexpr int kEpochs = 2000;
+  const auto data = std::make_shared<Numbers>(3);
+  LoaderSettings settings = Settings(2, 1, 1);
+  settings.short_last = true;
+  const auto loader = Started(data, settings, {1, 2});
+  const SampleOrder order(1, 3);
+  for (uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
+    const Result<Batch> whole = loader->Next(), rest = loader->Next();
+    REQUIRE_THAT(whole.status(), IsOk());
+    REQUIRE_THAT(rest.status(), IsOk());
+    REQUIRE(whole->x.size(0) == 1);
+    REQUIRE(whole->begin == Cursor{1, epoch, 0});
+    REQUIRE(whole->y[0][0].item<int64_t>() == order.At(epoch, 1));
+    REQUIRE(rest->x.size(0) == 0);
+  }
+  CHECK(data->reads <= kEpochs + 1);  // one batch ahead
+}
+
 TEST_CASE("loader: batches follow the order, and an epoch ends when no whole batch is left") {
   const auto loader = Started(std::make_shared<Numbers>(50), Settings(8, 2));
   const SampleOrder order(1, 50);
