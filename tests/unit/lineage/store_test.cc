@@ -229,6 +229,17 @@ TEST_CASE("a tag that was taken away is gone, keeps its history, and may be set 
   CHECK(MustLoad(*store).tags.at("best").version == 3);
 }
 
+TEST_CASE("a tag with the longest reason there may be is read again") {
+  MemoryStorage disk;
+  const auto store = OpenStore(disk);
+  const std::string why(65536, 'y');
+  REQUIRE_THAT(store->SetTag("best", Sha256("a"), why, {}), IsOk());
+  const Graph graph = MustLoad(*store);
+  CHECK(graph.unreadable == "");
+  REQUIRE(graph.tags.count("best") == 1);
+  CHECK(graph.tags.at("best").why.size() == why.size());
+}
+
 TEST_CASE("tags move, keep their history, and --expect is an exact compare-and-set") {
   MemoryStorage disk;
   const std::unique_ptr<Store> store = OpenStore(disk);
