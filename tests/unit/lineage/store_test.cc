@@ -18,6 +18,7 @@
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/step_storage.h"
 #include "tests/support/store_steps.h"
 
 namespace stemma::lineage {
@@ -57,6 +58,17 @@ TEST_CASE("a store whose making was cut off anywhere is made whole by the next o
     disk.Crash(change);
     const std::unique_ptr<Store> store = OpenStore(disk);
     CHECK_THAT(store->StartRun("a").status(), IsOk());
+  }
+}
+
+TEST_CASE("a store that somebody else makes at the same time is opened") {
+  for (int at = 1;; at += at < 20 ? 1 : 97) {
+    INFO("at call " << at);
+    MemoryStorage disk;
+    tests::StepStorage steps(disk, at, [&] { OpenStore(disk); });
+    OpenStore(steps);
+    CHECK_THAT(Store::Open("/store", false, disk).status(), IsOk());
+    if (!steps.ran()) break;
   }
 }
 
