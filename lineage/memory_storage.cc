@@ -9,6 +9,11 @@
 #include "lineage/names.h"
 
 namespace stemma::lineage {
+namespace {
+
+constexpr size_t kPageBytes = 4096;
+
+}  // namespace
 
 // A file or a folder; what of it is durable stands beside what is seen.
 struct MemoryStorage::Node {
@@ -63,6 +68,14 @@ struct MemoryStorage::Node {
     data.resize(synced);
     entries = durable;
     for (auto& [name, node] : entries) node->Crash(random, root);
+  }
+
+  void LoseFirstPage() {
+    const size_t end = std::min(data.size(), (synced / kPageBytes + 1) * kPageBytes);
+    data.replace(synced, end - synced, end - synced, '\0');
+    synced = data.size();
+    durable = entries;
+    for (auto& [name, node] : entries) node->LoseFirstPage();
   }
 };
 
@@ -277,6 +290,12 @@ void MemoryStorage::Crash(std::optional<uint64_t> seed) {
   if (!seed) return root_->Crash(nullptr, *root_);
   Random random(*seed, "crash");
   root_->Crash(&random, *root_);
+}
+
+void MemoryStorage::CrashInHoles() {
+  MutexLock lock(mutex_);
+  ++boots_;
+  root_->LoseFirstPage();
 }
 
 bool MemoryStorage::Flip(const std::string& path, uint64_t offset, uint8_t mask) {

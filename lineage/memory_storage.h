@@ -40,6 +40,9 @@ class MemoryStorage final : public Storage {
   bool Exists(const std::string& path) override;
 
   void Crash(std::optional<uint64_t> seed = std::nullopt);
+  // The pages of a file may reach the disk in any order: all that is seen survives, but zeros stand
+  // where the first unsynced page of each file was.
+  void CrashInHoles();
   // Changes stored bytes behind everybody's back, as a bad disk does. False: no such byte.
   bool Flip(const std::string& path, uint64_t offset, uint8_t mask = 1);
   bool Truncate(const std::string& path, uint64_t bytes);

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -215,6 +217,7 @@ class Posix final : public Storage {
     if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
     const auto bytes = static_cast<size_t>(about.st_size);
     if (bytes == 0) return FileBytes{};
+    if (calls_.is_remote(fd.get())) return Storage::Map(path);
     void* const at = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (at == MAP_FAILED) return Storage::Map(path);
     std::shared_ptr<const void> owner(at, [bytes](void* mapped) { ::munmap(mapped, bytes); });
@@ -307,10 +310,32 @@ class Posix final : public Storage {
 
 int SetFlags(int fd, int flags) { return ::fcntl(fd, F_SETFL, flags); }
 
+bool IsRemote(int fd) {
+  constexpr uint32_t kRemote[] = {0x6969,       // NFS
+                                  0xff534d42,   // CIFS
+                                  0xfe534d42,   // SMB 2
+                                  0x517b,       // SMB
+                                  0x5346414f,   // AFS
+                                  0x01021997,   // 9P
+                                  0x65735546,   // FUSE
+                                  0x00c36400,   // Ceph
+                                  0x0bd00bd0,   // Lustre
+                                  0x47504653,   // GPFS
+                                  0x19830326};  // BeeGFS
+  struct statfs about;
+  if (::fstatfs(fd, &about) != 0) return true;
+  const auto type = static_cast<uint32_t>(about.f_type);
+  return std::find(std::begin(kRemote), std::end(kRemote), type) != std::end(kRemote);
+}
+
 }  // namespace
 
 PosixCalls::PosixCalls()
-    : write(::write), set_flags(SetFlags), fallocate(::fallocate), sync(::fdatasync) {}
+    : write(::write),
+      set_flags(SetFlags),
+      fallocate(::fallocate),
+      sync(::fdatasync),
+      is_remote(IsRemote) {}
 
 Status FromErrno(const char* call, const std::string& path, int error) {
   const std::string text = std::string(call) + " " + path + ": ";

@@ -8,6 +8,9 @@
 // Direct writes: the file is made buffered, then O_DIRECT is switched on by fcntl. (open() with
 // O_CREAT | O_DIRECT may create the file and still answer EINVAL, after which O_EXCL finds it
 // taken.) EINVAL there or at a write switches it off again, and the rest is written buffered.
+//
+// Maps: a file that another machine replaces is gone from a network file system, and the next page
+// of it that somebody asks for is a SIGBUS. So nothing is mapped there.
 #pragma once
 
 #include <memory>
@@ -24,7 +27,8 @@ struct PosixCalls {
   ssize_t (*write)(int fd, const void* bytes, size_t count);
   int (*set_flags)(int fd, int flags);  // fcntl F_SETFL
   int (*fallocate)(int fd, int mode, off_t offset, off_t bytes);
-  int (*sync)(int fd);  // fdatasync
+  int (*sync)(int fd);        // fdatasync
+  bool (*is_remote)(int fd);  // on a disk that other machines change as well, as fstatfs tells
   PosixCalls();
 };
 

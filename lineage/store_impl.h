@@ -27,7 +27,7 @@
 
 namespace stemma::lineage::internal {
 
-constexpr uint64_t kSmallFileMax = 1 << 16;         // names, formats, tag targets
+constexpr uint64_t kSmallFileMax = 1 << 18;         // names, formats, tag targets of two texts
 constexpr uint64_t kObjectMax = uint64_t{1} << 30;  // blobs and layouts
 constexpr int kClaimsMax = 1000;                    // numbers tried before giving up
 

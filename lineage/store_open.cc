@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include <sys/time.h>
@@ -94,9 +95,14 @@ Status CheckFormat(Storage& storage, const Paths& paths) {
   return {Code::kCorruption, paths.Format() + " does not begin with '" + kMagicLine + "'"};
 }
 
-// A folder that creation began and did not finish holds nothing but our own folders.
-Status CheckOursOrEmpty(Storage& storage, const Paths& paths) {
+// Whether somebody else has made the store since we looked, or a network file system had not shown
+// it. A folder that creation began and did not finish holds nothing but our own folders.
+Result<bool> IsMade(Storage& storage, const Paths& paths) {
   STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> names, storage.List(paths.root()));
+  if (std::find(names.begin(), names.end(), BaseOf(paths.Format())) != names.end()) {
+    STEMMA_RETURN_IF_ERROR(CheckFormat(storage, paths));
+    return true;
+  }
   std::set<std::string> ours;
   for (const std::string& dir : paths.AllDirs()) {
     ours.insert(dir.substr(paths.root().size() + 1)
@@ -104,10 +110,10 @@ Status CheckOursOrEmpty(Storage& storage, const Paths& paths) {
   }
   for (const std::string& name : names) {
     if (ours.count(name)) continue;
-    return {Code::kInvalidArgument, paths.root() + " is no store and not empty ('" + name +
-                                        "' is in it): give the path of a new folder"};
+    return Status(Code::kInvalidArgument, paths.root() + " is no store and not empty ('" + name +
+                                              "' is in it): give the path of a new folder");
   }
-  return {};
+  return false;
 }
 
 Status MakeWithParents(Storage& storage, const std::string& path) {
@@ -168,7 +174,8 @@ Status WriteFormat(Storage& storage, const Paths& paths) {
 
 Status CreateStore(Storage& storage, const Paths& paths) {
   STEMMA_RETURN_IF_ERROR(MakeWithParents(storage, paths.root()));
-  STEMMA_RETURN_IF_ERROR(CheckOursOrEmpty(storage, paths));
+  STEMMA_ASSIGN_OR_RETURN(const bool made, IsMade(storage, paths));
+  if (made) return {};
   STEMMA_RETURN_IF_ERROR(MakeDirs(storage, paths));
   STEMMA_RETURN_IF_ERROR(ProbeRename(storage, paths));
   return WriteFormat(storage, paths);

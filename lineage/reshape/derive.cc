@@ -48,6 +48,7 @@ Record FirstRecord(const std::vector<const Record*>& parents, const NewRun& run)
     for (const char* prefix : {"fork.", "reshape."}) gone |= at->first.rfind(prefix, 0) == 0;
     at = gone ? attributes.erase(at) : std::next(at);
   }
+  attributes.erase(kRestoreAttribute);  // of the parent's own edge
   return record;
 }
 

@@ -25,7 +25,7 @@ using Records = std::vector<const Record*>;
 constexpr char kBytesStayed[] = "its bytes stayed in ";  // the mark of a record that came alone
 constexpr size_t kBatchStates = 1000;                    // of one segment, and
 constexpr size_t kBatchBytes = 16 << 20;                 // of its records; and
-constexpr size_t kBatchPacks = 100000;                   // of one intent
+constexpr size_t kBatchPacks = kPacksMax;                // of one intent, which holds few more
 
 // Why the state's bytes are given up; "": they are not.
 std::string PrunedWhy(const Graph& graph, const StateId& id) {
@@ -130,7 +130,8 @@ class Migration {
                             internal::ReadLog(from_.storage(), here_, run, number, &wanted));
     STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, there_.IncarnationDir(run, number)));
     tmp_ = there_.TmpOf(run, number);
-    STEMMA_RETURN_IF_ERROR(internal::MakeDirIfMissing(storage, tmp_));
+    const Status made = storage.MakeDir(tmp_);  // one that is there may be a living writer's
+    if (!made.ok() && made.code() != Code::kInvalidArgument) return made;
     for (size_t i = 0; i < records.size();) {
       Records batch;
       for (size_t packs = 0, bytes = 0; i < records.size() && batch.size() < kBatchStates; ++i) {
@@ -142,7 +143,7 @@ class Migration {
       }
       STEMMA_RETURN_IF_ERROR(MoveBatch(run, number, batch, here));
     }
-    internal::RemoveFolderQuietly(storage, tmp_);
+    if (made.ok()) (void)storage.Remove(tmp_);  // where it is empty
     return {};
   }
 
@@ -168,23 +169,21 @@ class Migration {
       if (is_new) missing.push_back(record);
     }
     if (missing.empty()) return {};
-    STEMMA_ASSIGN_OR_RETURN(MigrantSegment segment,
-                            MigrantSegment::Create(storage, there_, run, number));
-    if (there.open.empty()) segment.Add(FrameType::kOpen, here.open);
-    return Append(run, number, missing, packs, here, &segment);
+    MigrantSegment promise;
+    if (there.open.empty()) promise.Add(FrameType::kOpen, here.open);
+    return Append(run, number, missing, packs, here, std::move(promise));
   }
 
   Status Append(const std::string& run, uint32_t number, const Records& missing,
                 const std::vector<ObjectId>& packs, const LogOfIncarnation& here,
-                MigrantSegment* segment) {
+                MigrantSegment promise) {
     Storage& storage = to_.storage();
     STEMMA_ASSIGN_OR_RETURN(const std::string intent,
                             EncodeIntent({missing.front()->id, packs,
                                           "migrate from " + from_.path(), internal::WallMs()}));
-    segment->Add(FrameType::kIntent, intent);
-    STEMMA_RETURN_IF_ERROR(segment->Sync());
+    promise.Add(FrameType::kIntent, intent);
+    STEMMA_RETURN_IF_ERROR(promise.Publish(storage, there_, run, number));
     // A collector on another node looks for the intent by these names.
-    STEMMA_RETURN_IF_ERROR(storage.SyncDir(there_.IncarnationDir(run, number)));
     STEMMA_RETURN_IF_ERROR(storage.SyncDir(there_.RunDir(run)));
     STEMMA_RETURN_IF_ERROR(storage.SyncDir(there_.RunsDir()));
     for (const Record* record : missing) {
@@ -192,18 +191,18 @@ class Migration {
       STEMMA_RETURN_IF_ERROR(to_.EnsurePacks(*record, IfPruned::kBringBack));
       STEMMA_RETURN_IF_ERROR(internal::CheckObjects(storage, there_, *record));
     }
+    MigrantSegment segment;
     for (const Record* record : missing) {
       const auto payload = here.states.find(record->id);
       if (payload == here.states.end()) {
         return {Code::kNotFound, NameOfState(*record) + " is no longer in the log of " + run};
       }
-      segment->Add(FrameType::kState, payload->second);
+      segment.Add(FrameType::kState, payload->second);
     }
     // Whoever goes on with the run there begins the next incarnation.
     STEMMA_ASSIGN_OR_RETURN(const std::string close, EncodeClose({"migrated", internal::WallMs()}));
-    segment->Add(FrameType::kClose, close);
-    STEMMA_RETURN_IF_ERROR(segment->Sync());
-    return segment->Close();
+    segment.Add(FrameType::kClose, close);
+    return segment.Publish(storage, there_, run, number);
   }
 
   // All that the state needs but its record.

@@ -1,7 +1,6 @@
 #include "lineage/reshape/migrate_log.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "core/digest.h"
 #include "lineage/run_logs.h"
@@ -22,6 +21,19 @@ Result<std::vector<uint32_t>> NumbersIn(Storage& storage, const std::string& dir
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
+}
+
+// The path of a new and empty file. One that stays empty is a gap between the numbers.
+Result<std::string> ClaimSegment(Storage& storage, const Paths& paths, const std::string& run,
+                                 uint32_t incarnation) {
+  STEMMA_ASSIGN_OR_RETURN(
+      const std::vector<uint32_t> taken,
+      NumbersIn(storage, paths.IncarnationDir(run, incarnation), ParseLogSegment));
+  const uint32_t next = taken.empty() ? 1 : taken.back() + 1;
+  std::string path = paths.LogSegment(run, incarnation, next);
+  STEMMA_ASSIGN_OR_RETURN(const auto file, storage.Create(path, {}));
+  STEMMA_RETURN_IF_ERROR(file->Close());
+  return path;
 }
 
 }  // namespace
@@ -55,28 +67,24 @@ Result<LogOfIncarnation> ReadLog(Storage& storage, const Paths& paths, const std
   return Status(Code::kCorruption, damage + "; run fsck");
 }
 
-Result<MigrantSegment> MigrantSegment::Create(Storage& storage, const Paths& paths,
-                                              const std::string& run, uint32_t incarnation) {
-  STEMMA_ASSIGN_OR_RETURN(
-      const std::vector<uint32_t> taken,
-      NumbersIn(storage, paths.IncarnationDir(run, incarnation), ParseLogSegment));
-  MigrantSegment segment;
-  const uint32_t next = taken.empty() ? 1 : taken.back() + 1;
-  STEMMA_ASSIGN_OR_RETURN(segment.file_,
-                          storage.Create(paths.LogSegment(run, incarnation, next), {}));
-  segment.ulid_ = UlidToBytes(NewUlid());
-  segment.pending_ = EncodeSegmentHeader(SegmentKind::kLog, segment.ulid_);
-  return segment;
-}
+MigrantSegment::MigrantSegment()
+    : ulid_(UlidToBytes(NewUlid())), bytes_(EncodeSegmentHeader(SegmentKind::kLog, ulid_)) {}
 
 void MigrantSegment::Add(FrameType type, std::string_view payload) {
-  pending_ += EncodeFrame(ulid_, type, payload);
+  bytes_ += EncodeFrame(ulid_, type, payload);
 }
 
-Status MigrantSegment::Sync() {
-  STEMMA_RETURN_IF_ERROR(file_->Append(pending_));
-  pending_.clear();
-  return file_->Sync();
+Status MigrantSegment::Publish(Storage& storage, const Paths& paths, const std::string& run,
+                               uint32_t incarnation) const {
+  STEMMA_ASSIGN_OR_RETURN(const std::string path, ClaimSegment(storage, paths, run, incarnation));
+  const std::string temporary = paths.TmpDir() + "/segment-" + NewUlid();
+  Status put = WriteSynced(storage, temporary, bytes_);
+  if (put.ok()) put = storage.Rename(temporary, path);
+  if (!put.ok()) {
+    (void)storage.Remove(temporary);
+    return put;
+  }
+  return storage.SyncDir(ParentOf(path));
 }
 
 }  // namespace stemma::lineage::internal

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,19 +32,20 @@ Result<LogOfIncarnation> ReadLog(Storage& storage, const Paths& paths, const std
                                  uint32_t incarnation,
                                  const std::map<StateId, const Record*>* wanted);
 
-// A new segment of an incarnation that others may have segments of: the number is claimed by making
-// the file. What was added is there after Sync().
+// A new segment of an incarnation that others may have segments of. Its frames are many and written
+// at once, and of bytes that were not synced a crash may leave any part, which in the log of a run
+// that has a name would be damage. So it is made whole in tmp/ and renamed to its number, which is
+// claimed by an empty file.
 class MigrantSegment {
  public:
-  static Result<MigrantSegment> Create(Storage& storage, const Paths& paths, const std::string& run,
-                                       uint32_t incarnation);
+  MigrantSegment();
   void Add(FrameType type, std::string_view payload);
-  Status Sync();
-  Status Close() { return file_->Close(); }
+  // All that was added, durable under the next number. After a failure another one is to be made.
+  Status Publish(Storage& storage, const Paths& paths, const std::string& run,
+                 uint32_t incarnation) const;
 
  private:
-  std::unique_ptr<WritableFile> file_;
-  std::string ulid_, pending_;
+  std::string ulid_, bytes_;
 };
 
 }  // namespace stemma::lineage::internal

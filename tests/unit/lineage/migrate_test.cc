@@ -222,6 +222,81 @@ TEST_CASE("wherever the target's disk fails or its machine dies, what is seen is
   }
 }
 
+// A file system may write a file's pages in any order, and readers take an entry behind a hole for
+// damage, which ends every restart of a run that has a name.
+TEST_CASE("no crash of the target's machine leaves a damaged log", "[migrate]") {
+  const Source source;
+  bool fired = true;
+  for (uint64_t n = 1; fired; ++n) {
+    INFO("change " << n);
+    MemoryStorage disk;
+    const auto sound = OpenStore(disk);
+    REQUIRE_THAT(source.To(*sound, {source.base[0]}).status(), IsOk());  // the run has its name
+    FaultyStorage faulty(disk);
+    const auto failing = OpenStore(faulty);
+    faulty.FailAt(n, Fault::kDieBefore);
+    const Status status = source.To(*failing, {source.base[2]}).status();
+    fired = faulty.fired();
+    if (!fired) CHECK_THAT(status, IsOk());
+    disk.CrashInHoles();
+    const auto target = OpenStore(disk);
+    CHECK(MustLoad(*target).runs.at("base").unreadable == "");
+    REQUIRE_THAT(source.To(*target, {source.base[2]}).status(), IsOk());
+    CheckWhole(*target, source.base[2]);
+    CHECK(FsckErrors(*target) == std::vector<std::string>());
+  }
+}
+
+TEST_CASE("states that name more packs than an intent can hold migrate in several batches",
+          "[migrate]") {
+  constexpr uint32_t kParts = 1 << 14;
+  const Source source;
+  Record record = MustLoad(*source.store).states.at(source.base[0]);
+  record.parents.clear();
+  record.frozen_packs = 0;
+  record.packs = std::vector<PackRef>(kParts, record.packs[0]);
+  for (uint32_t i = 0; i < kParts; ++i) {
+    record.packs[i].writer = i;
+    record.packs[i].writers = kParts;
+  }
+  const auto wide = *source.store->StartRun("wide");
+  std::set<StateId> states;
+  for (record.step = 1; record.step <= 5; ++record.step) {
+    const Result<StateId> id = wide->Append(record);
+    REQUIRE_THAT(id.status(), IsOk());
+    states.insert(*id);
+  }
+  MemoryStorage disk;
+  const auto target = OpenStore(disk);
+  const auto done = source.To(*target, states);
+  REQUIRE_THAT(done.status(), IsOk());
+  CHECK(done->packs == 1);
+  CHECK(MustLoad(*target).runs.at("wide").states.size() == states.size());
+}
+
+// As when what a store has lost comes back from a copy of it, while the run goes on there.
+TEST_CASE("a living writer's files stay when states of its incarnation come", "[migrate]") {
+  Source source;
+  Store& home = *source.store;
+  const auto living = *home.NextIncarnation("base");
+  Record record = MustLoad(home).states.at(source.base[2]);
+  record.parents = {{source.base[2], EdgeKind::kTrain}};
+  record.step = 40;
+  const Result<StateId> later = living->Append(record);
+  REQUIRE_THAT(later.status(), IsOk());
+  MemoryStorage disk;
+  const auto copy = OpenStore(disk);
+  REQUIRE_THAT(source.To(*copy, {*later}).status(), IsOk());
+  const Graph graph = MustLoad(*copy);
+  const std::string half_written = living->tmp_dir() + "/7-0-1";
+  REQUIRE_THAT(WriteDurable(source.disk, half_written, "half a pack"), IsOk());
+  REQUIRE_THAT(Migrate(*copy, graph, {*later}, home, {}).status(), IsOk());
+  CHECK(source.disk.Exists(half_written));
+  REQUIRE_THAT(source.disk.Remove(half_written), IsOk());
+  REQUIRE_THAT(Migrate(*copy, graph, {*later}, home, {}).status(), IsOk());
+  CHECK(source.disk.Exists(living->tmp_dir()));  // empty between two captures
+}
+
 // Two whole collections pass in any gap of a migration, with hours between: its lease is long stale
 // and its packs look like those that an ended incarnation left behind.
 TEST_CASE("a collector in the target takes nothing that a migration has promised", "[migrate]") {

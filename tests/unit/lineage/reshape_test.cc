@@ -10,6 +10,7 @@
 #include "lineage/memory_storage.h"
 #include "lineage/record_codec.h"
 #include "lineage/reshape/choose.h"
+#include "lineage/reshape/derive.h"
 #include "lineage/reshape/reshape.h"
 #include "lineage/restore.h"
 
@@ -124,6 +125,21 @@ TEST_CASE("a reshape that cannot be is refused before anything is written", "[re
   CHECK_THAT(Shuffle(*store, graph, parent, 3, {"base", {}}).status(),
              HasCode(Code::kInvalidArgument, "'base' exists"));
   CHECK(MustLoad(*store).runs.size() == 1);
+}
+
+TEST_CASE("how a state was restored is not said of what is made of it", "[reshape]") {
+  MemoryStorage disk;
+  const auto store = OpenStore(disk);
+  const StateId base = TrainToy(*store, "base", 1, SameOnAll(WithPerRank({})), {10})[0];
+  Record change;
+  change.attributes[kRestoreAttribute] = std::string(kProgressiveName);
+  const Result<StateId> inexact = store->Fork(MustLoad(*store), base, "inexact", change);
+  REQUIRE_THAT(inexact.status(), IsOk());
+  const Graph graph = MustLoad(*store);
+  REQUIRE(TextOf(graph.states.at(*inexact), kRestoreAttribute) == kProgressiveName);
+  const auto made = Rebalance(*store, graph, *inexact, 1, {"made", {}});
+  REQUIRE_THAT(made.status(), IsOk());
+  CHECK(TextOf(MustLoad(*store).states.at(made->id), kRestoreAttribute) == "none");
 }
 
 TEST_CASE("a shuffle changes the seed of the order and keeps the place", "[reshape]") {

@@ -311,6 +311,19 @@ TEST_CASE("a reservation does not show in the file's length") {
   CHECK(*PosixStorage().SizeOf(path) == 5);
 }
 
+// There another machine may take the file away, and a page that was not yet read ends the process.
+TEST_CASE("a file on a network file system is read and not mapped") {
+  PosixCalls calls;
+  calls.is_remote = [](int) { return true; };
+  const auto storage = NewPosixStorage(calls);
+  const std::string path = FreshFolder() + "/f", text(1 << 16, 'x');
+  REQUIRE_THAT(WriteSynced(*storage, path, text), IsOk());
+  const Result<FileBytes> file = storage->Map(path);
+  REQUIRE_THAT(file.status(), IsOk());
+  REQUIRE(truncate(path.c_str(), 0) == 0);
+  CHECK(std::string(file->bytes) == text);
+}
+
 TEST_CASE("a failed fsync is final: the file is lost and fsync is not tried again") {
   PosixCalls calls;
   calls.sync = FailSync;

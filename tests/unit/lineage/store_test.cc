@@ -18,6 +18,7 @@
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/step_storage.h"
 #include "tests/support/store_steps.h"
 
 namespace stemma::lineage {
@@ -57,6 +58,17 @@ TEST_CASE("a store whose making was cut off anywhere is made whole by the next o
     disk.Crash(change);
     const std::unique_ptr<Store> store = OpenStore(disk);
     CHECK_THAT(store->StartRun("a").status(), IsOk());
+  }
+}
+
+TEST_CASE("a store that somebody else makes at the same time is opened") {
+  for (int at = 1;; at += at < 20 ? 1 : 97) {
+    INFO("at call " << at);
+    MemoryStorage disk;
+    tests::StepStorage steps(disk, at, [&] { OpenStore(disk); });
+    OpenStore(steps);
+    CHECK_THAT(Store::Open("/store", false, disk).status(), IsOk());
+    if (!steps.ran()) break;
   }
 }
 
@@ -199,6 +211,17 @@ TEST_CASE("a tag that was taken away is gone, keeps its history, and may be set 
   CHECK(MustLoad(*store).tags.empty());
   REQUIRE_THAT(store->SetTag("best", b, "again", {}), IsOk());
   CHECK(MustLoad(*store).tags.at("best").version == 3);
+}
+
+TEST_CASE("a tag with the longest reason there may be is read again") {
+  MemoryStorage disk;
+  const auto store = OpenStore(disk);
+  const std::string why(65536, 'y');
+  REQUIRE_THAT(store->SetTag("best", Sha256("a"), why, {}), IsOk());
+  const Graph graph = MustLoad(*store);
+  CHECK(graph.unreadable == "");
+  REQUIRE(graph.tags.count("best") == 1);
+  CHECK(graph.tags.at("best").why.size() == why.size());
 }
 
 TEST_CASE("tags move, keep their history, and --expect is an exact compare-and-set") {
