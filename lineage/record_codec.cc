@@ -76,6 +76,7 @@ std::string Fault(const AnyRecord& record) {
     return "plan_digest or audit is too long";
   }
   if (record.world == 0) return "world is 0";
+  if (record.world > kRanksMax || record.ranks_held > kRanksMax) return "too many ranks";
   if (!IsReason(record.reason)) return "unknown reason";
   if (record.metrics.size() > kAttributesMax || record.attributes.size() > kAttributesMax) {
     return "too many metrics or attributes";

@@ -23,6 +23,7 @@ namespace stemma::lineage {
 
 constexpr size_t kPacksMax = 1 << 16;  // of a record, inline
 constexpr size_t kParentsMax = 64;
+constexpr uint32_t kRanksMax = 1 << 20;  // that hold a state or go on from it
 constexpr size_t kAttributesMax = 4096;  // metrics and attributes, each
 constexpr size_t kTextMax = 1 << 16;     // of any text in a frame
 

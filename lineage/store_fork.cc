@@ -14,6 +14,7 @@
 namespace stemma::lineage::internal {
 namespace {
 
+constexpr char kNameTaken[] = "its name was taken meanwhile";  // why it was withdrawn
 // What a record says of its own edge, and how long its bytes are wanted: nothing of its child's.
 constexpr std::string_view kOfItsOwn[] = {kReservedPrefix, "fork.", "reshape."};
 
@@ -201,8 +202,11 @@ Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kClose, EncodeClose({verb + " done", WallMs()})));
   STEMMA_RETURN_IF_ERROR(log.Sync());  // 5
   STEMMA_RETURN_IF_ERROR(CheckIntentOpen(storage_, paths_, begun, record.id, &log).Within(what));
-  STEMMA_RETURN_IF_ERROR(log.Close());
-  STEMMA_RETURN_IF_ERROR(PublishName(begun, &claim));
+  const Status named = PublishName(begun, &claim);
+  // A record in a run that no name leads to would keep its packs for good.
+  if (named.code() == Code::kInvalidArgument) log.GiveUp(record.id, kNameTaken);
+  STEMMA_RETURN_IF_ERROR(named);
+  (void)log.Close();  // all of it is durable
   return record.id;
 }
 

@@ -99,6 +99,14 @@ TEST_CASE("changes of settings are part of the record, and no older program read
   CHECK_THAT(EncodeRecord(&record).status(), HasCode(Code::kInvalidArgument, "too many changes"));
 }
 
+TEST_CASE("a record of more ranks than there are anywhere is refused, before anybody counts them") {
+  Record record = SampleRecord();
+  record.world = kRanksMax;
+  CHECK_THAT(EncodeRecord(&record).status(), IsOk());
+  record.ranks_held = kRanksMax + 1;
+  CHECK_THAT(EncodeRecord(&record).status(), HasCode(Code::kInvalidArgument, "too many ranks"));
+}
+
 TEST_CASE("the id changes with any field, and equal records have equal bytes") {
   Record a = SampleRecord(), b = SampleRecord();
   REQUIRE(*EncodeRecord(&a) == *EncodeRecord(&b));

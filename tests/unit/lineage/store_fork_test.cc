@@ -6,6 +6,7 @@
 #include "lineage/store.h"
 
 #include "tests/support/status_matchers.h"
+#include "tests/support/step_storage.h"
 #include "tests/support/store_steps.h"
 
 namespace stemma::lineage {
@@ -61,6 +62,35 @@ TEST_CASE("a fork with settings of its own has them as a blob; how it was restor
   const Graph after = MustLoad(*store);
   CHECK(after.states.at(*again).settings == child.settings);
   CHECK(after.states.at(*again).attributes.count(kRestoreAttribute) == 0);
+}
+
+TEST_CASE("a fork that loses the race for its name says so and keeps no bytes") {
+  int lost = 0;
+  for (int at = 1;; ++at) {
+    INFO("at call " << at);
+    MemoryStorage disk;
+    const auto base = OpenStore(disk);
+    auto run = *base->StartRun("base");
+    const StateId a = MustAppend(*base, *run, 10);
+    tests::StepStorage steps(disk, at, [&] {
+      const auto other = OpenStore(disk);
+      REQUIRE_THAT(other->Fork(MustLoad(*other), a, "branch", {}).status(), IsOk());
+    });
+    const auto store = OpenStore(steps);
+    const auto forked = store->Fork(MustLoad(*store), a, "branch", {});
+    if (!steps.ran()) break;
+    CHECK_THAT(forked.status(), HasCode(Code::kInvalidArgument, "branch"));
+    const Paths paths(store->path());
+    const Graph graph = MustLoad(*store);
+    for (const std::string& ulid : *disk.List(paths.RunsDir())) {
+      if (graph.runs.at("base").ulid == ulid || graph.runs.at("branch").ulid == ulid) continue;
+      const auto log = disk.ReadAll(paths.LogSegment(ulid, 1, 1));
+      if (!log.ok() || log->find("fork done") == std::string::npos) continue;  // no record yet
+      ++lost;
+      CHECK(log->find("its name was taken") != std::string::npos);
+    }
+  }
+  CHECK(lost > 0);
 }
 
 TEST_CASE("a fork stores what it changed, also of a parent that did so, and no blob") {
