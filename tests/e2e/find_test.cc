@@ -55,6 +55,19 @@ TEST_CASE("find returns 1 when nothing matches and 2 for what is no query", "[cl
   }
 }
 
+TEST_CASE("what a query keeps no prune takes, until it is let go", "[cli]") {
+  Box box("keep");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  CHECK(box.OnStore("keep").code == 2);
+  CHECK(box.OnStore("keep r@100 --undo --ttl=1d").code == 2);
+  CHECK(box.OnStore("keep 'loss > 0.9'").Says("is kept"));
+  CHECK(box.OnStore("prune r@100 --apply").Says("kept: marked to be kept"));
+  CHECK(box.OnStore("keep r@100 --undo").Says("may go"));
+  CHECK(box.OnStore("keep r@100 --undo").Says("is neither marked to be kept nor critical"));
+  CHECK(box.OnStore("prune r@100 --apply").Says("1 state marked"));
+  CHECK(box.OnStore("keep r@100").Says("r@100 is pruned"));
+}
+
 TEST_CASE("a query stands where a state does, if it selects one", "[cli]") {
   Box box("find-one");
   REQUIRE_THAT(box.Fill(), IsOk());
