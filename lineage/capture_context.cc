@@ -65,7 +65,6 @@ Result<std::shared_ptr<const CaptureContext>> MakeContext(const LineageSettings&
   STEMMA_ASSIGN_OR_RETURN(Layout layout, Layout::Of(spans));
   const std::optional<TmpFolder> folder = ParseTmp(BaseOf(tmp_dir));
   if (!folder) return Status(Code::kInternal, tmp_dir + " is no incarnation's tmp folder");
-  if (rank == 0) STEMMA_RETURN_IF_ERROR(store.PutLayout(layout.bytes()).status());
   CaptureContext context{store, source, std::move(spans), std::move(layout), tmp_dir, folder->run};
   context.incarnation = folder->incarnation;
   context.rank = rank;

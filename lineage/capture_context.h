@@ -39,7 +39,7 @@ uint32_t WritersFor(const LineageSettings& settings, const Layout& layout, int r
 Status CheckCreate(const LineageSettings& settings, const std::vector<Span>& spans, int rank,
                    int ranks, const RunWriter* writer);
 
-// `tmp_dir` tells run and incarnation. Rank 0 makes the layout durable.
+// `tmp_dir` tells run and incarnation. Writes nothing: the layout is the caller's to make durable.
 Result<std::shared_ptr<const CaptureContext>> MakeContext(const LineageSettings& settings,
                                                           Store& store, Source& source,
                                                           const std::string& tmp_dir,

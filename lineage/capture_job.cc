@@ -126,6 +126,16 @@ Result<PackRef> WritePackOf(const CaptureJob& job, const PackDuty& duty, Timings
   return last;
 }
 
+// A full disk or a failed fsync costs this capture, as it does with a pack.
+Status WriteLayout(const CaptureContext& context) {
+  Status last;
+  for (int attempt = 1; attempt <= kWriteTries; ++attempt) {
+    last = context.store.PutLayout(context.layout.bytes()).status();
+    if (last.code() != Code::kIo || IsNoSpace(last)) break;
+  }
+  return last;
+}
+
 // Which of the writers of a part `rank` is.
 std::optional<uint32_t> WriterOf(int rank, int ranks, uint32_t writers, uint64_t number) {
   const uint64_t n = static_cast<uint64_t>(ranks);
@@ -229,6 +239,7 @@ void WriteJob(CaptureRoom& room, CaptureJob& job) {
     if (!status.ok()) break;
     (duty.part == SpanPart::kFrozen ? frozen : changing) = *std::move(pack);
   }
+  if (status.ok() && job.writes_layout) status = WriteLayout(*job.context);
   {
     const std::lock_guard<std::mutex> lock(room.mutex);
     job.mail.pack = changing;

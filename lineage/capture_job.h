@@ -32,6 +32,7 @@ struct CaptureJob {
   Record record;                      // as requested
   double begun_s = 0;                 // SteadySeconds() at Capture()
   bool writes_frozen = false;         // this capture does, on whichever ranks
+  bool writes_layout = false;         // this rank does: no durable state names it yet
   std::vector<PackDuty> duties;       // at most one of each part; none: nothing to write
   std::shared_ptr<FrozenSet> frozen;  // written before, to be audited; null: none
   StagePlan stage;
@@ -89,7 +90,7 @@ void CopyPart(CaptureRoom& room, CaptureJob& job, bool eager);
 // The staged bytes against the source, for settings.verify_fence; kInternal names the span.
 Status CompareWithSource(const CaptureJob& job);
 
-// Writes the job's packs and makes them durable under their contents' names.
+// Writes the job's packs, then its layout, and makes them durable under their contents' names.
 void WriteJob(CaptureRoom& room, CaptureJob& job);
 
 // The job is over, and with which failure (the first one counts). False: it was dropped before.

@@ -28,6 +28,7 @@ class CapturerImpl final : public Capturer {
   CapturerImpl(ContextPtr context, LineageSettings settings, RunWriter* writer)
       : settings_(std::move(settings)), writer_(writer) {
     Use(std::move(context));
+    stored_layout_ = context_->layout.id();
   }
 
   ~CapturerImpl() override {
@@ -146,6 +147,7 @@ class CapturerImpl final : public Capturer {
     job->begun_s = SteadySeconds();
     if (HasFrozen(frozen_.get())) job->frozen = frozen_;
     job->writes_frozen = context_->frozen_writers > 0 && !job->frozen && !FrozenIsComing();
+    job->writes_layout = writer_ != nullptr && stored_layout_ != context_->layout.id();
     job->duties = DutiesOf(*context_, job->number, job->writes_frozen);
     job->stage = PlanStage(context_->layout, context_->spans, job->duties);
     if (context_->ranks > 1) {  // the first capture proves the equal start on which all else rests
@@ -218,7 +220,7 @@ class CapturerImpl final : public Capturer {
       const std::lock_guard<std::mutex> lock(room_.mutex);
       good = job->mail.status.ok();
     }
-    if (!good || job->duties.empty()) {
+    if (!good || (job->duties.empty() && !job->writes_layout)) {
       EndJob(room_, *job, {});
       return;
     }
@@ -319,6 +321,7 @@ class CapturerImpl final : public Capturer {
     for (const auto& pack : {job->mail.pack, job->mail.frozen}) {  // ended: nobody touches them
       if (pack) stats_.bytes_written += pack->bytes;
     }
+    stored_layout_ = job->context->layout.id();
     if (job->writes_frozen) {
       frozen_ = std::make_shared<FrozenSet>(context_->store, durable.record, job->context->layout);
     }
@@ -362,6 +365,7 @@ class CapturerImpl final : public Capturer {
   // The loop's thread only.
   ContextPtr context_;  // of the newest capture
   uint64_t slot_bytes_ = 0;
+  ObjectId stored_layout_;             // is durable: that of the start, or of the newest state
   std::shared_ptr<FrozenSet> frozen_;  // the newest that is durable; perhaps of another layout
   std::deque<JobPtr> in_flight_;
   std::vector<CaptureSlot> slots_;
@@ -384,6 +388,7 @@ Result<std::unique_ptr<Capturer>> Capturer::Create(const LineageSettings& settin
   STEMMA_RETURN_IF_ERROR(CheckCreate(settings, spans, rank, ranks, writer));
   STEMMA_ASSIGN_OR_RETURN(ContextPtr context, MakeContext(settings, store, source, tmp_dir,
                                                           std::move(spans), rank, ranks));
+  if (rank == 0) STEMMA_RETURN_IF_ERROR(store.PutLayout(context->layout.bytes()).status());
   auto capturer = std::make_unique<CapturerImpl>(std::move(context), settings, writer);
   if (from != nullptr) capturer->GoOnFrom(*from);
   STEMMA_RETURN_IF_ERROR(capturer->AllocateSlots());

@@ -146,8 +146,11 @@ Status CheckNotes(FsckContext* context) {
   STEMMA_ASSIGN_OR_RETURN(const std::vector<std::string> files,
                           context->storage.List(context->paths.NotesDir()));
   for (const std::string& file : files) {
-    if (!ParseNotesSegment(file)) continue;
     const std::string path = context->paths.NotesDir() + "/" + file;
+    if (ParseDamagedNotes(file)) {
+      context->Remark(path + " was set aside by a repair, which wrote what is whole in it anew");
+    }
+    if (!ParseNotesSegment(file)) continue;
     Result<Segment> segment = ReadSegmentFile(context->storage, path);
     if (!segment.ok()) {
       context->Error(path + ": " + segment.status().message());

@@ -160,6 +160,33 @@ Status AddToScope(Store& store, const Graph& graph, const std::string& name, con
   return store.EnsurePacks(graph.states.at(state), IfPruned::kRefuse);
 }
 
+Status Keep(Store& store, const Graph& graph, const StateId& state, std::optional<double> ttl_s) {
+  const Record& record = graph.states.at(state);
+  if (ttl_s && !(*ttl_s > 0)) {
+    return {Code::kInvalidArgument, "a time to live is more than 0 seconds"};
+  }
+  if (IsPruned(graph, state)) {
+    return {Code::kInvalidArgument, NameOfState(record) +
+                                        " is pruned: `stemma prune --undo` takes that back, as "
+                                        "long as its bytes are there"};
+  }
+  STEMMA_RETURN_IF_ERROR(ttl_s ? store.Mark(state, kTtlKey, *ttl_s)
+                               : store.Mark(state, kKeepKey, true));
+  return store.EnsurePacks(record, IfPruned::kRefuse);
+}
+
+Status StopKeeping(Store& store, const Graph& graph, const StateId& state) {
+  bool found = false;
+  for (const char* key : {kKeepKey, kCriticalKey}) {
+    if (!IsMarked(graph, state, key)) continue;
+    STEMMA_RETURN_IF_ERROR(store.Mark(state, key, false));
+    found = true;
+  }
+  if (found) return {};
+  return {Code::kInvalidArgument,
+          NameOfState(graph.states.at(state)) + " is neither marked to be kept nor critical"};
+}
+
 Status UndoPrune(Store& store, const Graph& graph, const StateId& state) {
   const Record& record = graph.states.at(state);
   if (!IsPruned(graph, state)) {

@@ -75,6 +75,12 @@ Status CloseScope(Store& store, const Graph& graph, const std::string& name);
 // are there, and an error when they are not.
 Status AddToScope(Store& store, const Graph& graph, const std::string& name, const StateId& state);
 
+// A person's word on one state: its bytes stay, for good, or for so long after they were written.
+// First the note, then a look whether they are there. kInvalidArgument when it is pruned.
+Status Keep(Store& store, const Graph& graph, const StateId& state, std::optional<double> ttl_s);
+// Takes that back, and what made it critical. kInvalidArgument when it is neither.
+Status StopKeeping(Store& store, const Graph& graph, const StateId& state);
+
 // Takes a prune back: looks for the bytes, cancels the mark, looks again. Where they are gone, the
 // mark stays (or comes back) and the error says so.
 Status UndoPrune(Store& store, const Graph& graph, const StateId& state);

@@ -180,6 +180,9 @@ std::string Paths::NotesDir() const { return root_ + "/notes"; }
 std::string Paths::NotesSegment(std::string_view writer, uint32_t segment) const {
   return Join(NotesDir(), writer) + "." + Padded(segment, 6) + ".seg";
 }
+std::string Paths::DamagedNotes(std::string_view writer, uint32_t segment) const {
+  return Join(NotesDir(), writer) + "." + Padded(segment, 6) + ".damaged";
+}
 
 std::string Paths::TagsDir() const { return root_ + "/tags"; }
 std::string Paths::TagDir(std::string_view tag) const { return Join(TagsDir(), tag); }
@@ -246,11 +249,22 @@ std::optional<ObjectId> ParseObject(std::string_view file) {
   return id;
 }
 
-std::optional<NotesFile> ParseNotesSegment(std::string_view file) {
+namespace {
+
+std::optional<NotesFile> ParseNotes(std::string_view file, std::string_view end) {
   const std::string_view writer = file.substr(0, kUlidText);
-  const auto segment = Between(file.substr(writer.size()), ".", ".seg", 6);
+  const auto segment = Between(file.substr(writer.size()), ".", end, 6);
   if (!IsUlid(writer) || !segment) return std::nullopt;
   return NotesFile{std::string(writer), *segment};
+}
+
+}  // namespace
+
+std::optional<NotesFile> ParseNotesSegment(std::string_view file) {
+  return ParseNotes(file, ".seg");
+}
+std::optional<NotesFile> ParseDamagedNotes(std::string_view file) {
+  return ParseNotes(file, ".damaged");
 }
 
 std::optional<TmpFolder> ParseTmp(std::string_view file) {

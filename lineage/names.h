@@ -66,6 +66,8 @@ class Paths {
   std::string NotesDir() const;
   // One writer per file: `writer` is an ulid; `segment` counts as in a run's log.
   std::string NotesSegment(std::string_view writer, uint32_t segment) const;
+  // notes/<ulid>.000001.damaged: that segment, after a repair took what is whole out of it.
+  std::string DamagedNotes(std::string_view writer, uint32_t segment) const;
 
   std::string TagsDir() const;
   std::string TagDir(std::string_view tag) const;
@@ -110,6 +112,7 @@ struct NotesFile {
   uint32_t segment = 0;
 };
 std::optional<NotesFile> ParseNotesSegment(std::string_view file);  // "<ulid>.000001.seg"
+std::optional<NotesFile> ParseDamagedNotes(std::string_view file);  // "<ulid>.000001.damaged"
 struct TmpFolder {
   std::string run;
   uint32_t incarnation = 0;

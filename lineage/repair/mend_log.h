@@ -17,8 +17,8 @@
 // the old one open would go on in a file without a name: so before it is read the run's next
 // incarnation is begun, and ended. Whoever was only asleep is fenced by that and fails loudly.
 //
-// Notes are not mended: their writers have no fence. One thread. Failure: kNotFound when no copy
-// has what is missing; kIncompatible for a newer segment; else as Storage.
+// Notes are mended otherwise (mend_notes.h): their writers have no fence. One thread. Failure:
+// kNotFound when no copy has what is missing; kIncompatible for a newer segment; else as Storage.
 #pragma once
 
 #include <cstdint>

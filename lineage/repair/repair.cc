@@ -28,6 +28,15 @@ std::string FromText(const std::vector<std::string>& paths) {
   return text;
 }
 
+std::string LostText(const std::vector<std::string>& lost) {
+  if (lost.empty()) return "";
+  std::string text = ", and lost for good are ";
+  for (const std::string& one : lost) text += (&one == &lost.front() ? "" : "; ") + one;
+  return text +
+         "; prunes of states whose bytes are there still are taken back, since a lost note "
+         "may have said so";
+}
+
 class Planner {
  public:
   Planner(const Store& store, const FsckReport& report, const RepairOptions& options)
@@ -47,6 +56,7 @@ class Planner {
     }
     if (options_.mend) {
       PlanLogs();
+      PlanNotes();
       STEMMA_RETURN_IF_ERROR(PlanMending());
       PlanRestoring();
       for (Leftover& leftover :
@@ -102,6 +112,33 @@ class Planner {
       item.text = "mend " + path + " of run '" + log.name + "', which hides entries," +
                   FromText(mend->from);
       item.log = std::move(log);
+      plan_.items.push_back(std::move(item));
+    }
+  }
+
+  // Before all else for the same reason.
+  void PlanNotes() {
+    const std::string dir = paths_.NotesDir() + "/";
+    AgeProbe probe(store_.storage(), paths_);
+    for (std::string& file : HiddenNotes(store_)) {
+      const Result<NotesMend> mend = TryMendNotes(store_, options_.from, file);
+      if (!mend.ok()) {
+        plan_.beyond.push_back(mend.status().message());
+        continue;
+      }
+      const std::optional<double> age = probe.Seconds(dir + file);
+      if (!age || *age < options_.stale_s) {
+        plan_.beyond.push_back(dir + file + " was appended to in the last " +
+                               HumanDuration(options_.stale_s) +
+                               ": its writer may live; once it has ended: --older-than 0s");
+        continue;
+      }
+      RepairItem item;
+      item.kind = RepairKind::kMendNotes;
+      item.text = "mend " + dir + file +
+                  ", which hides notes: " + std::to_string(mend->notes.size()) + " are whole" +
+                  FromText(mend->from) + LostText(mend->lost);
+      item.notes = std::move(file);
       plan_.items.push_back(std::move(item));
     }
   }
@@ -273,6 +310,8 @@ Status Do(Store& store, const Mender& mender, const RepairOptions& options,
   switch (item.kind) {
     case RepairKind::kMendLog:
       return MendLog(store, options.from, item.log);
+    case RepairKind::kMendNotes:
+      return MendNotes(store, options.from, item.notes);
     case RepairKind::kMendPack: {
       STEMMA_ASSIGN_OR_RETURN(const std::string bytes,
                               mender.Bytes(ObjectKind::kLayout, item.layout));

@@ -6,13 +6,15 @@
 //   STEMMA_ASSIGN_OR_RETURN(const RepairReport done, CarryOut(*store, plan, options));
 //
 //   mend       an object with wrong bytes, or that is gone, from copies that have the right ones;
-//              a log in which a damaged entry hides others (mend_log.h)
+//              a log, or a segment of notes, in which a damaged entry hides others (mend_log.h,
+//              mend_notes.h)
 //   restore    a pack that is wanted and lies in a collector's trash: brought back
 //   lift       a quarantine of a state whose bytes are good
 //   sweep      what crashes left and nobody will use (sweep.h)
 //   close      an intent whose maker is gone (intents.h); only when asked for
 //
-// Nothing that a state needs is ever removed, and only a proved copy replaces a damaged file. What
+// Nothing that a state needs is ever removed, and only a proved copy replaces a damaged file; notes
+// are taken out of one, which is set aside, and those that are lost are named in the item. What
 // no copy makes good is named in `beyond` with what to do; its states are quarantined. May run
 // beside any number of writers, readers, collectors and other repairs; may die at any moment and be
 // begun again.
@@ -31,6 +33,7 @@
 #include "lineage/record.h"
 #include "lineage/repair/intents.h"
 #include "lineage/repair/mend_log.h"
+#include "lineage/repair/mend_notes.h"
 #include "lineage/repair/quarantine.h"
 #include "lineage/repair/sweep.h"
 #include "lineage/store.h"
@@ -46,7 +49,16 @@ struct RepairOptions {
 };
 
 // Not on disk.
-enum class RepairKind { kMendLog, kMendPack, kMendObject, kRestore, kLift, kSweep, kClose };
+enum class RepairKind {
+  kMendLog,
+  kMendNotes,
+  kMendPack,
+  kMendObject,
+  kRestore,
+  kLift,
+  kSweep,
+  kClose
+};
 
 struct RepairItem {
   RepairKind kind = RepairKind::kSweep;
@@ -58,6 +70,7 @@ struct RepairItem {
   Leftover leftover;  // kSweep
   OpenIntent intent;  // kClose
   LogPlace log;       // kMendLog
+  std::string notes;  // kMendNotes: the file in notes/
 };
 
 struct RepairPlan {

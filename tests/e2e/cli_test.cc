@@ -86,9 +86,9 @@ TEST_CASE("every verb explains itself", "[cli]") {
   const Done help = box.Run("help");
   CHECK(help.code == 0);
   for (const char* verb :
-       {"train",    "log",    "find",   "show",   "diff",     "fork",    "tag",
-        "annotate", "export", "import", "du",     "verify",   "bisect",  "prune",
-        "gc",       "scope",  "fsck",   "doctor", "waveform", "version", "data"}) {
+       {"train",  "log",    "find",     "show",    "diff",   "fork",  "tag", "annotate",
+        "export", "import", "du",       "verify",  "bisect", "prune", "gc",  "scope",
+        "fsck",   "doctor", "waveform", "version", "data",   "keep"}) {
     INFO(verb);
     CHECK(help.Says(std::string("  ") + verb + " "));
     const Done one = box.Run(std::string(verb) + " --help");

@@ -55,6 +55,45 @@ TEST_CASE("find returns 1 when nothing matches and 2 for what is no query", "[cl
   }
 }
 
+TEST_CASE("what a query keeps no prune takes, until it is let go", "[cli]") {
+  Box box("keep");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  CHECK(box.OnStore("keep").code == 2);
+  CHECK(box.OnStore("keep r@100 --undo --ttl=1d").code == 2);
+  CHECK(box.OnStore("keep 'loss > 0.9'").Says("is kept"));
+  CHECK(box.OnStore("prune r@100 --apply").Says("kept: marked to be kept"));
+  CHECK(box.OnStore("keep r@100 --undo").Says("may go"));
+  CHECK(box.OnStore("keep r@100 --undo").Says("is neither marked to be kept nor critical"));
+  CHECK(box.OnStore("prune r@100 --apply").Says("1 state marked"));
+  CHECK(box.OnStore("keep r@100").Says("r@100 is pruned"));
+}
+
+// Whoever has read three lines knows that the log was looked at, so the fourth line is news. Then
+// nobody reads any more, and the log ends.
+TEST_CASE("a log that is followed shows each state that comes, until nobody reads", "[cli]") {
+  Box box("follow");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  CHECK(box.OnStore("log --graph --follow").code == 2);
+  const std::string fork = "'" + tests::Program() + "' fork r@200 --store=store --quiet --name=f";
+  const Done lines = box.Run("log --follow --store=store | { read a; read b; read c; " + fork +
+                             "1; read d; echo \"first $a, then $d\"; }");
+  CHECK(lines.code == 0);
+  CHECK_THAT(lines.text, Catch::Contains("first ") && Catch::Contains("r@100") &&
+                             Catch::Contains(", then ") && Catch::Contains("f1@200"));
+}
+
+TEST_CASE("a query that selects no state yet may be followed", "[cli]") {
+  Box box("follow-none");
+  REQUIRE_THAT(box.Fill(), IsOk());
+  const std::string query = "'children(r@200) & step = 200'";
+  CHECK(box.OnStore("log " + query).code == 1);
+  const Done line =
+      box.Run("log " + query + " --follow --json --store=store | { '" + tests::Program() +
+              "' fork r@200 --store=store --quiet --name=f2; " + "read a; echo \"$a\"; }");
+  CHECK(line.code == 0);
+  CHECK_THAT(line.text, Catch::Contains("f2@200"));
+}
+
 TEST_CASE("a query stands where a state does, if it selects one", "[cli]") {
   Box box("find-one");
   REQUIRE_THAT(box.Fill(), IsOk());

@@ -40,7 +40,7 @@ def check_bounds(box, a, b):
     exact, bounds = layers(box, "layer", a, b), layers(box, "layer_bounds", a, b, "--approx")
     assert exact.keys() == bounds.keys() and exact, (exact.keys(), bounds.keys())
     for name, row in exact.items():
-        for value in ("l2", "relative_l2", "max"):
+        for value in ("l2", "relative_l2", "max", "cosine"):
             low, high = (bounds[name][value + end] for end in ("_low", "_high"))
             high = float("inf") if high is None else high
             assert row[value] is None or low <= row[value] <= high, (name, value, row, low, high)

@@ -26,6 +26,9 @@ void Parse(const std::string& text) {
   if (const auto notes = lineage::ParseNotesSegment(text)) {
     same(paths.NotesSegment(notes->writer, notes->segment));
   }
+  if (const auto notes = lineage::ParseDamagedNotes(text)) {
+    same(paths.DamagedNotes(notes->writer, notes->segment));
+  }
   if (const auto tmp = lineage::ParseTmp(text)) same(paths.TmpOf(tmp->run, tmp->incarnation));
   if (lineage::IsUlid(text)) same(lineage::UlidFromBytes(lineage::UlidToBytes(text)));
   if (lineage::IsName(text)) {

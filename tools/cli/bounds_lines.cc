@@ -16,17 +16,20 @@ namespace {
 constexpr size_t kLayersShown = 10;
 constexpr double kSameDigits = 1e-9;  // so narrow: known but for rounding
 
-std::string FourDigits(double value) {
+constexpr char kFourDigits[] = "%.4g";
+constexpr char kEightDecimals[] = "%.8f";
+
+std::string Number(const char* format, double value) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.4g", value);
+  std::snprintf(text, sizeof text, format, value);
   return text;
 }
 
-// Of what is not negative; a step is less than half of the fourth digit's unit.
-std::string Rounded(double value, bool up) {
-  const double step = (up ? 1e-5 : -1e-5) * value;
+// `unit`: less than half of what the last digit counts.
+std::string Rounded(const char* format, double value, double unit, bool up) {
+  const double step = up ? unit : -unit;
   for (double at = value;; at += step) {
-    const std::string text = FourDigits(at);
+    const std::string text = Number(format, at);
     const double shown = std::strtod(text.c_str(), nullptr);
     if (step == 0 || !std::isfinite(at) || (up ? shown >= value : shown <= value)) return text;
   }
@@ -39,8 +42,12 @@ std::string CountText(const ChangeBounds& change) {
 }
 
 std::vector<std::string> Row(const std::string& name, const ChangeBounds& change) {
-  return {"  " + name, IntervalText(change.L2()), IntervalText(change.RelativeL2()),
-          IntervalText(change.max), CountText(change)};
+  return {"  " + name,
+          IntervalText(change.L2()),
+          IntervalText(change.RelativeL2()),
+          IntervalText(change.max),
+          CosineText(change.Cosine()),
+          CountText(change)};
 }
 
 std::vector<LayerBounds> SectionsOf(const std::vector<LayerBounds>& layers) {
@@ -87,15 +94,29 @@ std::string IntervalText(const Interval& interval) {
   const double width = interval.high - interval.low;
   const bool one = interval.low == interval.high ||
                    (std::isfinite(width) && width <= kSameDigits * interval.high);
-  std::string text = one ? FourDigits(interval.high)
-                         : Rounded(interval.low, false) + " .. " + Rounded(interval.high, true);
+  const double low = interval.low, high = interval.high;
+  std::string text = one ? Number(kFourDigits, high)
+                         : Rounded(kFourDigits, low, 1e-5 * low, false) + " .. " +
+                               Rounded(kFourDigits, high, 1e-5 * high, true);
   if (interval.may_be_nan) text += " or nan";
+  return text;
+}
+
+std::string CosineText(const Interval& cosine) {
+  if (cosine.is_nan) return "nan";
+  const double low = cosine.low, high = cosine.high;
+  std::string text = high - low <= kSameDigits
+                         ? Number(kEightDecimals, (low + high) / 2)
+                         : Rounded(kEightDecimals, low, 4e-9, false) + " .. " +
+                               Rounded(kEightDecimals, high, 4e-9, true);
+  if (cosine.may_be_nan) text += " or nan";
   return text;
 }
 
 std::string BoundsText(const TensorBounds& bounds, bool by_layer) {
   if (bounds.same_packs) return "tensors   identical: both states consist of the same packs\n";
-  std::vector<std::vector<std::string>> rows = {{"tensors", "L2", "relative", "max", "changed"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"tensors", "L2", "relative", "max", "cosine", "changed"}};
   for (const LayerBounds& section : SectionsOf(bounds.layers)) {
     rows.push_back(Row(section.section, section.change));
   }
@@ -135,6 +156,7 @@ std::string BoundsJson(const TensorBounds& bounds) {
     add("l2", layer.change.L2());
     add("relative_l2", layer.change.RelativeL2());
     add("max", layer.change.max);
+    add("cosine", layer.change.Cosine());
     fields.insert(fields.end(), {{"changed_least", layer.change.changed_least},
                                  {"changed_most", layer.change.changed_most},
                                  {"count", layer.change.count}});

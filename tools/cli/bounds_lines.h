@@ -12,6 +12,8 @@ namespace stemma::cli {
 // as well. One number where both ends show the same digits but for float64's own rounding; " or
 // nan" where the value may be no number.
 std::string IntervalText(const Interval& interval);
+// The same of a cosine, to eight decimals: "0.99996951 .. 1.00000000".
+std::string CosineText(const Interval& cosine);
 
 // Sections, then the layers of the network; the optimizer's too with `by_layer`.
 std::string BoundsText(const TensorBounds& bounds, bool by_layer);

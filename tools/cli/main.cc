@@ -37,6 +37,7 @@ constexpr Verb kVerbs[] = {
     {"prune", "give up the bytes of states; their place in the tree stays", RunPrune},
     {"gc", "free the bytes that nothing wants", RunGc},
     {"scope", "a lifetime that states share", RunScope},
+    {"keep", "states whose bytes stay, whatever rules prune", RunKeep},
     {"fsck", "is everything in the store whole", RunFsck},
     {"doctor", "will it work on this machine", RunDoctor},
     {"trace", "all ranks' traces of a run in one file, on one time axis", RunTrace},

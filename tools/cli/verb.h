@@ -42,6 +42,7 @@ Result<int> RunVerify(const Arguments& arguments);
 Result<int> RunPrune(const Arguments& arguments);
 Result<int> RunGc(const Arguments& arguments);
 Result<int> RunScope(const Arguments& arguments);
+Result<int> RunKeep(const Arguments& arguments);
 Result<int> RunFsck(const Arguments& arguments);
 Result<int> RunDoctor(const Arguments& arguments);
 Result<int> RunTrace(const Arguments& arguments);

@@ -195,6 +195,36 @@ TEST_CASE("roots win over marks") {
   CHECK(scene.Gc()->freed.size() == 1);
 }
 
+TEST_CASE("what a person keeps stays until it is let go, or its time has passed") {
+  Scene scene(false);
+  Store& store = *scene.store;
+  const StateId& state = scene.states[0];
+  REQUIRE_THAT(store.Mark(state, kCriticalKey, true), IsOk());
+  REQUIRE_THAT(Keep(store, MustLoad(store), state, std::nullopt), IsOk());
+  CHECK_THAT(Keep(store, MustLoad(store), state, 0), HasCode(Code::kInvalidArgument));
+  scene.Prune(0);
+  CHECK(scene.Gc()->freed.empty());
+  CHECK_THAT(Keep(store, MustLoad(store), state, 60), HasCode(Code::kInvalidArgument, "is pruned"));
+  REQUIRE_THAT(StopKeeping(store, MustLoad(store), state), IsOk());
+  CHECK_THAT(StopKeeping(store, MustLoad(store), state),
+             HasCode(Code::kInvalidArgument, "is neither"));
+
+  REQUIRE_THAT(UndoPrune(store, MustLoad(store), state), IsOk());
+  REQUIRE_THAT(Keep(store, MustLoad(store), state, 1e6), IsOk());
+  scene.Prune(0);
+  CHECK(scene.Gc()->freed.empty());
+  scene.disk.AdvanceMs(int64_t{1000001} * 1000);
+  CHECK(scene.Gc()->freed.size() == 1);
+}
+
+TEST_CASE("a state whose bytes are gone cannot be kept") {
+  Scene scene(false);
+  const Graph graph = MustLoad(*scene.store);
+  const PackRef& pack = graph.states.at(scene.states[0]).packs[0];
+  REQUIRE_THAT(scene.disk.Remove(scene.store->PackPath(pack.pack)), IsOk());
+  CHECK_THAT(Keep(*scene.store, graph, scene.states[0], std::nullopt), HasCode(Code::kNotFound));
+}
+
 TEST_CASE("fsck calls a pruned state whole, also where its bytes are gone") {
   Scene scene(false);
   const Result<Layout> layout = Layout::Of({tests::MakeSpan("w", "params", DType::kF32, {6})});

@@ -72,6 +72,8 @@ TEST_CASE("every path that is made is parsed, and near misses are not") {
   CHECK_FALSE(ParseAside(hex + "-" + run));
   CHECK(ParseNotesSegment(BaseOf(paths.NotesSegment(run, 3)))->segment == 3);
   CHECK(ParseNotesSegment(BaseOf(paths.NotesSegment(run, 3)))->writer == run);
+  CHECK(ParseDamagedNotes(BaseOf(paths.DamagedNotes(run, 3)))->segment == 3);
+  CHECK_FALSE(ParseNotesSegment(BaseOf(paths.DamagedNotes(run, 3))));
 
   for (const char* bad : {"inc-", "inc-1", "inc-00001", "inc-0001x", "inc-99999999999", ".nfs0001",
                           "inc--001", "inc-+001"}) {

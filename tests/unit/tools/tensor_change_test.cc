@@ -135,7 +135,8 @@ uint32_t Partner(Random* draw, uint32_t a, uint64_t kind) {
 bool Holds(const ChangeBounds& bounds, const Change& exact) {
   return bounds.count == exact.count && bounds.L2().Holds(exact.L2()) &&
          bounds.RelativeL2().Holds(exact.RelativeL2()) && bounds.max.Holds(exact.max) &&
-         bounds.changed_least <= exact.changed && exact.changed <= bounds.changed_most;
+         bounds.Cosine().Holds(exact.Cosine()) && bounds.changed_least <= exact.changed &&
+         exact.changed <= bounds.changed_most;
 }
 
 TEST_CASE("no change of f32 leaves the bounds that its upper halves give", "[bounds]") {
@@ -180,6 +181,95 @@ TEST_CASE("what an upper half leaves open is where the bounds lie", "[bounds]") 
   CHECK(BoundUpperHalves(infinite, infinite, 0).L2().may_be_nan);
   CHECK(std::isinf(BoundUpperHalves(one, infinite, 0).L2().low));
   CHECK(BoundUpperHalves(one, nan, 0).L2().is_nan);
+}
+
+// Is dot / sqrt(squares) at least `bound`, a multiple of 2^-40 between -1 and 1? In integers.
+bool IsAtLeast(int64_t dot, int64_t squares, double bound) {
+  const auto steps = static_cast<int64_t>(std::ldexp(bound, 40));
+  if ((dot < 0) != (steps < 0)) return dot >= 0;
+  const auto left = static_cast<unsigned __int128>(dot * dot) << 80;
+  const auto square = static_cast<unsigned __int128>(static_cast<__int128>(steps) * steps);
+  const unsigned __int128 right = square * static_cast<uint64_t>(squares);
+  return dot >= 0 ? left >= right : left <= right;
+}
+
+// Integers of 10 bits have lower halves of f32 that are not 0, and exact sums of products.
+TEST_CASE("the exact cosine of integers lies between the bounds of their upper halves",
+          "[bounds]") {
+  for (uint64_t round = 0; round < 20000; ++round) {
+    Random draw(round, "cosine");
+    std::vector<float> a, b;
+    int64_t dot = 0, a_squared = 0, b_squared = 0;
+    for (int i = 0; i < 3; ++i) {
+      const int64_t x = static_cast<int64_t>(draw.Below(2047)) - 1023;
+      const int64_t other = static_cast<int64_t>(draw.Below(2047)) - 1023;
+      const int64_t near = x + static_cast<int64_t>(draw.Below(9)) - 4;
+      const int64_t y = round % 3 == 0 ? other : round % 3 == 1 ? near : -near;
+      a.push_back(static_cast<float>(x));
+      b.push_back(static_cast<float>(y));
+      dot += x * y;
+      a_squared += x * x;
+      b_squared += y * y;
+    }
+    if (a_squared == 0 || b_squared == 0) continue;
+    const Interval cosine = BoundUpperHalves(HighOf(Bytes(a)), HighOf(Bytes(b)), 0).Cosine();
+    INFO("round " << round << ": " << CosineText(cosine));
+    REQUIRE_FALSE(cosine.may_be_nan);
+    const double low = std::floor(std::ldexp(cosine.low, 40));
+    const double high = std::ceil(std::ldexp(cosine.high, 40));
+    REQUIRE(IsAtLeast(dot, a_squared * b_squared, std::ldexp(low, -40)));
+    REQUIRE(IsAtLeast(-dot, a_squared * b_squared, std::ldexp(-high, -40)));
+    REQUIRE(cosine.high - cosine.low < 1.0 / 32);  // twice the sum of the two angles at most
+  }
+}
+
+TEST_CASE("the bounds of a cosine are reached, and say nothing where nothing is known",
+          "[bounds]") {
+  // (1, y) and (y, 1): as far from their common middle as the lower halves of (1, 1) allow.
+  const auto ones = Bytes<uint16_t>({0x3f80, 0x3f80});
+  const double y = 1 + 0xffff / 8388608.0, exact = 2 * y / (1 + y * y);
+  const Interval same = BoundUpperHalves(ones, ones, 0).Cosine();
+  CHECK(same.low <= exact);
+  CHECK(same.low > exact - 1e-8);
+  CHECK(same.high == 1);
+  const auto minus = Bytes<uint16_t>({0xbf80, 0xbf80}), mixed = Bytes<uint16_t>({0x3f80, 0xbf80});
+  const Interval back = BoundUpperHalves(ones, minus, 0).Cosine();
+  CHECK(back.low == -1);
+  CHECK(back.high >= -exact);
+  CHECK(back.high < -exact + 1e-8);
+  const Interval across = BoundUpperHalves(ones, mixed, 0).Cosine();
+  const double turn = (y * y - 1) / (1 + y * y);  // of (y, 1) and (y, -1)
+  CHECK(across.high >= turn);
+  CHECK(across.high < turn + 1e-6);
+  CHECK(across.low == Approx(-across.high));
+
+  const auto zeros = Bytes<uint16_t>({0, 0}), nan = Bytes<uint16_t>({0x7fc0, 0});
+  CHECK(CosineText(BoundUpperHalves(zeros, ones, 0).Cosine()) == "-1.00000000 .. 1.00000000");
+  CHECK(BoundUpperHalves(ones, nan, 0).Cosine().is_nan);
+  CHECK(BoundUpperHalves(zeros, nan, 0).Cosine().Holds(0));  // so is the cosine of zeros
+  CHECK(BoundUpperHalves("", "", 0).Cosine().Holds(1));
+  CHECK(CosineText(same) == "0.99996971 .. 1.00000000");
+}
+
+TEST_CASE("the cosine of what was read whole is known but for float64's rounding", "[bounds]") {
+  const auto of = [](DType dtype, const std::string& a, const std::string& b) {
+    return BoundsOf(dtype, Compare(dtype, a, b, 0)).Cosine();
+  };
+  const auto two = of(DType::kI32, Bytes<int32_t>({3, 4}), Bytes<int32_t>({4, 3}));
+  CHECK(two.Holds(24.0 / 25));
+  CHECK(CosineText(two) == "0.96000000");
+  CHECK(CosineText(of(DType::kI32, Bytes<int32_t>({0}), Bytes<int32_t>({0}))) == "1.00000000");
+  CHECK(CosineText(of(DType::kI32, Bytes<int32_t>({0}), Bytes<int32_t>({7}))) == "0.00000000");
+  const auto f64 = of(DType::kF64, Bytes<double>({1, 0}), Bytes<double>({1, 1}));
+  CHECK(f64.Holds(std::sqrt(0.5)));
+  CHECK(f64.high - f64.low < 1e-12);
+  // Squares that are below every double, and beyond.
+  const auto tiny = of(DType::kF64, Bytes<double>({1e-200, 0}), Bytes<double>({1e-200, 1e-200}));
+  CHECK(tiny.Holds(std::sqrt(0.5)));
+  const auto huge = of(DType::kF64, Bytes<double>({1e200, 0}), Bytes<double>({1e200, 1e200}));
+  CHECK(huge.Holds(std::sqrt(0.5)));
+  const auto infinite = Bytes<uint16_t>({0x7f80}), one = Bytes<uint16_t>({0x3f80});
+  CHECK(of(DType::kBF16, one, infinite).is_nan);
 }
 
 TEST_CASE("bounds of what was read whole hold what float64 rounds away", "[bounds]") {
