@@ -102,6 +102,12 @@ Status CheckSame(const Begun& begun, const std::string& text, const Base& own,
     return {Code::kInvalidArgument, "the recipe or state that sweep '" + name +
                                         "' begins with is not what it was when it began" + way_out};
   }
+  if (begun.base.epoch != own.epoch) {
+    return {Code::kInvalidArgument, "an epoch of sweep '" + name + "' had " +
+                                        std::to_string(begun.base.epoch) +
+                                        " samples when it began, and the data now have " +
+                                        std::to_string(own.epoch) + way_out};
+  }
   if (begun.base.build != own.build) {
     return {Code::kInvalidArgument, "sweep '" + name +
                                         "' was begun with another build of stemma, and stages of "
