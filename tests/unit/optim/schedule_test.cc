@@ -312,15 +312,6 @@ TEST_CASE("lengths and schedules that cannot be meant name their key") {
   CHECK_THAT(in_steps([](auto& s) { s.lr_scaling = "liner"; }), bad("did you mean linear"));
   CHECK_THAT(in_steps([](auto& s) { s.lr_batch = 0; }), bad("optim.lr_batch is 0"));
   CHECK_THAT(InSteps({}, {0, 5}).status(), bad("steps of 0 samples"));
-  CHECK_THAT(InSteps({}, {5, -1}).status(), bad("epochs of -1 samples"));
-  const auto without_epoch = [](const std::string& warmup) {
-    OptimSettings s;
-    s.warmup = warmup;
-    return InSteps(s, {100, 0});
-  };
-  CHECK_THAT(without_epoch("2ep").status(), bad("samples of an epoch are not known"));
-  CHECK(without_epoch("300samples")->warmup_steps == 3);
-  CHECK(without_epoch("7step")->warmup_steps == 7);
   const auto checked = [](const char* schedule, auto change) {
     OptimSettings s;
     s.schedule = schedule;
