@@ -41,7 +41,8 @@ constexpr char kPredictNotes[] =
 constexpr char kValidateNotes[] =
     "Exit code 1 when a target is missed, after everything was printed. Half of a set's points "
     "are\n"
-    "fitted at most; what is held out is never fitted. Below the targets stands which data a missed\n"
+    "fitted at most; what is held out is never fitted. Below the targets stands which data a "
+    "missed\n"
     "one would need.\n";
 
 struct PredictFlags {
