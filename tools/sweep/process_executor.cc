@@ -39,7 +39,9 @@ std::string Replaced(std::string text, const std::string& word, const std::strin
 
 std::string LaunchFor(const ProcessOptions& options, int64_t ranks) {
   if (!options.launch.empty()) return options.launch;
-  if (std::getenv("SLURM_JOB_ID") != nullptr) return "srun --exact -n {ranks} {train}";
+  const std::string cores =
+      options.threads > 0 ? "-c " + std::to_string(options.threads) + " " : std::string();
+  if (std::getenv("SLURM_JOB_ID") != nullptr) return "srun --exact -n {ranks} " + cores + "{train}";
   return ranks == 1 ? "{train}" : "mpirun --bind-to none -n {ranks} {train}";
 }
 
