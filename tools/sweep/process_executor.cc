@@ -277,6 +277,7 @@ Ended ProcessExecutor::Judge(const Group& group, int code, const std::string& ho
   const auto error = NewestError(folder);
   const std::string kind = error ? error->value("code", "") : "";
   if (code == kExitFailed && kind == CodeName(Code::kNotFinite)) ended.how = How::kDiverged;
+  if (code == kExitFailed && kind == CodeName(Code::kIo)) ended.how = How::kDisk;
   if (code == kExitUsage) ended.how = How::kRefused;
   const bool said = error && code != kExitUsage;
   const std::string own = TailOf(folder + "/train.log");

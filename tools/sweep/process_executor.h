@@ -18,7 +18,7 @@
 // that outlives it all the same is fenced when its run is gone on with.
 //
 // Why a training failed is read from its error.json (core/error_report.h): one that says "not
-// finite" has diverged.
+// finite" has diverged, one with the code of kIo met a disk that refused.
 //
 // `launch` is one command that ends in {train}, with {ranks} for their number; it replaces the
 // shell that starts it. Without it: nothing for one rank; `srun --exact` inside a Slurm job, with
