@@ -39,8 +39,9 @@ class Need {
         {"optim.step_factors", s.optim.step_factors},
         {"optim.cycle", s.optim.cycle}};
     for (const auto& [key, value] : lengths) {
-      if (Varies(key) || !Asks(value)) continue;
-      return key + " = \"" + value + "\"";
+      // A knob stands in its place, but a base has an end of its own.
+      const bool replaced = Varies(key) && key != "train.length";
+      if (!replaced && Asks(value)) return key + " = \"" + value + "\"";
     }
     for (const Knob& knob : spec_.knobs) {
       const bool is_length =

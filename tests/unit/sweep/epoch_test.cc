@@ -64,6 +64,9 @@ TEST_CASE("a sweep over files counts them only where something is in epochs") {
   CHECK(timeline->total_steps() == 10);
 
   const ImageRecipe in_epochs("4ep");
+  const std::string lengths = "[knobs]\ntrain.length = { values = ['2step', '3step'] }\n";
+  REQUIRE_THAT(in_epochs.Open(lengths).status(), IsOk());
+  CHECK(in_epochs.Open(lengths)->epoch == 3);
   const Result<Base> counted = in_epochs.Open(rates);
   REQUIRE_THAT(counted.status(), IsOk());
   CHECK((counted->end == 4 && counted->epoch == 3));
