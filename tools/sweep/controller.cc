@@ -352,7 +352,7 @@ Status Controller::Hear() {
 Status Controller::End() {
   if (!sweep_.journal.end.empty()) return {};
   const Outcome* winner = Winner(sweep_.spec.goal, history());
-  const bool is_good = winner != nullptr && !winner->state.empty();
+  const bool is_good = winner != nullptr && !winner->state.empty() && std::isfinite(winner->metric);
   if (is_good) {
     STEMMA_RETURN_IF_ERROR(opened_.store->SetTag(name() + "-best", FromHex(winner->state),
                                                  "winner of sweep " + name(), std::nullopt));

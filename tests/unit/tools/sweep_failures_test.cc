@@ -1,4 +1,4 @@
-// What is no result of a trial: a training that was pre-empted, and a disk that refuses.
+// What is no result of a trial: a training that was pre-empted, a disk that refuses, a late end.
 #include <algorithm>
 #include <cmath>
 #include <optional>
