@@ -33,11 +33,12 @@ optim.schedule = "constant"
 optim.lr = { schedules = ["0: 0.1", "0: 0.1; 20step: 0.05"] }
 )";
 
-Result<Ending> Run(lineage::Storage& disk, Executor& executor, Journal* journal) {
+Result<Ending> Run(lineage::Storage& disk, Executor& executor, Journal* journal,
+                   const std::string& spec = kRates) {
   cli::OpenedStore opened;
   STEMMA_ASSIGN_OR_RETURN(opened.store, lineage::Store::Open(kStore, true, disk));
   STEMMA_ASSIGN_OR_RETURN(opened.graph, opened.store->Load());
-  STEMMA_ASSIGN_OR_RETURN(OpenedSweep sweep, OpenSweep(*opened.store, opened.graph, kRates,
+  STEMMA_ASSIGN_OR_RETURN(OpenedSweep sweep, OpenSweep(*opened.store, opened.graph, spec,
                                                        tests::ToySpecPath(), {"build", 2}));
   STEMMA_ASSIGN_OR_RETURN(const auto method, MakeMethod(sweep.spec, sweep.base));
   ControllerOptions options;
@@ -99,6 +100,34 @@ TEST_CASE("where the disk refuses, the sweep ends and no trial is lost") {
   REQUIRE_THAT(Run(disk, toys, &journal).status(), IsOk());
   CHECK(toys.started.size() == 3);
   CheckResults(journal);
+}
+
+TEST_CASE("where the best trial diverges on its way, it wins with the state before") {
+  const std::string spec = R"(
+recipe = "toy.toml"
+[sweep]
+name = "toy"
+method = "halving"
+budget = "40step"
+[method]
+trials = 2
+eta = 2
+min_steps = 20
+[settings]
+optim.schedule = "constant"
+[knobs]
+optim.lr = { schedules = ["0: 0.1; 20step: 7.0", "0: 0.2; 20step: 8.0"] }
+)";
+  lineage::MemoryStorage disk;
+  tests::ToyExecutor toys(disk, kStore);
+  Journal journal;
+  REQUIRE_THAT(Run(disk, toys, &journal, spec).status(), IsOk());
+  CHECK(journal.lost.size() == 1);
+  const Outcome* winner = Winner("min", journal.history);
+  REQUIRE(winner != nullptr);
+  CHECK(winner->step == 20);
+  CHECK(std::isnan(journal.history.outcomes().at({winner->trial, 40}).metric));
+  CHECK(journal.end == "trial " + std::to_string(winner->trial));
 }
 
 }  // namespace
