@@ -221,6 +221,22 @@ def test_second_controller_is_refused_and_ctrl_c_stops(box):
     box.say("sweep", "status", "lr").expect(0, "nobody is at work", "stemma sweep run lr.toml")
 
 
+def test_data_in_a_file_are_swept_over_where_lengths_are_in_steps(box):
+    path = spec(box, FACTORS[:2])
+    made = box.say("data", "waveforms", "r.toml", "--out=w.h5")
+    if "--define hdf5=off" in made.text:
+        return  # a build without the format
+    made.expect(0)
+    box.recipe(extra='aigw.file = "w.h5"\n')
+    box.run(sweep(box, "run", path), limit=LIMIT).expect(0, "best path")
+    whole, _ = check_bits(box, FACTORS[:2])
+    assert whole["stages_done"] == 3, whole
+    (box.dir / "ep.toml").write_text((box.dir / path).read_text().replace(
+        "[settings]", '[settings]\nvalidate.every = "1ep"').replace('"lr"', '"ep"'))
+    box.say("sweep", "plan", "ep.toml").expect(2, 'validate.every = "1ep" asks how many samples',
+                                               "HDF5", "Lengths in steps")
+
+
 def stand_in(box, name, text):
     (box.dir / name).write_text("#!/bin/sh\n%s\n" % text)
     (box.dir / name).chmod(0o755)
