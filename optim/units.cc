@@ -25,6 +25,7 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& text, const P
   const std::string unit = end;
   double steps = count;
   if (unit == "ep" || unit == "epoch" || unit == "epochs") {
+    if (pace.epoch == 0) return Bad(key, text, "the samples of an epoch are not known");
     steps = count * static_cast<double>(pace.epoch) / static_cast<double>(pace.batch);
   } else if (unit == "samples") {
     steps = count / static_cast<double>(pace.batch);
@@ -74,10 +75,10 @@ Status ScaleRate(const Pace& pace, OptimSettings* s) {
 
 Result<OptimSettings> InSteps(const OptimSettings& settings, const Pace& pace) {
   OptimSettings s = settings;
-  if (pace.batch < 1 || pace.epoch < 1) {
-    return Status(Code::kInvalidArgument, "steps of " + std::to_string(pace.batch) +
-                                              " samples in epochs of " +
-                                              std::to_string(pace.epoch) + " samples: both >= 1");
+  if (pace.batch < 1 || pace.epoch < 0) {
+    return Status(Code::kInvalidArgument,
+                  "steps of " + std::to_string(pace.batch) + " samples in epochs of " +
+                      std::to_string(pace.epoch) + " samples: expected >= 1 and >= 0");
   }
   if (!s.warmup.empty()) {
     if (s.warmup_steps != 0) {

@@ -22,7 +22,7 @@ namespace stemma::optim {
 
 struct Pace {
   int64_t batch = 0;  // samples of a step, over all ranks
-  int64_t epoch = 0;  // samples of the data set
+  int64_t epoch = 0;  // samples of the data set; 0: not known, and lengths in epochs are refused
 };
 
 // `settings` with

@@ -20,7 +20,7 @@ struct Course {
 
 // kInvalidArgument names the key: train.length, what optim::InSteps and CheckSchedule refuse,
 // ops.divisor, train.precision = float16 on a CPU or without a loss scale, validate.every, and what
-// looks at val_loss where there is none.
+// looks at val_loss where there is none. dataset_size 0: not known, and what needs it is refused.
 Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size);
 
 }  // namespace stemma::models

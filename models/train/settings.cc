@@ -365,6 +365,8 @@ Result<int64_t> StepsOf(const std::string& key, const std::string& length,
   const auto size = static_cast<double>(dataset_size);
   const bool is_short = train.last_batch == "short";
   const double epoch = is_short ? std::ceil(size / batch) : std::floor(size / batch);
+  const bool by_epoch = name.compare(0, 2, "ep") == 0 || (is_short && name == "samples");
+  if (by_epoch && dataset_size < 1) return bad("the samples of an epoch are not known");
   double steps = 0;
   if (name == "step" || name == "steps") {
     steps = count;

@@ -221,6 +221,27 @@ def test_second_controller_is_refused_and_ctrl_c_stops(box):
     box.say("sweep", "status", "lr").expect(0, "nobody is at work", "stemma sweep run lr.toml")
 
 
+def test_data_in_a_file_are_swept_over_where_lengths_are_in_steps(box):
+    path = spec(box, FACTORS[:2])
+    made = box.say("data", "waveforms", "r.toml", "--out=w.h5")
+    if "--define hdf5=off" in made.text:
+        return  # a build without the format
+    made.expect(0)
+    box.recipe(extra='aigw.file = "w.h5"\n')
+    box.run(sweep(box, "run", path), limit=LIMIT).expect(0, "best path")
+    whole, _ = check_bits(box, FACTORS[:2])
+    assert whole["stages_done"] == 3, whole
+    (box.dir / "ep.toml").write_text((box.dir / path).read_text().replace(
+        "[settings]", '[settings]\nvalidate.every = "1ep"').replace('"lr"', '"ep"'))
+    box.say("sweep", "plan", "ep.toml").expect(2, 'validate.every = "1ep" asks how many samples',
+                                               "HDF5", "Lengths in steps")
+
+
+def stand_in(box, name, text):
+    (box.dir / name).write_text("#!/bin/sh\n%s\n" % text)
+    (box.dir / name).chmod(0o755)
+
+
 def test_wrong_commands_say_what_to_do(box):
     path = spec(box)
     box.say("sweep", "run").expect(2, "SPEC.toml")
@@ -236,9 +257,22 @@ def test_wrong_commands_say_what_to_do(box):
     assert len(lines) == 6 and " fork " not in lines[0] and " fork " in lines[1], lines
     submit = (folder / "submit.sh").read_text()
     assert "--array=1-1 " in submit and "--dependency=afterany" in submit, submit
+    # A training that was told to stop has saved: its job is requeued, others are not.
+    job = (folder / "job.sh").read_text()
+    assert "--requeue" in job and "--signal=USR1@" in job, job
+    cores = re.search(r"--cpus-per-task=(\d+)\n", job).group(1)
+    assert all("srun -n 1 -c %s " % cores in line for line in lines), lines
+    stand_in(box, "srun", "exit 75")
+    stand_in(box, "scontrol", 'echo "$@" >> requeued')
+    start = "PATH=$PWD:$PATH SLURM_ARRAY_TASK_ID=1 SLURM_JOB_ID=7 bash %s/job.sh" % folder
+    box.run(["sh", "-c", start]).expect(75)
+    assert (box.dir / "requeued").read_text() == "requeue 7\n"
+    stand_in(box, "srun", "exit 3")
+    box.run(["sh", "-c", start]).expect(1)
+    assert (box.dir / "requeued").read_text() == "requeue 7\n"
     # The list does what a controller does; afterwards nothing is left to train.
     for line in lines:
-        box.run(["sh", "-c", line.replace("srun -n 1 ", "")]).expect(0)
+        box.run(["sh", "-c", re.sub(r"srun -n 1 -c \d+ ", "", line)]).expect(0)
     done = box.run(sweep(box, "run", path), limit=LIMIT).expect(0, "best path")
     assert "from step" not in done.text, done.text
     assert report(box)[0]["stages_done"] == 6

@@ -55,7 +55,8 @@ inline const std::string& ToySpecPath() {
 
 // Trains jobs one after the other, in Wait(), through the library as an engine does: a state every
 // `every` steps and at the end. A rate above `diverges_above` has no finite loss at step 1 of its
-// job; `crashes` says how often a run dies half-way.
+// job; `crashes` says how often a run dies half-way, `stops` how often it saves there and stops in
+// order, `disk_refusals` how often it ends at once for want of room.
 class ToyExecutor : public sweep::Executor {
  public:
   ToyExecutor(lineage::Storage& storage, std::string path)
@@ -74,6 +75,9 @@ class ToyExecutor : public sweep::Executor {
     jobs_.erase(jobs_.begin());
     sweep::Ended ended{job.run, sweep::How::kStopped, "", 1};
     if (stopping_) return std::vector<sweep::Ended>{ended};
+    if (disk_refusals[job.run]-- > 0) {
+      return std::vector<sweep::Ended>{{job.run, sweep::How::kDisk, "No space left on device", 1}};
+    }
     const Status done = Train(job);
     if (done.ok()) return std::vector<sweep::Ended>{ended};
     ended.how = done.code() == Code::kNotFinite ? sweep::How::kDiverged : sweep::How::kCrashed;
@@ -89,7 +93,7 @@ class ToyExecutor : public sweep::Executor {
 
   int64_t every = 5;
   double diverges_above = 1;
-  std::map<std::string, int> crashes;
+  std::map<std::string, int> crashes, stops, disk_refusals;
   std::function<void()> on_wait;
   std::vector<std::string> started;
   std::map<std::string, int64_t> steps;  // trained, by run
@@ -154,7 +158,7 @@ class ToyExecutor : public sweep::Executor {
 
   Status Train(const sweep::Job& job) {
     STEMMA_ASSIGN_OR_RETURN(Toy toy, Begin(job));
-    const bool crash = crashes[job.run]-- > 0;
+    const bool crash = crashes[job.run]-- > 0, stop = stops[job.run]-- > 0;
     const int64_t half = (toy.step + job.end) / 2;
     while (toy.step < job.end) {
       const auto& optim = toy.read.optim;
@@ -163,7 +167,9 @@ class ToyExecutor : public sweep::Executor {
       ++toy.step;
       ++steps[job.run];
       if (crash && toy.step == half) return {Code::kInternal, "toy crash"};
-      if (toy.step % every == 0 || toy.step == job.end) STEMMA_RETURN_IF_ERROR(Save(&toy));
+      const bool last = toy.step == job.end || (stop && toy.step == half);
+      if (toy.step % every == 0 || last) STEMMA_RETURN_IF_ERROR(Save(&toy));
+      if (last) break;
     }
     return toy.writer->Close();
   }

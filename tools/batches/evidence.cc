@@ -124,7 +124,7 @@ Result<std::optional<Row>> Gatherer::RowOf(const Trial& trial, const sweep::Ende
   row.run = RunOf(job_.shape, trial);
   row.seconds = executor_.Measure(row.run).once;
   const std::optional<Row> none;
-  if (ended.how == sweep::How::kRefused || ended.how == sweep::How::kCrashed) {
+  if (ended.how != sweep::How::kStopped && ended.how != sweep::How::kDiverged) {
     return Fail(trial, ended.why), none;
   }
   const Result<Losses> losses =

@@ -145,51 +145,75 @@ def processes_below(pid):
     return found
 
 
-def last_states(folder):
-    """Each run's last step and the processes that worked on it."""
+def finished_stages(folder, apart, steps):
+    """Stages that are at their end, and the processes that worked on each: what all trials share
+    ends at step `apart`, the others at the last one."""
     done = subprocess.run([str(stemma()), "log", "--json"], cwd=str(folder),
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           universal_newlines=True)
-    steps = {}
+    reached = {}
     for line in done.stdout.splitlines():
         state = json.loads(line)
-        steps[state["run"]] = max(steps.get(state["run"], 0), state["step"])
+        reached.setdefault(state["run"], []).append(state["step"])
     root = folder / "stemma-runs" / "s"
-    return {name: (step, sorted(p.name for p in (root / name).glob("inc-*")))
-            for name, step in steps.items()}
+    return {name: sorted(p.name for p in (root / name).glob("inc-*"))
+            for name, at in reached.items()
+            if max(at) == (apart if min(at) < apart else steps)}
+
+
+def struck(folder, after_s):
+    """Starts the sweep or goes on with it, and kills all of it. Whether it was at work still, and
+    whether something trained."""
+    process = subprocess.Popen(sweep("run", "s.toml"), cwd=str(folder), env=environment(),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    time.sleep(after_s)
+    below = processes_below(process.pid)
+    for pid in [process.pid] + below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    code = process.wait()
+    if code not in (0, -signal.SIGKILL):
+        raise RuntimeError("a sweep that was killed does not go on: it left with %d" % code)
+    return code != 0, bool(below)
+
+
+def winner_of(folder):
+    run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
+    return report(folder)[0]["best"]
 
 
 def sweep_kill():
-    """Kills of the controller and all its trainings that were gone on from, of 20. One that repeats
-    a finished stage, or another winner than without kills, counts as none."""
+    """Kills of the controller and all its trainings, each in a sweep that was at work, of 20. One
+    after which a finished stage was trained again counts as none. A sweep that reaches its end
+    between them is held against the one without kills, and another one begins."""
     steps, kills = int(400 * SCALE), 20
     factors = ["%d:%g" % (steps // 2, 0.5 + 0.5 * i) for i in range(4)]
     with prepared(factors, steps, slots=2, every=10) as folder:
-        run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
-        want = report(folder)[0]["best"]
-    draw, good, finished = random.Random(1), 0, {}
-    with prepared(factors, steps, slots=2, every=10) as folder:
-        for _ in range(kills):
-            process = subprocess.Popen(sweep("run", "s.toml"), cwd=str(folder), env=environment(),
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-            time.sleep(draw.uniform(0.1, 2.5))
-            for pid in [process.pid] + processes_below(process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            process.wait()
-            good += 1
-            if not (folder / "stemma-store").exists():
-                continue
-            for name, (step, folders) in last_states(folder).items():
-                if step == steps:
-                    good -= finished.setdefault(name, folders) != folders
-        run(sweep("run", "s.toml"), cwd=str(folder), env=environment())
-        got = report(folder)[0]["best"]
-        for name, (step, folders) in last_states(folder).items():
-            if finished.get(name, folders) != folders:
-                raise RuntimeError("stage %s was done and was trained again" % name)
-    if got != want:
-        raise RuntimeError("the winner is trial %d, without kills trial %d" % (got, want))
+        want = winner_of(folder)
+    draw, hits, training, good, sweeps = random.Random(1), 0, 0, 0, 0
+    while hits < kills:
+        sweeps += 1
+        with prepared(factors, steps, slots=2, every=10) as folder:
+            finished, at_work = {}, True
+            while hits < kills and at_work:
+                at_work, trained = struck(folder, draw.uniform(0.1, 2.5))
+                now = finished_stages(folder, steps // 2, steps)
+                again = [name for name in finished if now.get(name) != finished[name]]
+                finished = now
+                hits += at_work
+                training += at_work and trained
+                good += at_work and not again
+                if again and not at_work:
+                    raise RuntimeError("done, and trained again: %s" % ", ".join(again))
+            got = winner_of(folder)
+            now = finished_stages(folder, steps // 2, steps)
+            again = [name for name in finished if now.get(name) != finished[name]]
+            if again:
+                raise RuntimeError("done, and trained again: %s" % ", ".join(again))
+        if got != want:
+            raise RuntimeError("the winner is trial %d, without kills trial %d" % (got, want))
+    print("  %d kills of %d sweeps, %d of them while something trained" % (hits, sweeps, training),
+          flush=True)
     return [good], None
 
 

@@ -255,6 +255,7 @@ std::string ValidationJson(const scale::Validation& validation) {
                       {"unit", target.unit},
                       {"met", target.met()}});
   }
+  for (const std::string& what : validation.missing) text += JsonLine({{"missing", what}});
   return text;
 }
 

@@ -60,10 +60,13 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 std::string VerdictOn(const SweepView& view, const Trial& trial) {
   const auto& history = view.sweep.journal.history;
+  const bool best = view.winner && view.winner->trial == trial.id;
   for (const StageId id : view.standing.tree.Path(trial.id)) {
-    if (const std::string* why = LostAt(view, id)) return FirstLine(*why);
+    if (const std::string* why = LostAt(view, id)) {
+      return (best ? "best, then " : "") + FirstLine(*why);
+    }
   }
-  if (view.winner && view.winner->trial == trial.id) return "best";
+  if (best) return "best";
   const auto& decisions = history.decisions();
   if (history.Stopped(trial.id)) {
     for (const auto& [point, decision] : decisions) {
@@ -81,11 +84,12 @@ std::string VerdictOn(const SweepView& view, const Trial& trial) {
   return "done";
 }
 
-// The best path: runs of the winner, each with the steps that it trained.
+// The best path: runs of the winner up to its best state, each with the steps that it trained.
 std::string PathText(const SweepView& view) {
   std::string text;
   for (const StageId id : view.standing.tree.Path(view.winner->trial)) {
     const sweep::Segment& segment = StageAt(view, id).segment;
+    if (segment.begin >= view.winner->step) break;
     text += "  " + RunAt(view, id).name + "  steps " + std::to_string(segment.begin) + " to " +
             std::to_string(segment.end) + ", for " +
             std::to_string(view.standing.tree.RefCount(id)) + " of the trials\n";
@@ -159,7 +163,7 @@ Result<SweepView> ViewOf(const OpenedStore& opened, const std::string& name) {
   const sweep::Accounting accounts = Account(standing.tree, costs, stopped);
   std::optional<sweep::Outcome> winner;
   const sweep::Outcome* best = Winner(swept.spec.goal, history);
-  if (best != nullptr && !best->state.empty()) winner = *best;
+  if (best != nullptr && !best->state.empty() && std::isfinite(best->metric)) winner = *best;
   STEMMA_ASSIGN_OR_RETURN(const auto sitter, sweep::WhoSits(*opened.store, opened.graph, name, {}));
   return SweepView{std::move(swept), std::move(standing), std::move(costs),
                    accounts,         std::move(winner),   sitter.value_or("")};
@@ -178,6 +182,7 @@ std::vector<TrialRow> TrialRows(const SweepView& view) {
     for (const auto& [point, outcome] : history.outcomes()) {
       if (point.first == id) newest = &outcome;
     }
+    if (view.winner && view.winner->trial == id) newest = &*view.winner;
     if (newest != nullptr) {
       row.step = newest->step;
       row.metric = newest->metric;
@@ -193,6 +198,8 @@ std::vector<TrialRow> TrialRows(const SweepView& view) {
   const std::string& goal = view.sweep.spec.goal;
   std::stable_sort(all.begin(), all.end(), [&goal](const auto& a, const auto& b) {
     if (a.first == nullptr || b.first == nullptr) return a.first != nullptr && b.first == nullptr;
+    const bool finite = std::isfinite(a.first->metric);
+    if (finite != std::isfinite(b.first->metric)) return finite;
     if (a.first->step != b.first->step) return a.first->step > b.first->step;
     return sweep::Better(goal, *a.first, *b.first);
   });

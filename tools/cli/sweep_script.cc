@@ -26,16 +26,20 @@ Result<std::string> ScheduleScript(const SweepView& view, sweep::TrialId id,
                                        std::to_string(id) + "; it has " +
                                        std::to_string(trials.size()) + ", counted from 0");
   }
-  const sweep::Trial& trial = found->second;
   const sweep::Base& base = view.sweep.base;
-  STEMMA_ASSIGN_OR_RETURN(const sweep::Timeline line, sweep::Timeline::Make(base, trial.parts));
-  std::vector<int64_t> ends = line.Breaks(base.begin, trial.until);
-  ends.push_back(trial.until);
+  // The best trial's best state, where it diverged after it.
+  const bool best = view.winner && view.winner->trial == id;
+  const int64_t until = best ? view.winner->step : found->second.until;
+  STEMMA_ASSIGN_OR_RETURN(
+      const sweep::Timeline line,
+      sweep::Timeline::Make(base, view.sweep.journal.history.PartsAt(id, until)));
+  std::vector<int64_t> ends = line.Breaks(base.begin, until);
+  ends.push_back(until);
   const std::string name = view.sweep.spec.name + "-alone" + std::to_string(id);
   const auto ranks = static_cast<uint32_t>(view.sweep.spec.ranks_per_trial);
   std::string text = "# trial " + std::to_string(id) + " of sweep " + view.sweep.spec.name +
                      ", alone, steps " + std::to_string(base.begin) + " to " +
-                     std::to_string(trial.until) + "\n";
+                     std::to_string(until) + "\n";
   std::string parent = base.is_state ? base.root : "";
   int64_t begin = base.begin;
   for (size_t i = 0; i < ends.size(); ++i) {

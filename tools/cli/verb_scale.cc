@@ -41,7 +41,9 @@ constexpr char kPredictNotes[] =
 constexpr char kValidateNotes[] =
     "Exit code 1 when a target is missed, after everything was printed. Half of a set's points "
     "are\n"
-    "fitted at most; what is held out is never fitted.\n";
+    "fitted at most; what is held out is never fitted. Below the targets stands which data a "
+    "missed\n"
+    "one would need.\n";
 
 struct PredictFlags {
   std::string system = "hal", model = "resnet50", ranks = "1,8,64", calib, show_system, csv;
@@ -216,7 +218,7 @@ Result<int> RunValidate(const Arguments& arguments) {
       "Every published point beside the model's prediction: what was fitted, what was held\n"
       "out, and each error.");
   flags.Text("csv", &csv, "FILE", "also as CSV; - for stdout instead of the text");
-  flags.Switch("json", &json, "one JSON object per point and target instead of the text");
+  flags.Switch("json", &json, "one JSON object per point, target and gap in the data instead");
   flags.Integer("draws", &draws, "N", "per point");
   flags.Integer("seed", &seed, "N", "equal seeds give equal results");
   flags.Text("own", &own, "DIR",

@@ -54,6 +54,12 @@ constexpr char kRunNotes[] =
     "  stemma sweep run lr.toml --launch='srun --exact -n {ranks} {train}'\n"
     "  stemma sweep run lr.toml --emit=slurm-array  job scripts instead, for separate jobs\n"
     "\n"
+    "--emit=slurm-array is for grid, random and sobol, whose trials are all known before anything\n"
+    "is trained; the other methods decide on what they see, and need the controller. Each job "
+    "asks\n"
+    "for device.threads cores a rank: set it in [settings] where this host has others than "
+    "theirs.\n"
+    "\n"
     "Exit codes: 0 over, with a winner; 1 failed, or no trial has a result; 2 wrong command;\n"
     "75 stopped, run the same command again.\n";
 
@@ -112,7 +118,8 @@ Flags RunFlagList(const std::string& what, RunFlags* f) {
                "processes stay and train stage after stage; off: a start for each stage");
   flags.Switch("pin", &f->pin, "each slot keeps to cores of its own");
   flags.Choice("keep", &f->keep, {"all", "running", "winner"}, "whose states keep their bytes");
-  flags.Choice("emit", &f->emit, {"", "slurm-array"}, "write job scripts and train nothing");
+  flags.Choice("emit", &f->emit, {"", "slurm-array"},
+               "write job scripts and train nothing; for grid, random and sobol");
   flags.Switch("quiet", &f->quiet, "print the report only");
   AddStoreFlag(&flags, &f->store);
   flags.Notes(kRunNotes);
@@ -157,8 +164,9 @@ Result<Prepared> Prepare(const RunFlags& f, const std::string& what) {
       made.opened.store,
       lineage::Store::Open(f.store, /*create=*/spec.state.empty(), lineage::PosixStorage()));
   STEMMA_ASSIGN_OR_RETURN(made.opened.graph, made.opened.store->Load());
-  STEMMA_ASSIGN_OR_RETURN(made.sweep, sweep::OpenSweep(*made.opened.store, made.opened.graph, text,
-                                                       f.spec, {build, CoresOfThisProcess()}));
+  STEMMA_ASSIGN_OR_RETURN(made.sweep,
+                          sweep::OpenSweep(*made.opened.store, made.opened.graph, text, f.spec,
+                                           {build, CoresOfThisProcess(), f.slots}));
   if (f.slots > 0) made.sweep.spec.slots = f.slots;
   STEMMA_ASSIGN_OR_RETURN(made.method,
                           MakeMethod(made.sweep.spec, made.sweep.base, sweep::AskCommand));
@@ -170,7 +178,8 @@ Result<Prepared> Prepare(const RunFlags& f, const std::string& what) {
                   f.launch,
                   f.reuse == "on",
                   f.pin,
-                  made.sweep.spec.slots};
+                  made.sweep.spec.slots,
+                  ThreadsOf(made.sweep)};
   if (f.pin) STEMMA_RETURN_IF_ERROR(CheckPin(made.sweep.spec.slots));
   return made;
 }
@@ -190,7 +199,10 @@ Result<int> Emit(Prepared made) {
   sweep::ProcessOptions options = made.process;
   options.store = fs::absolute(options.store, ignored).string();
   options.folder = fs::absolute(options.folder, ignored).string();
-  if (options.launch.empty()) options.launch = "srun -n {ranks} {train}";
+  if (options.launch.empty()) {  // srun does not take cores from sbatch's --cpus-per-task
+    const std::string cores = options.threads > 0 ? " -c " + std::to_string(options.threads) : "";
+    options.launch = "srun -n {ranks}" + cores + " {train}";
+  }
   STEMMA_ASSIGN_OR_RETURN(const sweep::ArrayFiles files, SlurmArray(made.sweep, standing, options));
   for (const auto& [run, recipe] : files.recipes) {
     STEMMA_RETURN_IF_ERROR(WriteFileText(options.folder + "/" + run + "/recipe.toml", recipe));

@@ -53,6 +53,9 @@ Result<Validation> Validate(const Sampling& sampling) {
   v.missing = {
       "Summit: the time per epoch at 48, 768 or 3,072 GPUs. With one point at 1,536 the cause of "
       "its loss cannot be told: the rows of Fig 5 show what each cause alone gives at 6,144.",
+      "Summit: how many epochs the 1.2 h at 1,536 GPUs took. As many as on one HAL GPU are "
+      "assumed; "
+      "with more of them a part of the loss is the batch's, and none of the step's.",
       "Summit: the number of GPUs that the 80 % refers to (48, the smallest of Fig 5, is assumed), "
       "the batch per GPU, and whether calls overlapped with backward.",
       "HAL: a run of up to 16 GPUs in which input binds. The runs of 2 to 16 GPUs do not contain "

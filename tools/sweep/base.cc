@@ -4,7 +4,9 @@
 #include "core/version.h"
 #include "models/train/course.h"
 #include "models/train/fill_settings.h"
+#include "models/train/settings.h"
 #include "tools/cli/fork_rules.h"
+#include "tools/sweep/epoch.h"
 #include "tools/sweep/segment.h"
 
 namespace stemma::sweep {
@@ -86,22 +88,9 @@ Status CheckJudged(const SweepSpec& spec, const models::RunSettings& settings) {
                        "[settings]; the last step of each stage is evaluated in any case");
 }
 
-// A plan is made before any data are opened, and says what a step's place in its epoch is.
-Status CheckEpoch(const SweepSpec& spec, const models::RunSettings& settings) {
-  const std::string& workload = settings.run.workload;
-  const bool computed = workload == "aigw" ? settings.aigw.file.empty()
-                                           : workload == "aides" && settings.aides.train.empty() &&
-                                                 settings.aides.labels.empty();
-  if (computed) return {};
-  return Bad(spec,
-             "a sweep must know the samples of an epoch before it trains, and knows those of "
-             "computed data alone: of aigw without aigw.file, and of aides without "
-             "aides.train and aides.labels. For other data fork by hand: `stemma fork --help`");
-}
-
 // The budget in steps, and where it ends.
 Status SetEnd(const SweepSpec& spec, const models::RunSettings& settings, Base* base) {
-  const int64_t epoch = EpochOf(settings);
+  const int64_t epoch = EpochOf(*base, settings);
   bool own = false;
   for (const Knob& knob : spec.knobs) own = own || knob.key == "train.length";
   STEMMA_ASSIGN_OR_RETURN(const int64_t total, models::TotalSteps(settings.train, epoch));
@@ -138,16 +127,12 @@ Result<Base> Finish(const SweepSpec& spec, models::RunSettings* settings, Settin
   STEMMA_RETURN_IF_ERROR(CheckSchedules(spec));
   STEMMA_RETURN_IF_ERROR(CheckRanks(spec, settings->train));
   STEMMA_RETURN_IF_ERROR(CheckJudged(spec, *settings));
-  STEMMA_RETURN_IF_ERROR(CheckEpoch(spec, *settings));
+  STEMMA_ASSIGN_OR_RETURN(base.epoch, EpochOfFiles(spec, *settings));
   STEMMA_RETURN_IF_ERROR(SetEnd(spec, *settings, &base));
   return base;
 }
 
 }  // namespace
-
-int64_t EpochOf(const models::RunSettings& settings) {
-  return settings.run.workload == "aides" ? settings.aides.train_size : settings.aigw.train_size;
-}
 
 Result<Base> BaseFromRecipe(const SweepSpec& spec) {
   models::RunSettings settings;

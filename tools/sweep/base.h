@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "core/status.h"
-#include "models/train/settings.h"
 #include "tools/sweep/spec.h"
 
 namespace stemma::sweep {
@@ -24,6 +23,7 @@ struct Base {
   int64_t begin = 0;      // the step at which every trial begins
   int64_t end = 0;        // budget: the last step of a trial, unless train.length is a knob
   bool own_ends = false;  // train.length is a knob and no budget is given: each trial has its end
+  int64_t epoch = 0;      // samples of one, of data in files where lengths need it (epoch.h)
   std::string build;      // which program; part of every stage's key
   std::vector<std::string> assignments;  // "key=value", of the recipe or of the state
   std::vector<std::string> settings;     // the spec's [settings], on top of them
@@ -42,8 +42,5 @@ struct BaseState {
 // ranks_per_trial equal to its world: another number is a reshape first.
 Result<Base> BaseFromRecipe(const SweepSpec& spec);
 Result<Base> BaseFromState(const SweepSpec& spec, const BaseState& state);
-
-// Samples of an epoch, which lengths in epochs count in. Of computed data: a base has no others.
-int64_t EpochOf(const models::RunSettings& settings);
 
 }  // namespace stemma::sweep

@@ -9,6 +9,7 @@
 #include "models/train/fill_settings.h"
 #include "models/train/settings.h"
 #include "optim/power.h"
+#include "tools/sweep/epoch.h"
 #include "tools/sweep/segment.h"
 
 namespace stemma::sweep {
@@ -54,7 +55,7 @@ Result<std::multimap<int64_t, Change>> Changes(const SweepSpec& spec, const Base
     for (size_t i = 1; i < pieces.size(); ++i) {
       models::TrainSection length = settings.train;
       length.length = pieces[i].from;
-      const Result<int64_t> step = models::TotalSteps(length, EpochOf(settings));
+      const Result<int64_t> step = models::TotalSteps(length, EpochOf(base, settings));
       const std::string piece = pieces[i].from + ": " + pieces[i].value;
       if (!step.ok()) {
         return Unreadable(piece, "begins at no step").Within(knob.place + ": " + knob.key);

@@ -124,13 +124,18 @@ Status Controller::Judge() {
   for (const Ended& ended : ended_) {
     const auto found = running_.find(ended.run);
     if (found == running_.end()) continue;
-    const std::string key = found->second;
+    const Running was = found->second;
     running_.erase(found);
     lasted_[ended.run] += ended.seconds;
-    const Stage* stage = standing_->tree.FindKey(key);
+    const Stage* stage = standing_->tree.FindKey(was.key);
     if (stage == nullptr) continue;
+    const int64_t reached = standing_->runs[static_cast<size_t>(stage->id)].reached;
+    if (!stage->done && ended.how == How::kStopped && reached > was.reached) {
+      options_.say(ended.run + " saved and stopped at step " + std::to_string(reached));
+      continue;
+    }
     if (!stage->done) {
-      STEMMA_RETURN_IF_ERROR(Failed(KeyOf(key), ended));
+      STEMMA_RETURN_IF_ERROR(Failed(KeyOf(was.key), ended));
       continue;
     }
     options_.say(ended.run + " is at step " + std::to_string(stage->segment.end) + ", " +
@@ -152,6 +157,10 @@ Status Controller::Failed(const std::string& key, const Ended& ended) {
   const int64_t crashes = sweep_.journal.crashes.at(key);
   options_.say(ended.run + " " + why + (crashes > options_.retries ? "; given up" : "; once more"));
   if (crashes <= options_.retries) return {};
+  if (ended.how == How::kDisk) {
+    return {Code::kIo, ended.run + " " + why + ". Once the disk takes what is written, the same " +
+                           "command goes on: nothing that was finished is trained again"};
+  }
   return writer_.Lose(key, "crashed " + std::to_string(crashes) + " times, at last: " + why,
                       &sweep_.journal);
 }
@@ -323,7 +332,7 @@ Status Controller::Start(const Stage& stage) {
     STEMMA_RETURN_IF_ERROR(MakeFork(opened_, parent->second, run.name, sets).status());
   }
   STEMMA_RETURN_IF_ERROR(executor_.Start(job));
-  running_[run.name] = stage.key;
+  running_[run.name] = {stage.key, run.reached};
   options_.say(run.name +
                (run.reached > stage.segment.begin ? " goes on from step " : " from step ") +
                std::to_string(run.reached) + " to " + std::to_string(stage.segment.end) + ", for " +
@@ -343,7 +352,7 @@ Status Controller::Hear() {
 Status Controller::End() {
   if (!sweep_.journal.end.empty()) return {};
   const Outcome* winner = Winner(sweep_.spec.goal, history());
-  const bool is_good = winner != nullptr && !winner->state.empty();
+  const bool is_good = winner != nullptr && !winner->state.empty() && std::isfinite(winner->metric);
   if (is_good) {
     STEMMA_RETURN_IF_ERROR(opened_.store->SetTag(name() + "-best", FromHex(winner->state),
                                                  "winner of sweep " + name(), std::nullopt));

@@ -14,10 +14,13 @@
 //
 // A stage whose loss is not finite is lost, as is one that its program refuses, or that ended
 // `retries` + 1 times without reaching its end. All trials that go through it have the worst
-// result; the sweep goes on.
+// result; the sweep goes on. One that saved more steps and stopped in order, as when its processes
+// are pre-empted, goes on uncounted. Where the disk refused that often the sweep ends instead: a
+// full disk is no result of a trial, and the same command goes on once there is room.
 //
 // Owner: `stemma sweep`. One thread. Failure: as Seat, the store, the method, and Executor::Start;
-// kInvalidArgument for a metric that states do not have.
+// kInvalidArgument for a metric that states do not have; kIo where trainings met a disk that
+// refuses.
 #pragma once
 
 #include <cstdint>
@@ -103,10 +106,14 @@ class Controller {
   JournalWriter writer_;
   std::optional<Seat> seat_;
   std::optional<Standing> standing_;
-  std::map<std::string, std::string> running_;  // run -> its stage's key
-  std::vector<Ended> ended_;                    // heard of, not judged
-  std::map<std::string, double> lasted_;        // run -> seconds of its processes, as heard of
-  std::set<lineage::StateId> members_;          // added to the scope by this controller
+  struct Running {
+    std::string key;      // of its stage
+    int64_t reached = 0;  // where it began or went on
+  };
+  std::map<std::string, Running> running_;  // by run
+  std::vector<Ended> ended_;                // heard of, not judged
+  std::map<std::string, double> lasted_;    // run -> seconds of its processes, as heard of
+  std::set<lineage::StateId> members_;      // added to the scope by this controller
   size_t pruned_stages_ = 0;
   bool stopping_ = false;
 };

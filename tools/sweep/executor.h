@@ -33,6 +33,7 @@ enum class How {
   kStopped,   // in order: at its end, or because it was asked to
   kDiverged,  // a loss or gradient that is not finite: the same again if tried again
   kRefused,   // the command makes no sense: the same again
+  kDisk,      // the disk refused, which says nothing of what was trained
   kCrashed,   // anything else: may go well from the last state
 };
 

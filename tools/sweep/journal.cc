@@ -32,14 +32,9 @@ bool HasPrefix(const std::string& text, const std::string& prefix) {
 }
 
 json ToJson(const Base& base) {
-  return {{"root", base.root},
-          {"is_state", base.is_state},
-          {"begin", base.begin},
-          {"end", base.end},
-          {"own_ends", base.own_ends},
-          {"build", base.build},
-          {"assignments", base.assignments},
-          {"settings", base.settings}};
+  return {{"root", base.root},   {"is_state", base.is_state},       {"begin", base.begin},
+          {"end", base.end},     {"own_ends", base.own_ends},       {"epoch", base.epoch},
+          {"build", base.build}, {"assignments", base.assignments}, {"settings", base.settings}};
 }
 
 // Throws where the note is not what ToJson wrote.
@@ -50,6 +45,7 @@ Base BaseIn(const json& from) {
   base.begin = from.at("begin");
   base.end = from.at("end");
   base.own_ends = from.at("own_ends");
+  base.epoch = from.value("epoch", int64_t{0});  // sweeps of old had computed data
   base.build = from.at("build");
   base.assignments = from.at("assignments").get<std::vector<std::string>>();
   base.settings = from.at("settings").get<std::vector<std::string>>();

@@ -87,7 +87,9 @@ bool Better(const std::string& goal, const Outcome& a, const Outcome& b) {
 const Outcome* Winner(const std::string& goal, const History& history) {
   const Outcome* best = nullptr;
   for (const auto& [point, outcome] : history.outcomes()) {
-    const bool farther = best && outcome.step != best->step;
+    const bool comparable =
+        best != nullptr && std::isfinite(outcome.metric) == std::isfinite(best->metric);
+    const bool farther = comparable && outcome.step != best->step;
     if (!best || (farther ? outcome.step > best->step : Better(goal, outcome, *best))) {
       best = &outcome;
     }

@@ -61,7 +61,8 @@ Result<std::unique_ptr<Method>> MakeMethod(const SweepSpec& spec, const Base& ba
 // Whether a is better than b for the goal, "min" or "max"; what is not finite is worst, and of
 // equals the smaller trial is better, so that there is always one order.
 bool Better(const std::string& goal, const Outcome& a, const Outcome& b);
-// The best outcome among trials at the largest step that any reached; null: none is recorded.
+// The best outcome at the largest step that any trial reached with a finite metric; null: none is
+// recorded. Not finite only where all are.
 const Outcome* Winner(const std::string& goal, const History& history);
 
 // Takes each recorded decision again from what it saw. kCorruption names the first that differs.

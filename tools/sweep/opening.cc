@@ -1,6 +1,7 @@
 #include "tools/sweep/opening.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <sstream>
 
@@ -65,15 +66,24 @@ Result<Base> BaseOf(const lineage::Graph& graph, const lineage::Store& store, co
   return base;
 }
 
-std::vector<std::string> AdditionsTo(const SweepSpec& spec, const Base& base, int cores) {
+std::string ThreadsIn(const std::vector<std::string>& settings, const Base& base) {
+  const std::string threads = ValueOf("device.threads", settings);
+  return threads.empty() ? ValueOf("device.threads", base.assignments) : threads;
+}
+
+bool IsKnob(const SweepSpec& spec, const std::string& key) {
+  return std::any_of(spec.knobs.begin(), spec.knobs.end(),
+                     [&key](const Knob& knob) { return knob.key == key; });
+}
+
+std::vector<std::string> AdditionsTo(const SweepSpec& spec, const Base& base,
+                                     const HostFacts& host) {
   std::vector<std::string> added = {"comm.control_lag=0"};
-  std::string threads = ValueOf("device.threads", base.settings);
-  if (threads.empty()) threads = ValueOf("device.threads", base.assignments);
-  const bool is_knob = std::any_of(spec.knobs.begin(), spec.knobs.end(),
-                                   [](const Knob& knob) { return knob.key == "device.threads"; });
-  if (is_knob || (!threads.empty() && threads != "0")) return added;
-  const int64_t ranks = std::max<int64_t>(1, spec.slots * spec.ranks_per_trial);
-  added.push_back("device.threads=" + std::to_string(std::max<int64_t>(1, cores / ranks)));
+  const std::string threads = ThreadsIn(base.settings, base);
+  if (IsKnob(spec, "device.threads") || (!threads.empty() && threads != "0")) return added;
+  const int64_t slots = host.slots > 0 ? host.slots : spec.slots;
+  const int64_t ranks = std::max<int64_t>(1, slots * spec.ranks_per_trial);
+  added.push_back("device.threads=" + std::to_string(std::max<int64_t>(1, host.cores / ranks)));
   return added;
 }
 
@@ -102,6 +112,12 @@ Status CheckSame(const Begun& begun, const std::string& text, const Base& own,
     return {Code::kInvalidArgument, "the recipe or state that sweep '" + name +
                                         "' begins with is not what it was when it began" + way_out};
   }
+  if (begun.base.epoch != own.epoch) {
+    return {Code::kInvalidArgument, "an epoch of sweep '" + name + "' had " +
+                                        std::to_string(begun.base.epoch) +
+                                        " samples when it began, and the data now have " +
+                                        std::to_string(own.epoch) + way_out};
+  }
   if (begun.base.build != own.build) {
     return {Code::kInvalidArgument, "sweep '" + name +
                                         "' was begun with another build of stemma, and stages of "
@@ -127,7 +143,7 @@ Result<OpenedSweep> OpenSweep(const lineage::Store& store, const lineage::Graph&
     sweep.base = sweep.begun.base;
     return sweep;
   }
-  sweep.begun = {file, text, AdditionsTo(own, own_base, host.cores), {}, DigestOf(own_base)};
+  sweep.begun = {file, text, AdditionsTo(own, own_base, host), {}, DigestOf(own_base)};
   sweep.spec = With(own, sweep.begun.added);
   STEMMA_ASSIGN_OR_RETURN(sweep.base, BaseOf(graph, store, sweep.spec, host.build));
   sweep.begun.base = sweep.base;
@@ -148,6 +164,11 @@ Result<OpenedSweep> RecordedSweep(const lineage::Store& store, const lineage::Gr
   sweep.spec = With(own, sweep.begun.added);
   sweep.base = sweep.begun.base;
   return sweep;
+}
+
+int64_t ThreadsOf(const OpenedSweep& sweep) {
+  if (IsKnob(sweep.spec, "device.threads")) return 0;
+  return std::strtoll(ThreadsIn(sweep.spec.settings, sweep.base).c_str(), nullptr, 10);
 }
 
 Result<std::string> RecipeOf(const Base& base, const std::vector<std::string>& sets) {

@@ -11,12 +11,14 @@
 // Two settings are added to a sweep's own, because stages end between the steps of a trial and run
 // beside each other:
 //   comm.control_lag = 0    a training stops at the step that was asked for, not one later
-//   device.threads = N      where nobody has set it: the cores of a slot's rank. Left open it would
-//                           be all cores of the host, for each of the trials that run at once
+//   device.threads = N      where nobody has set it: the cores of a slot's rank, with as many slots
+//                           as the sweep began with. Left open it would be all cores of the host,
+//                           for each of the trials that run at once
 //
 // Plain data; any thread. Failure: kInvalidArgument with the way out; kNotFound names the sweep.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,7 @@ struct OpenedSweep {
 struct HostFacts {
   std::string build;  // part of every stage's key
   int cores = 1;
+  int64_t slots = 0;  // 0: as the spec says
 };
 
 Result<OpenedSweep> OpenSweep(const lineage::Store& store, const lineage::Graph& graph,
@@ -46,6 +49,9 @@ Result<OpenedSweep> OpenSweep(const lineage::Store& store, const lineage::Graph&
                               const HostFacts& host);
 Result<OpenedSweep> RecordedSweep(const lineage::Store& store, const lineage::Graph& graph,
                                   const std::string& name);
+
+// device.threads of every trial; 0: trials differ in it.
+int64_t ThreadsOf(const OpenedSweep& sweep);
 
 // The recipe of a stage that begins at step 0: what the base's recipe sets, then the stage's own.
 Result<std::string> RecipeOf(const Base& base, const std::vector<std::string>& sets);

@@ -39,7 +39,9 @@ std::string Replaced(std::string text, const std::string& word, const std::strin
 
 std::string LaunchFor(const ProcessOptions& options, int64_t ranks) {
   if (!options.launch.empty()) return options.launch;
-  if (std::getenv("SLURM_JOB_ID") != nullptr) return "srun --exact -n {ranks} {train}";
+  const std::string cores =
+      options.threads > 0 ? "-c " + std::to_string(options.threads) + " " : std::string();
+  if (std::getenv("SLURM_JOB_ID") != nullptr) return "srun --exact -n {ranks} " + cores + "{train}";
   return ranks == 1 ? "{train}" : "mpirun --bind-to none -n {ranks} {train}";
 }
 
@@ -275,6 +277,7 @@ Ended ProcessExecutor::Judge(const Group& group, int code, const std::string& ho
   const auto error = NewestError(folder);
   const std::string kind = error ? error->value("code", "") : "";
   if (code == kExitFailed && kind == CodeName(Code::kNotFinite)) ended.how = How::kDiverged;
+  if (code == kExitFailed && kind == CodeName(Code::kIo)) ended.how = How::kDisk;
   if (code == kExitUsage) ended.how = How::kRefused;
   const bool said = error && code != kExitUsage;
   const std::string own = TailOf(folder + "/train.log");

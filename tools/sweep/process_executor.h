@@ -18,10 +18,11 @@
 // that outlives it all the same is fenced when its run is gone on with.
 //
 // Why a training failed is read from its error.json (core/error_report.h): one that says "not
-// finite" has diverged.
+// finite" has diverged, one with the code of kIo met a disk that refused.
 //
 // `launch` is one command that ends in {train}, with {ranks} for their number; it replaces the
-// shell that starts it. Without it: nothing for one rank; `srun --exact` inside a Slurm job; else
+// shell that starts it. Without it: nothing for one rank; `srun --exact` inside a Slurm job, with
+// `threads` cores for a rank, because srun would give it one; else
 // mpirun, which does not bind, because several of them would bind to the same cores. `pin` gives
 // each slot cores of its own.
 //
@@ -49,8 +50,9 @@ struct ProcessOptions {
   std::string folder;  // of the sweep; made when it is not there
   std::string launch;  // "": as above
   bool reuse = true;
-  bool pin = false;   // not under srun, which has its own way
-  int64_t slots = 1;  // that share the cores
+  bool pin = false;     // not under srun, which has its own way
+  int64_t slots = 1;    // that share the cores
+  int64_t threads = 0;  // of a rank, which srun gives as many cores; 0: its own default
 };
 
 // The whole command of a job, as a shell takes it. `recipe`: the file; "": a run that is there.

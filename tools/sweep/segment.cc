@@ -10,6 +10,7 @@
 #include "models/train/course.h"
 #include "models/train/fill_settings.h"
 #include "optim/schedule.h"
+#include "tools/sweep/epoch.h"
 
 namespace stemma::sweep {
 namespace {
@@ -81,7 +82,8 @@ Result<Timeline> Timeline::Make(const Base& base, const std::vector<Part>& parts
       STEMMA_RETURN_IF_ERROR(list.Set(key + "=" + value, "[knobs]"));
     }
     STEMMA_RETURN_IF_ERROR(models::FillSettings(settings, &list));
-    STEMMA_ASSIGN_OR_RETURN(models::Course course, models::CourseOf(settings, EpochOf(settings)));
+    STEMMA_ASSIGN_OR_RETURN(models::Course course,
+                            models::CourseOf(settings, EpochOf(base, settings)));
     STEMMA_RETURN_IF_ERROR(optim::CheckSchedule(course.optim, course.total_steps));
     std::map<std::string, std::string> rest, shape;
     for (const Setting& setting : list.all()) {
@@ -91,7 +93,7 @@ Result<Timeline> Timeline::Make(const Base& base, const std::vector<Part>& parts
       if (!shapes || course.optim.schedule == "plateau") rest[setting.key] = setting.Text();
     }
     shape["batch"] = std::to_string(settings.train.global_batch);
-    shape["epoch"] = std::to_string(EpochOf(settings));
+    shape["epoch"] = std::to_string(EpochOf(base, settings));
     piece.rest = DigestOf(rest);
     piece.shape = DigestOf(shape);
     piece.optim = std::move(course.optim);

@@ -21,7 +21,8 @@ size_t DepthOf(const StageTree& tree, const Stage& stage) {
 }
 
 // A fork that is there already is no error: the training that follows finds it, or says that there
-// is none. A stage that stops at its end leaves with 75.
+// is none. A stage that stops at its end leaves with 75, and so does one that was told to stop
+// before it: whether its last state is there tells the two apart, and the line ends with 0 or 75.
 std::string LineFor(const OpenedSweep& sweep, const Standing& standing, const Stage& stage,
                     const ProcessOptions& options) {
   const StageRun& run = standing.runs[static_cast<size_t>(stage.id)];
@@ -39,8 +40,29 @@ std::string LineFor(const OpenedSweep& sweep, const Standing& standing, const St
   }
   const Job job{run.name, "", stage.segment.end, sweep.spec.ranks_per_trial, ""};
   const std::string recipe = has_parent ? "" : options.folder + "/" + run.name + "/recipe.toml";
-  return line + TrainCommand(options, job, recipe) + " || test $? -eq " +
-         std::to_string(kExitTryAgain) + "\n";
+  const std::string code = std::to_string(kExitTryAgain);
+  const std::string last = run.name + "@" + std::to_string(stage.segment.end);
+  return line + TrainCommand(options, job, recipe) + " || { test $? -eq " + code + " && { " +
+         cli::Quoted(options.program) + " show " + cli::Quoted(last) + " --store " +
+         cli::Quoted(options.store) + " > /dev/null 2>&1 || exit " + code + "; }; }\n";
+}
+
+// srun passes the signal on to the training, which saves and leaves with 75: there is more to do.
+std::string JobText(const OpenedSweep& sweep, const ProcessOptions& options) {
+  std::string text = "#!/bin/bash\n#SBATCH --job-name=" + sweep.spec.name +
+                     "\n#SBATCH --ntasks=" + std::to_string(sweep.spec.ranks_per_trial) + "\n";
+  if (options.threads > 0) {
+    text += "#SBATCH --cpus-per-task=" + std::to_string(options.threads) + "\n";
+  }
+  return text +
+         "#SBATCH --signal=USR1@120 --requeue --open-mode=append\n"
+         "( eval \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" " +
+         cli::Quoted(options.folder + "/stages.list") +
+         ")\" )\ncode=$?\n"
+         "# Saved in front of the time limit or for another job: the next start goes on.\n"
+         "if [ $code -eq " +
+         std::to_string(kExitTryAgain) +
+         " ]; then scontrol requeue \"$SLURM_JOB_ID\"; fi\nexit $code\n";
 }
 
 std::string SubmitText(const std::string& folder, const std::vector<int>& lasts) {
@@ -63,9 +85,11 @@ Result<ArrayFiles> SlurmArray(const OpenedSweep& sweep, const Standing& standing
   const std::string& method = sweep.spec.method;
   if (method != "grid" && method != "random" && method != "sobol") {
     return Status(Code::kInvalidArgument,
-                  "method " + method +
-                      " decides on its way, which needs a controller: `stemma "
-                      "sweep run` inside one allocation");
+                  "--emit=slurm-array is for grid, random and sobol, whose trials are known from "
+                  "the start; method " +
+                      method +
+                      " decides on its way, which needs a controller: `stemma sweep run` inside "
+                      "one allocation");
   }
   size_t deepest = 0;
   for (const Stage& stage : standing.tree.stages()) {
@@ -90,10 +114,7 @@ Result<ArrayFiles> SlurmArray(const OpenedSweep& sweep, const Standing& standing
                                               "' is done: `stemma sweep run` records what came "
                                               "of them");
   }
-  files.job = "#!/bin/bash\n#SBATCH --job-name=" + sweep.spec.name +
-              "\n#SBATCH --ntasks=" + std::to_string(sweep.spec.ranks_per_trial) +
-              "\n#SBATCH --open-mode=append\n" + "eval \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" " +
-              cli::Quoted(options.folder + "/stages.list") + ")\"\n";
+  files.job = JobText(sweep, options);
   files.submit = SubmitText(options.folder, lasts);
   return files;
 }

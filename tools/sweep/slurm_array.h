@@ -4,7 +4,8 @@
 //
 //   STEMMA_ASSIGN_OR_RETURN(const ArrayFiles files, SlurmArray(sweep, standing, options));
 //
-// For sweeps that decide nothing on their way (grid, random, sobol): others need a controller.
+// For sweeps that decide nothing on their way (grid, random, sobol): others need a controller. A
+// job that was stopped in front of its time limit, or pre-empted, is requeued and goes on.
 // Stages that are done are left out, so what was lost is submitted by doing the same again; and
 // `stemma sweep run SPEC` afterwards trains what is missing and records the outcomes.
 //

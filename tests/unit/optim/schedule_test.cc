@@ -311,7 +311,7 @@ TEST_CASE("lengths and schedules that cannot be meant name their key") {
   CHECK_THAT(in_steps([](auto& s) { s.step_factors = "3epp:1"; }), bad("optim.step_factors"));
   CHECK_THAT(in_steps([](auto& s) { s.lr_scaling = "liner"; }), bad("did you mean linear"));
   CHECK_THAT(in_steps([](auto& s) { s.lr_batch = 0; }), bad("optim.lr_batch is 0"));
-  CHECK_THAT(InSteps({}, {0, 5}).status(), bad("both >= 1"));
+  CHECK_THAT(InSteps({}, {0, 5}).status(), bad("steps of 0 samples"));
   const auto checked = [](const char* schedule, auto change) {
     OptimSettings s;
     s.schedule = schedule;

@@ -358,5 +358,19 @@ TEST_CASE("a method of one's own is known by its name") {
   CHECK(Reach(*history) == std::map<int64_t, int64_t>{{50, 1}});
 }
 
+TEST_CASE("a trial that went farther and diverged wins against nobody who has a result") {
+  const auto trial = [](TrialId id, int64_t until) {
+    return Trial{id, {{0, {{"optim.lr", "0.1"}}}}, until, 0, 0};
+  };
+  History history;
+  REQUIRE_THAT(history.Add(Proposal{{trial(0, 40), trial(1, 80), trial(2, 80)}}), IsOk());
+  REQUIRE_THAT(history.Add(Outcome{1, 80, std::nan(""), ""}), IsOk());
+  CHECK(Winner("min", history)->trial == 1);  // of those that diverged, if there is no other
+  REQUIRE_THAT(history.Add(Outcome{0, 40, 0.5, "ab"}), IsOk());
+  CHECK(Winner("min", history)->trial == 0);
+  REQUIRE_THAT(history.Add(Outcome{2, 80, 0.75, "cd"}), IsOk());
+  CHECK(Winner("min", history)->trial == 2);  // of those with a result, who went farthest
+}
+
 }  // namespace
 }  // namespace stemma::sweep

@@ -52,6 +52,8 @@ train() {
     choosy) [ "$number" -eq 1 ] && return 75; return 2 ;;
     hot) mkdir -p "$dir/inc-0001"
       echo '{"code": "not finite", "cause": "too hot"}' > "$dir/inc-0001/error.json"; return 1 ;;
+    full) mkdir -p "$dir/inc-0001"
+      echo '{"code": "io", "cause": "no room"}' > "$dir/inc-0001/error.json"; return 1 ;;
     dies) kill -9 $$ ;;
     long) while :; do sleep 0.01; done ;;
   esac
@@ -197,7 +199,9 @@ TEST_CASE("a group that fails takes down one stage, and is not asked again") {
     How how;
     const char* why;
   };
-  const Case cases[] = {{"dies", How::kCrashed, "signal 9"}, {"hot", How::kDiverged, "too hot"}};
+  const Case cases[] = {{"dies", How::kCrashed, "signal 9"},
+                        {"hot", How::kDiverged, "too hot"},
+                        {"full", How::kDisk, "no room"}};
   for (const Case& c : cases) {
     Stage stage;
     ProcessExecutor executor(stage.options);

@@ -142,6 +142,28 @@ TEST_CASE("what cannot be honoured is refused before anything is built") {
              HasCode(Code::kInvalidArgument, "optim.warmup is '5min'"));
 }
 
+TEST_CASE("what needs the samples of an epoch is refused where they are not known, and only that") {
+  models::RunSettings settings;
+  settings.train.length = "3200samples";
+  settings.optim.schedule = "warmup_linear";
+  settings.optim.warmup = "320samples";
+  settings.validate.every = "20step";
+  const Result<models::Course> course = models::CourseOf(settings, 0);
+  REQUIRE_THAT(course.status(), IsOk());
+  CHECK((course->total_steps == 100 && course->optim.warmup_steps == 10));
+  const auto refused = [&settings](const std::string& what) {
+    CHECK_THAT(models::CourseOf(settings, 0).status(), HasCode(Code::kInvalidArgument, what));
+  };
+  settings.validate.every = "1ep";
+  refused("validate.every = \"1ep\": the samples of an epoch are not known");
+  settings.validate.every.clear();
+  settings.optim.warmup = "1ep";
+  refused("optim.warmup is '1ep': the samples of an epoch are not known");
+  settings.optim.warmup.clear();
+  settings.train.last_batch = "short";
+  refused("train.length = \"3200samples\": the samples of an epoch are not known");
+}
+
 // With a workload of its own on each rank.
 std::vector<Status> TrainMade(const std::string& folder, int ranks, const Sets& sets,
                               const std::function<models::Workload*(int rank)>& make) {
