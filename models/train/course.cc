@@ -22,6 +22,13 @@ Status CheckPrecision(const RunSettings& settings) {
           "Set optim.loss_scaling = dynamic"};
 }
 
+Status CheckWeights(const RunSettings& settings) {
+  if (settings.validate.weights != "average" || settings.optim.ema_decay > 0) return {};
+  return {Code::kInvalidArgument,
+          "validate.weights = average and optim.ema_decay = 0: no averages are kept. Set "
+          "optim.ema_decay, such as 0.9999, or leave validate.weights at trained"};
+}
+
 // The interval in steps; 0: no evaluation.
 Result<int64_t> IntervalOf(const RunSettings& settings, int64_t dataset_size) {
   const std::string& every = settings.validate.every;
@@ -46,6 +53,7 @@ Result<int64_t> IntervalOf(const RunSettings& settings, int64_t dataset_size) {
 
 Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
   STEMMA_RETURN_IF_ERROR(CheckPrecision(settings));
+  STEMMA_RETURN_IF_ERROR(CheckWeights(settings));
   Course course;
   STEMMA_ASSIGN_OR_RETURN(course.total_steps, TotalSteps(settings.train, dataset_size));
   STEMMA_ASSIGN_OR_RETURN(

@@ -71,6 +71,10 @@ void VisitValidate(ValidateSection& s, V&& field) {
   field("validate.batch", s.batch,
         Help{"samples per evaluation batch over all ranks; 0: train.global_batch",
              "[0, 1000000000]"});
+  field("validate.weights", s.weights,
+        Help{"what is evaluated: the parameters of the last update, or their moving averages "
+             "(optim.ema_decay), beside batch norm's statistics as they are",
+             "trained | average"});
 }
 
 template <typename V>

@@ -46,6 +46,7 @@ struct TrainSection {
 struct ValidateSection {
   std::string every = "";  // "": never; "500step", "1ep", "20000samples"
   int64_t batch = 0;       // samples per evaluation batch over all ranks; 0: train.global_batch
+  std::string weights = "trained";  // trained | average: optim.ema_decay's in their place
 };
 
 struct DeviceSection {
