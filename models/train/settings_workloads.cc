@@ -50,7 +50,8 @@ void AddImages(ImageDataSettings& s, SettingsList& field) {
   field("images.aspect_max", s.aspect_max, Help{"training: largest width / height", "(0, 100]"});
   field("images.flip", s.flip, Help{"training: mirror half of the images"});
   field("images.on_bad", s.on_bad,
-        Help{"an image that cannot be decoded ends the run, or adds nothing to it", "fail | skip"});
+        Help{"an image that cannot be decoded, or is gone, ends the run, or adds nothing to it",
+             "fail | skip"});
   field("images.bad_max", s.bad_max,
         Help{"with on_bad = skip: of them in an epoch, on each rank, at most", "[0, inf)"});
   field("images.stage_to", s.stage_to,

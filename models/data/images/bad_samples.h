@@ -1,6 +1,6 @@
-// What was skipped in an epoch because it could not be decoded, over all ranks: how many samples,
-// and where the first of them lie. A rank sees only its own part of each batch, so they are put
-// together once, when an epoch has ended.
+// What was skipped in an epoch because it could not be decoded or was gone, over all ranks: how
+// many samples, and where the first of them lie. A rank sees only its own part of each batch, so
+// they are put together once, when an epoch has ended.
 //
 //   STEMMA_RETURN_IF_ERROR(TellBadSamples(cohort, batch.begin.epoch, data->Skipped(epoch)));
 //

@@ -89,7 +89,9 @@ Status ImageDataset::Read(int64_t id, const Cursor& key, float* x, float* y) con
 
 Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, float* x,
                               float* y) const {
-  STEMMA_RETURN_IF_ERROR(images_->Read(id, &worker->image));
+  Status status = images_->Read(id, &worker->image);
+  if (status.code() == Code::kNotFound) return BadSample(key, std::move(status), x, y);
+  STEMMA_RETURN_IF_ERROR(status);
   if (worker->image.label > kLabelMax) {
     return {Code::kIncompatible, images_->NameOf(id) + ": class " +
                                      std::to_string(worker->image.label) +
@@ -101,16 +103,15 @@ Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, flo
                 ", but the network has 0 to " + std::to_string(policy_.label_end - 1)};
   }
   *y = static_cast<float>(worker->image.label);
-  Status status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
+  status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
   if (status.ok()) return status;
-  status = std::move(status).Within(images_->NameOf(id));
-  if (policy_.on_bad == OnBadSample::kFail) return status;
-  std::fill_n(x, Shape().XCount(), 0.f);
-  *y = kNoLabel;
-  return Skip(key, std::move(status));
+  return BadSample(key, std::move(status).Within(images_->NameOf(id)), x, y);
 }
 
-Status ImageDataset::Skip(const Cursor& key, Status reason) const {
+Status ImageDataset::BadSample(const Cursor& key, Status reason, float* x, float* y) const {
+  if (policy_.on_bad == OnBadSample::kFail) return reason;
+  std::fill_n(x, Shape().XCount(), 0.f);
+  *y = kNoLabel;
   std::lock_guard<std::mutex> lock(mutex_);
   BadSamples& bad = skipped_[key.epoch];
   ++bad.count;
