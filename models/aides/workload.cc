@@ -36,7 +36,7 @@ Result<std::unique_ptr<Aides>> Aides::Make(const AidesSettings& settings, uint64
 
 at::Tensor Aides::Loss(const Batch& batch, LossParts* parts) {
   const at::Tensor labels = LabelsOf(batch, device_);
-  const at::Tensor logits = network_.Forward(batch.x.to(device_)).logits;
+  const at::Tensor logits = network_.Forward(batch.x.to(device_, /*non_blocking=*/true)).logits;
   if (parts != nullptr) *parts = {{"accuracy", Right(logits, labels)}};
   return SumOfCrossEntropy(logits, labels, 0);
 }
@@ -45,7 +45,7 @@ Evaluated Aides::Evaluate(const Batch& batch) {
   const auto rows = static_cast<double>(batch.x.size(0));
   if (rows == 0) return {0, {{"loss", 0}, {"accuracy", 0}}};
   const at::Tensor labels = LabelsOf(batch, device_);
-  const at::Tensor logits = network_.Forward(batch.x.to(device_)).logits;
+  const at::Tensor logits = network_.Forward(batch.x.to(device_, /*non_blocking=*/true)).logits;
   return {rows,
           {{"loss", SumOfCrossEntropy(logits, labels, 0).item<double>()},
            {"accuracy", Right(logits, labels)}}};

@@ -61,7 +61,7 @@ ResNet50Workload::ResNet50Workload(const ResNet50Settings& settings, OpenedImage
 // With channels_last a sample is {side, side, 3}: seen as {3, side, side} it is in that order
 // without a copy.
 at::Tensor ResNet50Workload::Logits(const Batch& batch) {
-  const at::Tensor x = batch.x.to(device_);
+  const at::Tensor x = batch.x.to(device_, /*non_blocking=*/true);
   return network_.Forward(settings_.channels_last ? x.permute({0, 3, 1, 2}) : x);
 }
 

@@ -1,5 +1,6 @@
 #include "models/train/course.h"
 
+#include <algorithm>
 #include <string>
 
 #include "optim/recipe.h"
@@ -68,6 +69,11 @@ Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
                       "batch: leave it at samples");
   }
   return course;
+}
+
+int64_t LoaderThreads(const RunSettings& settings, int cores) {
+  if (settings.train.loader_threads > 0) return settings.train.loader_threads;
+  return settings.device.kind == "cuda" ? std::max(1, cores - 2) : 1;
 }
 
 }  // namespace stemma::models

@@ -54,7 +54,7 @@ Status ReadModel(const lineage::Store& store, const lineage::Record& record, boo
 Result<Score> EvaluateState(const RunSettings& settings, const lineage::Store& store,
                             const lineage::Record& record, ops::World& world,
                             const WorkloadFactory& make) {
-  STEMMA_RETURN_IF_ERROR(UseThreads(settings.device, world));
+  STEMMA_RETURN_IF_ERROR(UseThreads(settings, world));
   std::unique_ptr<Workload> workload;
   {
     const double seconds =

@@ -7,8 +7,10 @@
 #include <exception>
 
 #include "core/cohort.h"
+#include "core/cores.h"
 #include "core/digest.h"
 #include "models/train/autocast.h"
+#include "models/train/course.h"
 
 namespace stemma::models {
 namespace {
@@ -55,8 +57,9 @@ Evaluation::Evaluation(const RunSettings& settings, Workload& workload, ops::Wor
     : settings_(settings), workload_(workload), world_(world), data_(workload.ValidationData()) {
   const int64_t asked = settings.validate.batch;
   loader_settings_.global_batch = asked > 0 ? asked : settings.train.global_batch;
-  loader_settings_.threads = settings.train.loader_threads;
+  loader_settings_.threads = LoaderThreads(settings, CoresPerRank(world.node_ranks()));
   loader_settings_.prefetch = settings.train.prefetch;
+  loader_settings_.pinned = settings.device.kind == "cuda";
   loader_settings_.in_order = true;
 }
 

@@ -91,5 +91,15 @@ TEST_CASE("evaluations are due in whole steps, and what looks at their loss need
   }
 }
 
+TEST_CASE("threads that prepare data are those asked for, or follow from device and cores") {
+  RunSettings settings;
+  CHECK(LoaderThreads(settings, 16) == 1);
+  settings.device.kind = "cuda";
+  CHECK(LoaderThreads(settings, 16) == 14);
+  CHECK(LoaderThreads(settings, 2) == 1);
+  settings.train.loader_threads = 20;
+  CHECK(LoaderThreads(settings, 2) == 20);
+}
+
 }  // namespace
 }  // namespace stemma::models
