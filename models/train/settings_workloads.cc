@@ -94,6 +94,11 @@ void AddAides(AidesSettings& s, SettingsList& field) {
   field("aides.cache_mb", s.cache_mb,
         Help{"MiB of pictures that each rank keeps, so as to simulate a galaxy once",
              "[0, 1048576]", Kind::kLocal});
+  field("aides.on_bad", s.on_bad,
+        Help{"a galaxy whose images are damaged or gone ends the run, or adds nothing to it",
+             "fail | skip"});
+  field("aides.bad_max", s.bad_max,
+        Help{"with on_bad = skip: of them in an epoch, on each rank, at most", "[0, inf)"});
 }
 
 }  // namespace

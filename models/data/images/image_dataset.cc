@@ -5,7 +5,6 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
-#include "core/log.h"
 
 namespace stemma::models {
 
@@ -112,22 +111,9 @@ Status ImageDataset::BadSample(const Cursor& key, Status reason, float* x, float
   if (policy_.on_bad == OnBadSample::kFail) return reason;
   std::fill_n(x, Shape().XCount(), 0.f);
   *y = kNoLabel;
-  std::lock_guard<std::mutex> lock(mutex_);
-  BadSamples& bad = skipped_[key.epoch];
-  ++bad.count;
-  if (bad.names.size() < kBadNamesMax) {
-    LogWarning("an image is left out", {{"epoch", key.epoch}, {"why", reason.message()}});
-    bad.names.push_back(reason.message());
-  }
-  if (bad.count <= policy_.bad_max) return {};
-  return std::move(reason).Within("more than " + std::to_string(policy_.bad_max) +
-                                  " bad samples in this epoch, the last one");
+  return skipped_.Add(key.epoch, policy_.bad_max, std::move(reason));
 }
 
-BadSamples ImageDataset::Skipped(uint64_t epoch) const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  const auto at = skipped_.find(epoch);
-  return at == skipped_.end() ? BadSamples() : at->second;
-}
+BadSamples ImageDataset::Skipped(uint64_t epoch) const { return skipped_.Of(epoch); }
 
 }  // namespace stemma::models

@@ -18,7 +18,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,7 +32,6 @@
 
 namespace stemma::models {
 
-constexpr float kNoLabel = -1;
 enum class OnBadSample { kFail, kSkip };
 
 struct BadSamplePolicy {
@@ -80,7 +78,7 @@ class ImageDataset final : public Dataset {
 
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Worker>> idle_;
-  mutable std::map<uint64_t, BadSamples> skipped_;  // by epoch
+  mutable SkippedSamples skipped_;
 };
 
 }  // namespace stemma::models
