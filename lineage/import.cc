@@ -1,16 +1,21 @@
 #include "lineage/import.h"
 
+#include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "core/bytes.h"
 #include "core/digest.h"
+#include "core/text.h"
 #include "lineage/graph.h"
 #include "lineage/import_plan.h"
 #include "lineage/layout.h"
 #include "lineage/names.h"
 #include "lineage/open_state.h"
 #include "lineage/pack.h"
+#include "lineage/weights/axes.h"
 #include "lineage/weights/tensor_file.h"
 
 namespace stemma::lineage {
@@ -27,11 +32,37 @@ class PlanSource final : public PieceSource {
  public:
   explicit PlanSource(const Taken& taken) : taken_(taken) {}
   Status Read(uint32_t span, uint32_t, uint64_t offset, uint64_t bytes, char* out) override {
-    return taken_.file->Read(taken_.plan.tensors[span], offset, bytes, out);
+    if (taken_.plan.axes[span].empty()) {
+      return taken_.file->Read(taken_.plan.tensors[span], offset, bytes, out);
+    }
+    if (turned_ != span) STEMMA_RETURN_IF_ERROR(Turn(span));
+    std::copy_n(bytes_.data() + offset, bytes, out);
+    return {};
   }
 
  private:
+  // A tensor whose axes change places is in memory as a whole.
+  Status Turn(uint32_t span) {
+    const size_t tensor = taken_.plan.tensors[span];
+    const FileTensor& about = taken_.file->tensors()[tensor];
+    const size_t width = SizeOf(about.dtype);
+    uint64_t size = width;
+    for (const uint64_t dim : about.shape) size *= dim;
+    if (size > taken_.file->bytes()) {  // repeated in it by strides of 0: no kernel is
+      return {Code::kInvalidArgument, "'" + Printable(about.name) +
+                                          "' is larger than its file, and its rule in the map "
+                                          "orders axes: it would have to be in memory as a whole"};
+    }
+    std::string as_stored(size, '\0');
+    STEMMA_RETURN_IF_ERROR(taken_.file->Read(tensor, 0, size, as_stored.data()));
+    bytes_ = TurnAxes(as_stored, about.shape, taken_.plan.axes[span], width);
+    turned_ = span;
+    return {};
+  }
+
   const Taken& taken_;
+  std::optional<uint32_t> turned_;  // whose bytes_ these are
+  std::string bytes_;
 };
 
 Status CheckFit(const Record& like, const ImportPlan& plan, bool partial) {

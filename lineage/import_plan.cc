@@ -28,7 +28,7 @@ void AppendNames(const char* what, const std::vector<std::string>& names, std::s
   *text += names.size() > kNamesShown ? ", ...)" : ")";
 }
 
-Result<Span> SpanOf(const FileTensor& tensor, std::string name) {
+Result<Span> SpanOf(const FileTensor& tensor, std::string name, const Axes& axes) {
   Span span;
   span.name = std::move(name);
   span.section = "params";
@@ -40,6 +40,15 @@ Result<Span> SpanOf(const FileTensor& tensor, std::string name) {
     }
     span.shape.push_back(static_cast<int64_t>(dim));
   }
+  if (axes.empty()) return span;
+  if (axes.size() != span.shape.size()) {
+    return Status(Code::kInvalidArgument, "tensor '" + Printable(tensor.name) + "' has " +
+                                              std::to_string(span.shape.size()) +
+                                              " axes, and its rule in the map orders " +
+                                              std::to_string(axes.size()));
+  }
+  const std::vector<int64_t> shape = span.shape;
+  for (size_t i = 0; i < axes.size(); ++i) span.shape[i] = shape[axes[i]];
   return span;
 }
 
@@ -49,7 +58,8 @@ Result<ImportPlan> PlanImport(const std::vector<FileTensor>& tensors, NameMap* m
   ImportPlan plan;
   std::unordered_map<std::string, std::string> origins;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    const std::string name = map == nullptr ? tensors[i].name : map->Apply(tensors[i].name);
+    Axes axes;
+    const std::string name = map == nullptr ? tensors[i].name : map->Apply(tensors[i].name, &axes);
     plan.dropped += name.empty();
     if (name.empty()) continue;
     plan.renamed += name != tensors[i].name;
@@ -58,9 +68,10 @@ Result<ImportPlan> PlanImport(const std::vector<FileTensor>& tensors, NameMap* m
                                                 Printable(tensors[i].name) +
                                                 "' would both be called '" + Printable(name) + "'");
     }
-    STEMMA_ASSIGN_OR_RETURN(Span span, SpanOf(tensors[i], name));
+    STEMMA_ASSIGN_OR_RETURN(Span span, SpanOf(tensors[i], name, axes));
     plan.spans.push_back(std::move(span));
     plan.tensors.push_back(i);
+    plan.axes.push_back(std::move(axes));
   }
   if (plan.spans.empty()) return Status(Code::kInvalidArgument, "the map leaves no tensor");
   return plan;
@@ -79,8 +90,8 @@ void FitTo(const Layout& like, ImportPlan* plan) {
       fitted.fit.missing.push_back(there.span.name);
       continue;
     }
-    Span span = plan->spans[found->second];
-    const size_t tensor = plan->tensors[found->second];
+    const size_t place = found->second;
+    Span span = plan->spans[place];
     by_name.erase(found);
     if (span.dtype != there.span.dtype || span.shape != there.span.shape) {
       fitted.fit.mismatched.push_back(span.name + " (" + ShapeInWords(span) + ", there " +
@@ -89,7 +100,8 @@ void FitTo(const Layout& like, ImportPlan* plan) {
     }
     span.section = there.span.section;
     fitted.spans.push_back(std::move(span));
-    fitted.tensors.push_back(tensor);
+    fitted.tensors.push_back(plan->tensors[place]);
+    fitted.axes.push_back(plan->axes[place]);
   }
   for (const Span& span : plan->spans) {  // in the file's order
     if (by_name.count(span.name) > 0) fitted.fit.unexpected.push_back(Printable(span.name));

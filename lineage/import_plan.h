@@ -9,6 +9,7 @@
 
 #include "core/status.h"
 #include "lineage/layout.h"
+#include "lineage/weights/axes.h"
 #include "lineage/weights/name_map.h"
 #include "lineage/span.h"
 #include "lineage/weights/tensor_file.h"
@@ -26,6 +27,7 @@ struct Fit {
 struct ImportPlan {
   std::vector<Span> spans;
   std::vector<size_t> tensors;  // of the file, for each span
+  std::vector<Axes> axes;       // in which order, for each span; empty: as in the file
   uint64_t renamed = 0, dropped = 0;
   Fit fit;
 };

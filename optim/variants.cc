@@ -72,6 +72,30 @@ Status CheckOwners(const OptimSettings& s) {
   return {};
 }
 
+// eps is looked at by all but sgd, and recipes for several optimizers set it.
+Status CheckMoments(const OptimSettings& s) {
+  const OptimSettings plain;
+  const bool momentum = s.name == "sgd" || s.name == "lars";
+  const struct {
+    const char* key;
+    bool ignored;
+    const char* owners;
+  } moments[] = {{"momentum", !momentum && s.momentum != plain.momentum, "sgd and lars"},
+                 {"beta1", momentum && s.beta1 != plain.beta1, "lamb, adam and adamw"},
+                 {"beta2", momentum && s.beta2 != plain.beta2, "lamb, adam and adamw"}};
+  for (const auto& option : moments) {
+    if (!option.ignored) continue;
+    const bool first = std::string(option.key) != "beta2";
+    return {Code::kInvalidArgument,
+            std::string("optim.") + option.key + " is set, but optim.name is '" + s.name +
+                "': only " + option.owners + " look at it; leave it out" +
+                (first ? std::string(", or set optim.") + (momentum ? "momentum" : "beta1") +
+                             ", which is what " + s.name + " has"
+                       : "")};
+  }
+  return {};
+}
+
 Status CheckRatio(const OptimSettings& s) {
   if (s.name == "lamb" || s.name == "lars") return {};
   const OptimSettings plain;
@@ -105,6 +129,7 @@ Status CheckLars(const OptimSettings& s) {
 Status CheckVariant(const OptimSettings& s) {
   STEMMA_RETURN_IF_ERROR(CheckWords(s));
   STEMMA_RETURN_IF_ERROR(CheckOwners(s));
+  STEMMA_RETURN_IF_ERROR(CheckMoments(s));
   STEMMA_RETURN_IF_ERROR(CheckRatio(s));
   if (s.adapt == "list" && Words(s.adapt_roles).empty()) {
     return {Code::kInvalidArgument,

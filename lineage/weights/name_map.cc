@@ -33,6 +33,18 @@ Status CheckStars(const std::string& from, const std::string& to) {
 
 }  // namespace
 
+Status NameMap::ReadAxes(const std::string& order, Rule* rule) {
+  const auto axes = ParseAxes(order);
+  if (!axes || rule->to == kLeaveOut) {
+    return {Code::kInvalidArgument,
+            "'" + order +
+                "' must be the order of the axes of a tensor that is taken, such as "
+                "3,2,0,1"};
+  }
+  rule->axes = *axes;
+  return CheckStars(rule->from, rule->to);
+}
+
 Result<NameMap> NameMap::Parse(std::string_view text) {
   NameMap map;
   std::istringstream lines{std::string(text)};
@@ -40,11 +52,14 @@ Result<NameMap> NameMap::Parse(std::string_view text) {
   for (int number = 1; std::getline(lines, line); ++number) {
     std::istringstream words(line.substr(0, line.find('#')));
     Rule rule;
-    std::string more;
+    std::string order, more;
     if (!(words >> rule.from)) continue;
     Status good = CheckStars(rule.from, words >> rule.to ? rule.to : "");
+    if (words >> order) good = ReadAxes(order, &rule);
     if (rule.to.empty() || words >> more) {
-      good = {Code::kInvalidArgument, "a rule is two names: FROM TO, or FROM - to leave it out"};
+      good = {Code::kInvalidArgument,
+              "a rule is two names, and an order of axes if need be: FROM TO 3,2,0,1, or FROM - to "
+              "leave it out"};
     }
     if (!good.ok()) return std::move(good).Within("line " + std::to_string(number));
     map.rules_.push_back(rule);
@@ -53,12 +68,14 @@ Result<NameMap> NameMap::Parse(std::string_view text) {
   return map;
 }
 
-std::string NameMap::Apply(const std::string& name) {
+std::string NameMap::Apply(const std::string& name, Axes* axes) {
+  if (axes != nullptr) axes->clear();
   for (Rule& rule : rules_) {
     const auto stands_for = Fit(rule.from, name);
     if (!stands_for) continue;
     ++rule.used;
     if (rule.to == kLeaveOut) return "";
+    if (axes != nullptr) *axes = rule.axes;
     std::string to = rule.to;
     const size_t star = to.find('*');
     return star == std::string::npos ? to : to.replace(star, 1, *stands_for);

@@ -73,6 +73,10 @@ Status Check(const AidesSettings& s) {
                                         s.train + " a folder of pictures: give one of the two"};
   }
   if (s.cache_mb < 0) return Outside("aides.cache_mb", s.cache_mb, "0 or more");
+  if (s.on_bad != "fail" && s.on_bad != "skip") {
+    return {Code::kInvalidArgument, "aides.on_bad = " + s.on_bad + ": expected fail or skip"};
+  }
+  if (s.bad_max < 0) return Outside("aides.bad_max", s.bad_max, "0 or more");
   if (!(s.dropout >= 0 && s.dropout < 1)) {
     return {Code::kInvalidArgument,
             "aides.dropout = " + std::to_string(s.dropout) + " must be 0 or more and below 1"};

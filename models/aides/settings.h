@@ -29,6 +29,8 @@ struct AidesSettings {
   std::string train_from = "all";      // see above
   std::string labels;                  // FILE#DIGEST: predicted labels to train on as well
   int64_t cache_mb = 256;              // pictures that each rank keeps in memory
+  std::string on_bad = "fail";         // fail | skip: a galaxy whose images are damaged or gone
+  int64_t bad_max = 100;               // skip: of them in an epoch, on each rank
 };
 
 // What a parameter's name begins with from which on, in the order of the network, parameters train:

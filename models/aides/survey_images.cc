@@ -1,6 +1,7 @@
 #include "models/aides/survey_images.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/digest.h"
@@ -72,6 +73,15 @@ Status SurveyImages::Read(int64_t id, const Cursor&, float* x, float* y) const {
                                      std::to_string(exposure.side * exposure.side) +
                                      " pixels have no value or lie beyond the image's edge; leave "
                                      "the galaxy out of the catalogue"};
+  }
+  // Surveys fill with zeros what no detector has seen; scaled, it would be a black band.
+  for (int band = 0; band < kBands; ++band) {
+    const std::vector<double>& seen = exposure.bands[static_cast<size_t>(band)];
+    const auto [low, high] = std::minmax_element(seen.begin(), seen.end());
+    if (*low < *high) continue;
+    return {Code::kIncompatible, catalogue_.PathOf(number, band) +
+                                     ": all pixels of the cut-out have the same value, so nothing "
+                                     "was seen there; leave the galaxy out of the catalogue"};
   }
   NetworkInput(MakePicture(exposure, settings_.rescale), static_cast<size_t>(settings_.image), x);
   y[0] = static_cast<float>(catalogue_.entries[number].label);

@@ -12,8 +12,8 @@
 // band is refused: one half of a galaxy is another form.
 //
 // Owner: whoever holds the pointer; the disk outlives it. Thread: any number at once. Failure: what
-// ReadCatalogue and FitsImages say; kIncompatible with the galaxy's number for three bands of
-// unequal sizes and for too many pixels without a value.
+// ReadCatalogue and FitsImages say; kIncompatible with the galaxy's file for three bands of unequal
+// sizes, for too many pixels without a value, and for a band in which all pixels are equal.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@ namespace stemma::models {
 namespace {
 
 at::Tensor LabelsOf(const Batch& batch, at::Device device) {
-  return batch.y.select(1, 0).to(device, at::kLong);
+  const at::Tensor y = batch.y.select(1, 0).to(at::kLong);
+  return y.masked_fill(y.lt(0), kIgnoredLabel).to(device);
 }
 
 double Right(const at::Tensor& logits, const at::Tensor& labels) {
@@ -29,6 +30,12 @@ Result<std::unique_ptr<Aides>> Aides::Make(const AidesSettings& settings, uint64
   STEMMA_ASSIGN_OR_RETURN(aides->validation_,
                           PicturesOf(settings, disk, settings.validation, GalaxySplit::kValidation,
                                      settings.validation_size));
+  if (settings.on_bad == "skip") {
+    aides->lenient_ = std::make_shared<const LenientDataset>(aides->train_, settings.bad_max);
+    aides->train_ = aides->lenient_;
+    aides->validation_ =
+        std::make_shared<const LenientDataset>(aides->validation_, settings.bad_max);
+  }
   if (!where.is_cpu()) aides->network_.To(where);
   aides->network_.FreezeBefore(first);
   return aides;
@@ -36,16 +43,20 @@ Result<std::unique_ptr<Aides>> Aides::Make(const AidesSettings& settings, uint64
 
 at::Tensor Aides::Loss(const Batch& batch, LossParts* parts) {
   const at::Tensor labels = LabelsOf(batch, device_);
-  const at::Tensor logits = network_.Forward(batch.x.to(device_)).logits;
+  const at::Tensor logits = network_.Forward(batch.x.to(device_, /*non_blocking=*/true)).logits;
   if (parts != nullptr) *parts = {{"accuracy", Right(logits, labels)}};
   return SumOfCrossEntropy(logits, labels, 0);
 }
 
+Status Aides::EndEpoch(uint64_t epoch, Cohort& cohort) {
+  return lenient_ == nullptr ? Status() : TellBadSamples(cohort, epoch, lenient_->Skipped(epoch));
+}
+
 Evaluated Aides::Evaluate(const Batch& batch) {
-  const auto rows = static_cast<double>(batch.x.size(0));
-  if (rows == 0) return {0, {{"loss", 0}, {"accuracy", 0}}};
+  if (batch.x.size(0) == 0) return {0, {{"loss", 0}, {"accuracy", 0}}};
   const at::Tensor labels = LabelsOf(batch, device_);
-  const at::Tensor logits = network_.Forward(batch.x.to(device_)).logits;
+  const auto rows = labels.ge(0).sum().item<double>();
+  const at::Tensor logits = network_.Forward(batch.x.to(device_, /*non_blocking=*/true)).logits;
   return {rows,
           {{"loss", SumOfCrossEntropy(logits, labels, 0).item<double>()},
            {"accuracy", Right(logits, labels)}}};

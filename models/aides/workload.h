@@ -13,10 +13,12 @@
 #include <string>
 #include <vector>
 
+#include "core/cohort.h"
 #include "core/status.h"
 #include "models/aides/network.h"
 #include "models/aides/settings.h"
 #include "models/aides/training_data.h"
+#include "models/data/images/lenient.h"
 #include "models/train/workload.h"
 
 namespace stemma::models {
@@ -42,6 +44,8 @@ class Aides final : public Workload {
   std::shared_ptr<const Dataset> TrainData() const override { return train_; }
   // The validation split as settings.survey sees it, or the folder's; never augmented.
   std::shared_ptr<const Dataset> ValidationData() const override { return validation_; }
+  // Tells of the galaxies that settings.on_bad = skip left out.
+  Status EndEpoch(uint64_t epoch, Cohort& cohort) override;
   Evaluated Evaluate(const Batch& batch) override;  // "loss", "accuracy"
 
   AidesNetwork& network() { return network_; }
@@ -52,8 +56,8 @@ class Aides final : public Workload {
 
   at::Device device_;
   AidesNetwork network_;
-  std::shared_ptr<const AidesTraining> train_;
-  std::shared_ptr<const Dataset> validation_;
+  std::shared_ptr<const Dataset> train_, validation_;
+  std::shared_ptr<const LenientDataset> lenient_;  // train_; null: on_bad = fail
 };
 
 }  // namespace stemma::models

@@ -40,7 +40,9 @@ Aigw::Aigw(const AigwSettings& settings, uint64_t seed, at::Device device,
 }
 
 at::Tensor Aigw::Loss(const Batch& batch, LossParts* parts) {
-  const AigwLoss loss = SumOfLosses(network_.Forward(batch.x.to(device_)), batch.y.to(device_));
+  const at::Tensor x = batch.x.to(device_, /*non_blocking=*/true);
+  const AigwLoss loss =
+      SumOfLosses(network_.Forward(x), batch.y.to(device_, /*non_blocking=*/true));
   if (parts != nullptr) {
     *parts = {{"mse_q", loss.q.item<double>()}, {"mse_ap", loss.ap.item<double>()}};
   }
@@ -54,7 +56,7 @@ Evaluated Aigw::Evaluate(const Batch& batch) {
   AigwValues errors{};
   double q = 0, ap = 0;
   if (batch.x.size(0) > 0) {
-    AigwOutput output = network_.Forward(batch.x.to(device_));
+    AigwOutput output = network_.Forward(batch.x.to(device_, /*non_blocking=*/true));
     output = {output.q.to(at::kCPU, at::kFloat), output.ap.to(at::kCPU, at::kFloat)};
     const AigwLoss loss = SumOfLosses(output, batch.y);
     q = loss.q.item<double>();

@@ -56,7 +56,7 @@ ImageClassifier::ImageClassifier(ClassifierInputs inputs, double label_smoothing
 // With the channels last a sample is {side, side, 3}: seen as {3, side, side} it is in that order
 // without a copy.
 at::Tensor ImageClassifier::Logits(const Batch& batch) {
-  const at::Tensor x = batch.x.to(inputs_.device);
+  const at::Tensor x = batch.x.to(inputs_.device, /*non_blocking=*/true);
   return Forward(inputs_.order == PixelOrder::kChannelsLast ? x.permute({0, 3, 1, 2}) : x);
 }
 

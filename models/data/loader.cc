@@ -156,7 +156,8 @@ void ThreadedLoader::Prepare(RingSlot* slot) {
   const int64_t rows = first_of(shard_.rank + 1) - first_of(shard_.rank);
   std::vector<int64_t> shape = {rows};
   shape.insert(shape.end(), shape_.x.begin(), shape_.x.end());
-  at::Tensor x = at::empty(shape, at::kFloat), y = at::empty({rows, shape_.y}, at::kFloat);
+  const auto kind = at::TensorOptions().dtype(at::kFloat).pinned_memory(settings_.pinned);
+  at::Tensor x = at::empty(shape, kind), y = at::empty({rows, shape_.y}, kind);
   slot->x = std::move(x);  // both or none: at::empty throws when memory is out
   slot->y = std::move(y);
   slot->x_bytes = slot->x.mutable_data_ptr<float>();

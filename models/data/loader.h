@@ -17,6 +17,9 @@
 // The cursor counts what Next() has handed out, never what was read ahead: a stop throws prefetched
 // batches away and loses nothing.
 //
+// On its way to a GPU a pinned batch is copied while the host goes on (Tensor::to with
+// non_blocking); its memory is not used again before the copy has ended: LibTorch sees to that.
+//
 // Owner: the caller. Thread: Start, Next and the destructor belong to the loop's thread; the
 // workers only write into their own spans of a slot and report. The workers never draw random
 // numbers and never call LibTorch.
@@ -34,8 +37,8 @@
 namespace stemma::models {
 
 struct Batch {
-  at::Tensor x;             // [b, shape of one sample...] float32, on the CPU
-  at::Tensor y;             // [b, targets] float32, on the CPU
+  at::Tensor x;             // [b, shape of one sample...] float32, on the CPU, maybe pinned
+  at::Tensor y;             // [b, targets] float32, the same
   Cursor begin, end;        // of the *global* batch; `end` is where the next one begins
   int64_t global_rows = 0;  // samples of the global batch; x and y hold this rank's
   double wait_s = 0;        // Next() waited this long for data
@@ -58,6 +61,7 @@ struct LoaderSettings {
   bool short_last = false;  // an epoch ends with what is left of it
   int64_t window = 0;       // groups that are mixed at a time: WindowOrder; 0: SampleOrder
   double stall_s = 60;      // no sample finished for half of it: a warning; all of it: Next() ends
+  bool pinned = false;      // batches lie in page-locked memory, from which a GPU copies by itself
   // An evaluation's pass: samples by number, the last batch with what is left, ranks' parts cut as
   // those of a short last batch. Any batch and any number of ranks will do.
   bool in_order = false;

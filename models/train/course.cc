@@ -1,5 +1,6 @@
 #include "models/train/course.h"
 
+#include <algorithm>
 #include <string>
 
 #include "optim/recipe.h"
@@ -20,6 +21,13 @@ Status CheckPrecision(const RunSettings& settings) {
   return {Code::kInvalidArgument,
           "train.precision = float16 without a loss scale: gradients below 6e-8 would become 0. "
           "Set optim.loss_scaling = dynamic"};
+}
+
+Status CheckWeights(const RunSettings& settings) {
+  if (settings.validate.weights != "average" || settings.optim.ema_decay > 0) return {};
+  return {Code::kInvalidArgument,
+          "validate.weights = average and optim.ema_decay = 0: no averages are kept. Set "
+          "optim.ema_decay, such as 0.9999, or leave validate.weights at trained"};
 }
 
 // The interval in steps; 0: no evaluation.
@@ -46,6 +54,7 @@ Result<int64_t> IntervalOf(const RunSettings& settings, int64_t dataset_size) {
 
 Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
   STEMMA_RETURN_IF_ERROR(CheckPrecision(settings));
+  STEMMA_RETURN_IF_ERROR(CheckWeights(settings));
   Course course;
   STEMMA_ASSIGN_OR_RETURN(course.total_steps, TotalSteps(settings.train, dataset_size));
   STEMMA_ASSIGN_OR_RETURN(
@@ -60,6 +69,11 @@ Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size) {
                       "batch: leave it at samples");
   }
   return course;
+}
+
+int64_t LoaderThreads(const RunSettings& settings, int cores) {
+  if (settings.train.loader_threads > 0) return settings.train.loader_threads;
+  return settings.device.kind == "cuda" ? std::max(1, cores - 2) : 1;
 }
 
 }  // namespace stemma::models

@@ -23,4 +23,9 @@ struct Course {
 // looks at val_loss where there is none. dataset_size 0: not known, and what needs it is refused.
 Result<Course> CourseOf(const RunSettings& settings, int64_t dataset_size);
 
+// Threads that prepare data on a rank which has so many cores: train.loader_threads, or by itself
+// all cores but two beside a GPU, one for the loop and one for what it launches. On a CPU the
+// network computes on all of them: one thread.
+int64_t LoaderThreads(const RunSettings& settings, int cores);
+
 }  // namespace stemma::models

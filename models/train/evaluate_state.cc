@@ -16,6 +16,8 @@ namespace {
 
 constexpr double kOpenPatienceS = 600, kDiskBytesPerS = 1e7;
 
+constexpr char kAverages[] = "optim/ema/";  // of parameters, where optim.ema_decay kept them
+
 Status Copy(const std::string& name, const at::Tensor& tensor, lineage::StateReader* state) {
   STEMMA_ASSIGN_OR_RETURN(std::string bytes, state->Read(name));
   if (bytes.size() != tensor.nbytes()) {
@@ -30,10 +32,16 @@ Status Copy(const std::string& name, const at::Tensor& tensor, lineage::StateRea
   });
 }
 
-Status ReadModel(const lineage::Store& store, const lineage::Record& record, Workload* workload) {
+Status ReadModel(const lineage::Store& store, const lineage::Record& record, bool average,
+                 Workload* workload) {
   STEMMA_ASSIGN_OR_RETURN(const auto state, lineage::StateReader::Open(store, record));
   for (const ops::Parameter& parameter : workload->Parameters()) {
-    STEMMA_RETURN_IF_ERROR(Copy(parameter.name, parameter.tensor, state.get()));
+    const std::string name = (average ? kAverages : "") + parameter.name;
+    if (average && !state->layout().Find(name)) {
+      return {Code::kIncompatible, "validate.weights = average, and the state has no '" + name +
+                                       "': averages are kept with optim.ema_decay alone"};
+    }
+    STEMMA_RETURN_IF_ERROR(Copy(name, parameter.tensor, state.get()));
   }
   for (const ops::Buffer& buffer : workload->Buffers()) {
     STEMMA_RETURN_IF_ERROR(Copy(buffer.name, buffer.tensor, state.get()));
@@ -46,7 +54,7 @@ Status ReadModel(const lineage::Store& store, const lineage::Record& record, Wor
 Result<Score> EvaluateState(const RunSettings& settings, const lineage::Store& store,
                             const lineage::Record& record, ops::World& world,
                             const WorkloadFactory& make) {
-  STEMMA_RETURN_IF_ERROR(UseThreads(settings.device, world));
+  STEMMA_RETURN_IF_ERROR(UseThreads(settings, world));
   std::unique_ptr<Workload> workload;
   {
     const double seconds =
@@ -57,7 +65,8 @@ Result<Score> EvaluateState(const RunSettings& settings, const lineage::Store& s
       STEMMA_ASSIGN_OR_RETURN(workload, make(settings, world.cohort()));
       return {};
     });
-    if (mine.ok()) mine = ReadModel(store, record, workload.get());
+    const bool average = settings.validate.weights == "average";
+    if (mine.ok()) mine = ReadModel(store, record, average, workload.get());
     STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), mine));
   }
   STEMMA_ASSIGN_OR_RETURN(const auto evaluation, Evaluation::Make(settings, *workload, world));

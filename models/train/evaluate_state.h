@@ -5,7 +5,8 @@
 //   STEMMA_ASSIGN_OR_RETURN(const Score score,
 //                           EvaluateState(settings, *store, record, *world, MakeWorkload));
 //
-// Each rank reads the model for itself; the optimizer's part of the state is not read. Collective;
+// Each rank reads the model for itself; of the optimizer's part of the state the averages are read,
+// in the parameters' place, with validate.weights = average, and else nothing. Collective;
 // thread: the caller's. Failure, the same on all ranks: what the store says of bytes that are gone
 // or damaged, kIncompatible for a tensor of another size, which `settings` of another model are,
 // and what evaluation.h says. LibTorch's exceptions end here.

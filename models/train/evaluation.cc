@@ -9,6 +9,8 @@
 #include "core/cohort.h"
 #include "core/digest.h"
 #include "models/train/autocast.h"
+#include "models/train/course.h"
+#include "models/train/threads.h"
 
 namespace stemma::models {
 namespace {
@@ -55,9 +57,10 @@ Evaluation::Evaluation(const RunSettings& settings, Workload& workload, ops::Wor
     : settings_(settings), workload_(workload), world_(world), data_(workload.ValidationData()) {
   const int64_t asked = settings.validate.batch;
   loader_settings_.global_batch = asked > 0 ? asked : settings.train.global_batch;
-  loader_settings_.threads = settings.train.loader_threads;
+  loader_settings_.threads = LoaderThreads(settings, ShareOfCores(settings, world));
   loader_settings_.prefetch = settings.train.prefetch;
   loader_settings_.stall_s = settings.train.data_stall_s;
+  loader_settings_.pinned = settings.device.kind == "cuda";
   loader_settings_.in_order = true;
 }
 
@@ -80,46 +83,47 @@ Result<std::unique_ptr<Evaluation>> Evaluation::Make(const RunSettings& settings
   return evaluation;
 }
 
-Result<Score> Evaluation::Run() {
+Result<Score> Evaluation::Run(const std::function<bool()>& unwanted) {
   const auto start = std::chrono::steady_clock::now();
   Sums sums;
   {
     const EvaluationMode mode(workload_);
-    STEMMA_RETURN_IF_ERROR(AllBatches(&sums).Within("evaluation of held-out samples"));
+    STEMMA_RETURN_IF_ERROR(AllBatches(unwanted, &sums).Within("evaluation of held-out samples"));
   }
   Score score;
+  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (sums.unwanted) return score;
   score.rows = sums.rows;
   for (size_t i = 0; i < names_.size(); ++i) {
     score.values.emplace_back("val_" + names_[i], sums.of[i] / sums.rows);
   }
-  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return score;
 }
 
 // The ranks meet after each batch, so that none waits long for another, and all hear of a failure.
-Status Evaluation::AllBatches(Sums* sums) {
+Status Evaluation::AllBatches(const std::function<bool()>& unwanted, Sums* sums) {
   Cohort& cohort = world_.cohort();
   auto loader = Loader::Start(data_, loader_settings_, {world_.rank(), world_.ranks()}, Cursor());
   STEMMA_RETURN_IF_ERROR(Agree(cohort, loader.status()));
   loader_ = *std::move(loader);
-  for (int64_t done = 0; done < samples();) {
+  for (int64_t done = 0; done < samples() && !sums->unwanted;) {
     const ops::Section section(world_.recorder(), "evaluation of held-out samples",
                                kBatchPatienceS);
     auto batch = loader_->Next();
-    auto mine = batch.ok() ? Mine(*batch) : Result<std::string>(batch.status());
+    auto mine = batch.ok() ? Mine(*batch, unwanted) : Result<std::string>(batch.status());
     STEMMA_RETURN_IF_ERROR(Agree(cohort, mine.status()));
     STEMMA_ASSIGN_OR_RETURN(const auto all, cohort.AllGather(*std::move(mine)));
     for (const std::string& bytes : all) STEMMA_RETURN_IF_ERROR(Add(bytes, sums));
     done += batch->global_rows;
   }
   loader_ = nullptr;
-  if (sums->rows > 0) return {};
+  if (sums->rows > 0 || sums->unwanted) return {};
   return {Code::kInvalidArgument, "none of the " + std::to_string(samples()) +
                                       " held-out samples counts: has any of them a label?"};
 }
 
 // What this rank adds: rows, then the sums, behind what tells others' names from these.
-Result<std::string> Evaluation::Mine(const Batch& batch) {
+Result<std::string> Evaluation::Mine(const Batch& batch, const std::function<bool()>& unwanted) {
   Evaluated evaluated;
   try {
     const AutocastGuard guard(settings_);
@@ -137,6 +141,7 @@ Result<std::string> Evaluation::Mine(const Batch& batch) {
   }
   Encoder out;
   out.U64(DigestOf(names));
+  out.U8(unwanted && unwanted() ? 1 : 0);
   out.F64(evaluated.rows);
   for (const auto& sum : evaluated.sums) out.F64(sum.second);
   return out.Take();
@@ -145,6 +150,7 @@ Result<std::string> Evaluation::Mine(const Batch& batch) {
 Status Evaluation::Add(const std::string& bytes, Sums* sums) const {
   Decoder in(bytes);
   const bool same = in.U64() == DigestOf(names_);
+  if (in.U8() != 0) sums->unwanted = true;
   sums->rows += in.F64();
   sums->of.resize(names_.size());
   for (double& sum : sums->of) sum += in.F64();

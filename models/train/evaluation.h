@@ -12,9 +12,9 @@
 // number of ranks gives them again; another number groups float32 sums inside the workload anew.
 //
 // The workload is in evaluation mode meanwhile, without gradients, and its forward runs at
-// train.precision. Its parameters are those of the last update, not their averages
-// (optim.ema_decay). Each batch is a section of the flight recorder, so that a long evaluation is
-// no hang, and one that hangs is found.
+// train.precision. Its parameters are as they stand: whoever wants their averages judged puts them
+// there meanwhile (Optimizer::SwapAverage). Each batch is a section of the flight recorder, so that
+// a long evaluation is no hang, and one that hangs is found.
 //
 // Collective; the loop's thread. Failure, the same on all ranks: a sample that cannot be read, what
 // LibTorch throws, sums that are none. After kTimeout a reader hangs, and the destructor may: end
@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -54,7 +55,9 @@ class Evaluation {
   static Result<std::unique_ptr<Evaluation>> Make(const RunSettings& settings, Workload& workload,
                                                   ops::World& world);
 
-  Result<Score> Run();
+  // `unwanted`, if any, is asked on each rank after each of its batches: one yes ends the
+  // evaluation on all ranks, with a score without values.
+  Result<Score> Run(const std::function<bool()>& unwanted = nullptr);
 
   int64_t samples() const { return data_->Size(); }
   int64_t batch() const { return loader_settings_.global_batch; }
@@ -64,11 +67,12 @@ class Evaluation {
   struct Sums {
     double rows = 0;
     std::vector<double> of;  // names_
+    bool unwanted = false;   // by any rank
   };
 
   Evaluation(const RunSettings& settings, Workload& workload, ops::World& world);
-  Status AllBatches(Sums* sums);
-  Result<std::string> Mine(const Batch& batch);
+  Status AllBatches(const std::function<bool()>& unwanted, Sums* sums);
+  Result<std::string> Mine(const Batch& batch, const std::function<bool()>& unwanted);
   Status Add(const std::string& bytes, Sums* sums) const;
 
   const RunSettings& settings_;

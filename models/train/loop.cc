@@ -221,6 +221,17 @@ Status Loop::Update() {
   return every > 0 && (step_ + 1) % every == 0 ? parts_.reducer.CompareReplicas() : Status();
 }
 
+// With validate.weights = average the averages take the parameters' place meanwhile. Not after a
+// failure: it ends the run, and the way back needs all ranks.
+Result<Score> Loop::Judge(const std::function<bool()>& unwanted) {
+  if (parts_.settings.validate.weights != "average") return parts_.evaluation->Run(unwanted);
+  CaptureFence fence(parts_.capturer, &held_up_s_);
+  STEMMA_RETURN_IF_ERROR(parts_.optimizer.SwapAverage(fence));
+  STEMMA_ASSIGN_OR_RETURN(Score score, parts_.evaluation->Run(unwanted));
+  STEMMA_RETURN_IF_ERROR(parts_.optimizer.SwapAverage(fence));
+  return score;
+}
+
 // With ops.check_finite=bucket the rank whose gradient it was knows more than the sum shows.
 Status Loop::NameNonFinite(const Status& refused) {
   STEMMA_ASSIGN_OR_RETURN(const auto all,

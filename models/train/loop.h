@@ -132,6 +132,7 @@ class Loop {
   Status MaybeEndEpoch();
   void BeginEpoch(int64_t sample);
   Status MaybeEvaluate();
+  Result<Score> Judge(const std::function<bool()>& unwanted);
   void Conclude();
   Status Tell(const StepTimes& times);
   Status EndStep();

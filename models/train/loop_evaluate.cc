@@ -2,13 +2,25 @@
 // one is due, what follows from its loss, and what is said of it.
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <string>
 
 #include "core/cohort.h"
 #include "core/log.h"
 #include "models/train/loop.h"
+#include "models/train/signals.h"
 
 namespace stemma::models {
+namespace {
+
+// Whether rate or end follow from evaluations.
+bool LooksAtLoss(const RunSettings& settings) {
+  const auto& optim = settings.optim;
+  return settings.train.stop_patience > 0 ||
+         (optim.schedule == "plateau" && optim.plateau_on == "val_loss");
+}
+
+}  // namespace
 
 // From position `sample` of epoch_ on. An epoch of which less than a batch is left is over.
 void Loop::BeginEpoch(int64_t sample) {
@@ -46,18 +58,28 @@ Status Loop::MaybeEvaluate() {
   if (!due && !stops && step_ != parts_.total_steps) return {};
   // A rank that failed in this step alone ends it here: nobody computes without it.
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
+  // In the middle of a run a stop that a signal asks for does not wait, unless the training looks
+  // at the result: then its course must not depend on when the signal came.
+  const bool waits = stops || step_ == parts_.total_steps || LooksAtLoss(parts_.settings);
+  const auto unwanted = [this] { return StopSignalled() && !parts_.world.PeerGone(); };
   recorder_.Enter(ops::Phase::kEvaluate);
-  STEMMA_ASSIGN_OR_RETURN(score_, parts_.evaluation->Run());
+  STEMMA_ASSIGN_OR_RETURN(score_,
+                          Judge(waits ? std::function<bool()>() : std::function<bool()>(unwanted)));
   times_.evaluate = score_.seconds;
   recorder_.Enter(ops::Phase::kControl);
-  const std::string text = "evaluated at step " + std::to_string(step_) + ": " + ScoreText(score_);
+  const bool average = parts_.settings.validate.weights == "average";
+  const std::string where = "at step " + std::to_string(step_);
+  const std::string text =
+      score_.values.empty()
+          ? "the evaluation " + where + " is broken off: a signal asks to stop"
+          : (average ? "averages evaluated " : "evaluated ") + where + ": " + ScoreText(score_);
   if (parts_.world.rank() == 0) {
     parts_.progress.Event(text);
   } else {
     LogToFile(text);
   }
   // Those beside the grid depend on where a run was stopped: nothing follows from them.
-  if (due) Conclude();
+  if (due && !score_.values.empty()) Conclude();
   return {};
 }
 

@@ -41,8 +41,9 @@ void VisitTrain(TrainSection& s, V&& field) {
       "train.log_every", s.log_every,
       Help{"steps between progress lines; metrics.jsonl has every step", "[1, inf)", Kind::kLocal});
   field("train.loader_threads", s.loader_threads,
-        Help{"threads that prepare data on each rank; never changes the data", "[1, 256]",
-             Kind::kLocal});
+        Help{"threads that prepare data on each rank; never changes the data. 0: beside a GPU the "
+             "rank's cores less two, on a CPU, where the network needs them, one",
+             "[0, 256]", Kind::kLocal});
   field("train.prefetch", s.prefetch,
         Help{"batches prepared ahead on each rank", "[1, 1024]", Kind::kLocal});
   field(
@@ -71,6 +72,10 @@ void VisitValidate(ValidateSection& s, V&& field) {
   field("validate.batch", s.batch,
         Help{"samples per evaluation batch over all ranks; 0: train.global_batch",
              "[0, 1000000000]"});
+  field("validate.weights", s.weights,
+        Help{"what is evaluated: the parameters of the last update, or their moving averages "
+             "(optim.ema_decay), beside batch norm's statistics as they are",
+             "trained | average"});
 }
 
 template <typename V>

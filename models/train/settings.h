@@ -35,7 +35,7 @@ struct TrainSection {
   int64_t window() const { return order == "window" ? order_window : 0; }  // as the loader takes it
   int64_t seed = 1;
   int64_t log_every = 10;      // steps between progress lines; metrics.jsonl has every step
-  int64_t loader_threads = 1;  // per rank; does not change the data
+  int64_t loader_threads = 0;  // per rank; does not change the data; 0: LoaderThreads, course.h
   int64_t prefetch = 2;        // batches read ahead per rank
   double data_stall_s = 60;    // no sample read for so long: the run ends
   double stop_check_s = 5;     // between looks for the files STOP and SAVE
@@ -47,6 +47,7 @@ struct TrainSection {
 struct ValidateSection {
   std::string every = "";  // "": never; "500step", "1ep", "20000samples"
   int64_t batch = 0;       // samples per evaluation batch over all ranks; 0: train.global_batch
+  std::string weights = "trained";  // trained | average: optim.ema_decay's in their place
 };
 
 struct DeviceSection {

@@ -50,7 +50,8 @@ void AddImages(ImageDataSettings& s, SettingsList& field) {
   field("images.aspect_max", s.aspect_max, Help{"training: largest width / height", "(0, 100]"});
   field("images.flip", s.flip, Help{"training: mirror half of the images"});
   field("images.on_bad", s.on_bad,
-        Help{"an image that cannot be decoded ends the run, or adds nothing to it", "fail | skip"});
+        Help{"an image that cannot be decoded, or is gone, ends the run, or adds nothing to it",
+             "fail | skip"});
   field("images.bad_max", s.bad_max,
         Help{"with on_bad = skip: of them in an epoch, on each rank, at most", "[0, inf)"});
   field("images.stage_to", s.stage_to,
@@ -103,6 +104,11 @@ void AddAides(AidesSettings& s, SettingsList& field) {
   field("aides.cache_mb", s.cache_mb,
         Help{"MiB of pictures that each rank keeps, so as to simulate a galaxy once",
              "[0, 1048576]", Kind::kLocal});
+  field("aides.on_bad", s.on_bad,
+        Help{"a galaxy whose images are damaged or gone ends the run, or adds nothing to it",
+             "fail | skip"});
+  field("aides.bad_max", s.bad_max,
+        Help{"with on_bad = skip: of them in an epoch, on each rank, at most", "[0, inf)"});
 }
 
 }  // namespace

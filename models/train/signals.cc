@@ -87,6 +87,8 @@ SignalWishes TakeSignalWishes() {
   return wishes;
 }
 
+bool StopSignalled() { return stop_signal.load() != 0; }
+
 void ResetSignals() {
   stop_signal = 0;
   capture_wished = 0;

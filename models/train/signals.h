@@ -33,6 +33,9 @@ void InstallSignalHandlers(const SignalHooks& hooks = {});
 // What has been asked since the start; a capture wish is handed out once.
 SignalWishes TakeSignalWishes();
 
+// Whether a signal has asked to stop. Takes nothing: TakeSignalWishes still says it.
+bool StopSignalled();
+
 // Forgets everything; for tests.
 void ResetSignals();
 

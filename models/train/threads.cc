@@ -11,6 +11,7 @@
 #include "core/bytes.h"
 #include "core/cohort.h"
 #include "core/cores.h"
+#include "models/train/course.h"
 
 namespace stemma::models {
 namespace {
@@ -59,13 +60,13 @@ int RanksSharing(const std::vector<RankCores>& ranks, int rank, int node_ranks) 
   return (node_ranks * sharing + here - 1) / here;
 }
 
-Status UseThreads(const DeviceSection& device, ops::World& world) {
+Status UseThreads(const RunSettings& settings, ops::World& world) {
   const int cores = CoresOfThisProcess();
   STEMMA_ASSIGN_OR_RETURN(const auto ranks, CoresOfAll(world));
   const int share =
       std::max(1, cores / RanksSharing(ranks, world.rank(), std::max(1, world.node_ranks())));
   STEMMA_ASSIGN_OR_RETURN(const int least, world.cohort().Min(share));
-  const int wanted = device.threads > 0 ? static_cast<int>(device.threads) : least;
+  const int wanted = settings.device.threads > 0 ? static_cast<int>(settings.device.threads) : least;
   at::set_num_threads(wanted);
   if (wanted > cores) {
     std::fprintf(stderr,
@@ -73,7 +74,18 @@ Status UseThreads(const DeviceSection& device, ops::World& world) {
                  "mpirun --bind-to none, or set device.threads=%d\n",
                  world.rank(), world.host().c_str(), wanted, cores, cores);
   }
+  const int64_t readers = LoaderThreads(settings, ShareOfCores(settings, world));
+  if (settings.device.kind == "cuda" && readers > cores) {
+    std::fprintf(stderr,
+                 "rank %d on %s: %lld threads prepare data, %d cores allowed; start with "
+                 "mpirun --bind-to none, or set train.loader_threads=%d\n",
+                 world.rank(), world.host().c_str(), static_cast<long long>(readers), cores, cores);
+  }
   return AgreeOn(world.cohort(), {{"LibTorch threads per rank", std::to_string(wanted)}});
+}
+
+int ShareOfCores(const RunSettings& settings, ops::World& world) {
+  return settings.device.threads > 0 ? CoresPerRank(world.node_ranks()) : at::get_num_threads();
 }
 
 }  // namespace stemma::models

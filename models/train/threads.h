@@ -4,6 +4,7 @@
 // may use them too. Ranks that differ in it would not compute the same bits: where nothing was
 // asked for, all take the smallest share, also when hosts have different numbers of ranks; a rank
 // that may use fewer cores than it has threads says so on stderr, with the way out.
+// The same is said of threads that prepare data for a GPU, which launchers like to bind to one core.
 //
 // Collective; before the first tensor is computed.
 #pragma once
@@ -17,7 +18,7 @@
 
 namespace stemma::models {
 
-Status UseThreads(const DeviceSection& device, ops::World& world);
+Status UseThreads(const RunSettings& settings, ops::World& world);
 
 // Where a rank may compute: one bit per core of its host; "": not known, so maybe on all.
 struct RankCores {
@@ -27,5 +28,8 @@ struct RankCores {
 // How many of its host's `node_ranks` ranks divide the cores of `rank` among them, itself included.
 // `ranks` may be some of them, one of several groups: the others are taken to be like these.
 int RanksSharing(const std::vector<RankCores>& ranks, int rank, int node_ranks);
+
+// After UseThreads: how many cores are this rank's share.
+int ShareOfCores(const RunSettings& settings, ops::World& world);
 
 }  // namespace stemma::models

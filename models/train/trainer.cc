@@ -45,7 +45,7 @@ Status Training::Prepare(const WorkloadFactory& make) {
   InstallSignalHandlers({&ops::AskForVerdict, &ops::LeaveNow});
   STEMMA_RETURN_IF_ERROR(AgreeOn(world_.cohort(), SharedFacts(list_)));
   STEMMA_RETURN_IF_ERROR(CheckHandOver(options_.hand_over, settings_.lineage.store));
-  STEMMA_RETURN_IF_ERROR(UseThreads(settings_.device, world_));
+  STEMMA_RETURN_IF_ERROR(UseThreads(settings_, world_));
   STEMMA_ASSIGN_OR_RETURN(policy_, PolicyOf(settings_.lineage));
   STEMMA_RETURN_IF_ERROR(MakeWorkload(make));
   STEMMA_ASSIGN_OR_RETURN(const Course course, CourseOf(settings_, dataset_size_));
@@ -146,11 +146,12 @@ Status Training::Build() {
   start_.cursor.seed = static_cast<uint64_t>(settings_.train.seed);
   if (session_.from || options_.live) STEMMA_RETURN_IF_ERROR(RestoreState());
   const TrainSection& train = settings_.train;
-  auto loader =
-      Loader::Start(workload_->TrainData(),
-                    {train.global_batch, train.micro_batches, train.loader_threads, train.prefetch,
-                     train.last_batch == "short", train.window(), train.data_stall_s},
-                    {world_.rank(), world_.ranks()}, start_.cursor);
+  const int64_t threads = LoaderThreads(settings_, ShareOfCores(settings_, world_));
+  auto loader = Loader::Start(workload_->TrainData(),
+                              {train.global_batch, train.micro_batches, threads, train.prefetch,
+                               train.last_batch == "short", train.window(), train.data_stall_s,
+                               settings_.device.kind == "cuda"},
+                              {world_.rank(), world_.ranks()}, start_.cursor);
   STEMMA_RETURN_IF_ERROR(Agree(world_.cohort(), loader.status()));
   loader_ = *std::move(loader);
   return {};

@@ -56,7 +56,8 @@ void Training::PrintTable() {
   if (evaluation_ != nullptr) {
     table.evaluation = std::to_string(evaluation_->samples()) + " samples, every " +
                        std::to_string(validate_every_) + " steps, in batches of " +
-                       std::to_string(evaluation_->batch());
+                       std::to_string(evaluation_->batch()) +
+                       (settings_.validate.weights == "average" ? ", by averaged weights" : "");
   }
   for (const auto& span : binding_->spans()) table.state_bytes += span.bytes();
   table.when = WhenCaptured(settings_.lineage);

@@ -42,9 +42,10 @@ def draw_case(rng):
     lr, decay = 10 ** rng.uniform(-4, -1), rng.choice([0.0, 10 ** rng.uniform(-4, 0)])
     betas = (rng.uniform(0.5, 0.95), rng.uniform(0.9, 0.9999))
     eps = 10 ** rng.uniform(-8, -4)
-    ours = ["optim.lr=%r" % lr, "optim.weight_decay=%r" % decay, "optim.eps=%r" % eps,
-            "optim.beta1=%r" % betas[0], "optim.beta2=%r" % betas[1]]
+    ours = ["optim.lr=%r" % lr, "optim.weight_decay=%r" % decay, "optim.eps=%r" % eps]
     kind = rng.choice(["adamw", "sgd", "lamb", "lamb", "lamb"])
+    if kind != "sgd":
+        ours += ["optim.beta1=%r" % betas[0], "optim.beta2=%r" % betas[1]]
     peer = {"kind": kind, "decay": decay}
     if kind == "adamw":
         peer["arguments"] = {"lr": lr, "betas": betas, "eps": eps}

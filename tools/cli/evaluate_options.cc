@@ -20,7 +20,8 @@ Flags EvaluateFlagList(EvaluateFlags* v) {
       "Examples\n"
       "  stemma evaluate r50@12000\n"
       "  mpirun -n 2 stemma evaluate 'best(loss)' --set validate.batch=64 --json\n"
-      "  stemma evaluate r50@ --note && stemma find 'val_loss < 0.3'\n");
+      "  stemma evaluate r50@ --note && stemma find 'val_loss < 0.3'\n"
+      "  stemma evaluate r50@ --set validate.weights=average   (trained with optim.ema_decay)\n");
   return flags;
 }
 

@@ -9,6 +9,7 @@ namespace stemma::galaxies {
 namespace {
 
 constexpr int kRounds = 60;
+constexpr size_t kManyMarks = 100;  // from there on marks are small
 constexpr char kNote[] = "Simulated galaxies; real images may look different.";
 
 std::string Percent(const Score& score) {
@@ -111,7 +112,8 @@ std::string PlaneSvg(const Plane& plane, const Sets<std::vector<Answer>>& sets) 
     for (const int kind : {0, 1}) {
       kinds[kind].name = name + (kind == 0 ? ", elliptical" : ", spiral");
       kinds[kind].colour = static_cast<int>(chart.series.size()) + kind;
-      kinds[kind].mark = {kind == 0 ? report::Shape::kDisc : report::Shape::kCross, kind == 0};
+      kinds[kind].mark = {kind == 0 ? report::Shape::kDisc : report::Shape::kCross, kind == 0,
+                          answers.size() > kManyMarks};
     }
     for (const Answer& answer : answers) {
       if (row >= plane.points.size()) break;

@@ -68,7 +68,7 @@ std::string ScatterSvg(const OverlapReport& r, size_t which, const char* name) {
   chart.x.label = std::string("true ") + name;
   chart.y.label = "read";
   report::Series series;
-  series.mark = {report::Shape::kDisc, false};
+  series.mark = {report::Shape::kDisc, false, true};
   const size_t every = (r.readings.size() + kMarksMax - 1) / kMarksMax;
   double low = INFINITY, high = -INFINITY;
   for (size_t i = 0; i < r.readings.size(); i += every) {

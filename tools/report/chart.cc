@@ -50,7 +50,9 @@ std::vector<LegendEntry> LegendOf(const Chart& chart) {
   std::vector<LegendEntry> entries;
   for (const Series& s : chart.series) {
     if (s.name.empty()) continue;
-    entries.push_back({s.name + (s.right ? " (right)" : ""), s.colour, s.mark, s.join, s.band});
+    Mark mark = s.mark;
+    mark.small = false;
+    entries.push_back({s.name + (s.right ? " (right)" : ""), s.colour, mark, s.join, s.band});
   }
   return entries;
 }

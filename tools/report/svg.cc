@@ -79,7 +79,7 @@ double LetterWidth(char c) {
 bool Continues(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
 
 // An open mark is larger, so that it is seen around a filled one at the same place.
-constexpr double kRadius = 4, kOpenRadius = 6;
+constexpr double kRadius = 4, kOpenRadius = 6, kSmall = 0.4;
 
 std::string MarkPath(Shape shape, double x, double y, double r) {
   switch (shape) {
@@ -232,12 +232,12 @@ void Svg::PaperText(double x, double y, std::string_view text, double size) {
 void Svg::Draw(const Mark& mark, double x, double y, std::string_view hover) {
   if (mark.shape == Shape::kNone) return;
   const bool disc = mark.shape == Shape::kDisc;
-  const double r = mark.open ? kOpenRadius : kRadius;
+  const double scale = mark.small ? kSmall : 1, r = scale * (mark.open ? kOpenRadius : kRadius);
   body_ += disc ? "<circle" + Attribute("cx", x) + Attribute("cy", y) + Attribute("r", r)
                 : "<path d=\"" + MarkPath(mark.shape, x, y, r) + "\"";
   // What is transparent still has a hover text, unlike no filling at all.
   body_ += mark.open ? " fill=\"#fff\" fill-opacity=\"0\"" : " fill=\"currentColor\"";
-  body_ += StrokeAttributes({mark.shape == Shape::kCross ? 2.5 : 1.8, "", 1});
+  body_ += StrokeAttributes({scale * (mark.shape == Shape::kCross ? 2.5 : 1.8), "", 1});
   const char* name = disc ? "circle" : "path";
   body_ += hover.empty() ? "/>\n"
                          : "><title>" + Escaped(hover) + "</title></" + std::string(name) + ">\n";

@@ -32,10 +32,12 @@ constexpr int kInk = -1;  // the colour of text
 
 enum class Shape { kNone, kDisc, kSquare, kTriangle, kDiamond, kCross };
 
-// Filled: measured here. Open: published. A diamond: simulated.
+// Filled: measured here. Open: published. A diamond: simulated. Small: one of hundreds, which would
+// hide each other.
 struct Mark {
   Shape shape = Shape::kNone;
   bool open = false;
+  bool small = false;
 };
 
 enum class Anchor { kStart, kMiddle, kEnd };

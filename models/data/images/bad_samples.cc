@@ -7,6 +7,25 @@
 
 namespace stemma::models {
 
+Status SkippedSamples::Add(uint64_t epoch, int64_t most, Status reason) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  BadSamples& bad = by_epoch_[epoch];
+  ++bad.count;
+  if (bad.names.size() < kBadNamesMax) {
+    LogWarning("an image is left out", {{"epoch", epoch}, {"why", reason.message()}});
+    bad.names.push_back(reason.message());
+  }
+  if (bad.count <= most) return {};
+  return std::move(reason).Within("more than " + std::to_string(most) +
+                                  " bad samples in this epoch, the last one");
+}
+
+BadSamples SkippedSamples::Of(uint64_t epoch) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto at = by_epoch_.find(epoch);
+  return at == by_epoch_.end() ? BadSamples() : at->second;
+}
+
 Result<BadSamples> GatherBadSamples(Cohort& cohort, const BadSamples& mine,
                                     std::vector<int>* ranks) {
   Encoder bytes;

@@ -1,6 +1,6 @@
-// What was skipped in an epoch because it could not be decoded, over all ranks: how many samples,
-// and where the first of them lie. A rank sees only its own part of each batch, so they are put
-// together once, when an epoch has ended.
+// What was skipped in an epoch because it could not be decoded or was gone, over all ranks: how
+// many samples, and where the first of them lie. A rank sees only its own part of each batch, so
+// they are put together once, when an epoch has ended.
 //
 //   STEMMA_RETURN_IF_ERROR(TellBadSamples(cohort, batch.begin.epoch, data->Skipped(epoch)));
 //
@@ -13,6 +13,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -22,11 +24,25 @@
 namespace stemma::models {
 
 constexpr size_t kBadNamesMax = 20;
+constexpr float kNoLabel = -1;  // the target of a sample that was left out
 
 // Of one epoch, on this rank or on all.
 struct BadSamples {
   int64_t count = 0;
   std::vector<std::string> names;  // of the first kBadNamesMax, with the reason
+};
+
+// What this rank leaves out, by epoch. Any thread.
+class SkippedSamples {
+ public:
+  // Counts one, and logs and keeps the names of the first kBadNamesMax of an epoch. `reason`, with
+  // the number before it, when these are more than `most` of the epoch.
+  Status Add(uint64_t epoch, int64_t most, Status reason);
+  BadSamples Of(uint64_t epoch) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<uint64_t, BadSamples> by_epoch_;
 };
 
 // All ranks' together, in rank order, on every rank. `ranks` gets those that have any; null: not

@@ -5,7 +5,6 @@
 
 #include "core/bytes.h"
 #include "core/digest.h"
-#include "core/log.h"
 
 namespace stemma::models {
 
@@ -89,7 +88,9 @@ Status ImageDataset::Read(int64_t id, const Cursor& key, float* x, float* y) con
 
 Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, float* x,
                               float* y) const {
-  STEMMA_RETURN_IF_ERROR(images_->Read(id, &worker->image));
+  Status status = images_->Read(id, &worker->image);
+  if (status.code() == Code::kNotFound) return BadSample(key, std::move(status), x, y);
+  STEMMA_RETURN_IF_ERROR(status);
   if (worker->image.label > kLabelMax) {
     return {Code::kIncompatible, images_->NameOf(id) + ": class " +
                                      std::to_string(worker->image.label) +
@@ -101,32 +102,18 @@ Status ImageDataset::ReadWith(Worker* worker, int64_t id, const Cursor& key, flo
                 ", but the network has 0 to " + std::to_string(policy_.label_end - 1)};
   }
   *y = static_cast<float>(worker->image.label);
-  Status status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
+  status = worker->preparer.Prepare(worker->image.bytes, use_, key, x);
   if (status.ok()) return status;
-  status = std::move(status).Within(images_->NameOf(id));
-  if (policy_.on_bad == OnBadSample::kFail) return status;
+  return BadSample(key, std::move(status).Within(images_->NameOf(id)), x, y);
+}
+
+Status ImageDataset::BadSample(const Cursor& key, Status reason, float* x, float* y) const {
+  if (policy_.on_bad == OnBadSample::kFail) return reason;
   std::fill_n(x, Shape().XCount(), 0.f);
   *y = kNoLabel;
-  return Skip(key, std::move(status));
+  return skipped_.Add(key.epoch, policy_.bad_max, std::move(reason));
 }
 
-Status ImageDataset::Skip(const Cursor& key, Status reason) const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  BadSamples& bad = skipped_[key.epoch];
-  ++bad.count;
-  if (bad.names.size() < kBadNamesMax) {
-    LogWarning("an image is left out", {{"epoch", key.epoch}, {"why", reason.message()}});
-    bad.names.push_back(reason.message());
-  }
-  if (bad.count <= policy_.bad_max) return {};
-  return std::move(reason).Within("more than " + std::to_string(policy_.bad_max) +
-                                  " bad samples in this epoch, the last one");
-}
-
-BadSamples ImageDataset::Skipped(uint64_t epoch) const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  const auto at = skipped_.find(epoch);
-  return at == skipped_.end() ? BadSamples() : at->second;
-}
+BadSamples ImageDataset::Skipped(uint64_t epoch) const { return skipped_.Of(epoch); }
 
 }  // namespace stemma::models

@@ -7,18 +7,17 @@
 // A sample is Shape().x floats, {3, size, size} or {size, size, 3}, and one target: its class. One
 // above 2^24, which float32 has not exactly, ends the run, and so does one from `label_end` on.
 //
-// An image that cannot be decoded ends the run, with its name. With OnBadSample::kSkip it becomes
-// zeros with the target kNoLabel, which a loss and a metric leave out; at most `bad_max` of them in
-// an epoch, counted on this rank. The log names the first kBadNamesMax of an epoch, and at its end
-// TellBadSamples says what all ranks have skipped. A disk that fails, and a shard that is not what
-// its index says, always end the run.
+// An image that cannot be decoded, or whose file is gone, ends the run, with its name. With
+// OnBadSample::kSkip it becomes zeros with the target kNoLabel, which a loss and a metric leave
+// out; at most `bad_max` of them in an epoch, counted on this rank. The log names the first
+// kBadNamesMax of an epoch, and at its end TellBadSamples says what all ranks have skipped. A disk
+// that fails, and a shard that is not what its index says, always end the run.
 //
 // Owner: whoever holds the pointer. Thread: any number at once; as many decoders exist as threads
 // ever read at the same time.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,7 +32,6 @@
 
 namespace stemma::models {
 
-constexpr float kNoLabel = -1;
 enum class OnBadSample { kFail, kSkip };
 
 struct BadSamplePolicy {
@@ -71,7 +69,7 @@ class ImageDataset final : public Dataset {
                ImageUse use, const BadSamplePolicy& policy);
   std::unique_ptr<Worker> TakeWorker() const;
   Status ReadWith(Worker* worker, int64_t id, const Cursor& key, float* x, float* y) const;
-  Status Skip(const Cursor& key, Status reason) const;
+  Status BadSample(const Cursor& key, Status reason, float* x, float* y) const;
 
   const std::shared_ptr<const ImageSource> images_;
   const ImageSettings settings_;
@@ -80,7 +78,7 @@ class ImageDataset final : public Dataset {
 
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Worker>> idle_;
-  mutable std::map<uint64_t, BadSamples> skipped_;  // by epoch
+  mutable SkippedSamples skipped_;
 };
 
 }  // namespace stemma::models

@@ -18,7 +18,7 @@ struct ImageDataSettings {
   double area_min = .08, area_max = 1;  // training: share of the image that is shown
   double aspect_min = 3. / 4, aspect_max = 4. / 3;  // ... and width / height of that part
   bool flip = true;                                 // ... mirrored half of the time
-  std::string on_bad = "fail";                      // fail | skip: an image that cannot be decoded
+  std::string on_bad = "fail";                      // fail | skip: an image that is damaged or gone
   int64_t bad_max = 100;                            // skip: of them in an epoch, on each rank
   std::string stage_to;  // folder on each node's own disk that shards are copied to; "": none
 };

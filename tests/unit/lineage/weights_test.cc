@@ -8,6 +8,7 @@
 #include "lineage/graph.h"
 #include "lineage/import.h"
 #include "lineage/memory_storage.h"
+#include "lineage/reader/state_reader.h"
 #include "lineage/weights/name_map.h"
 #include "lineage/weights/tensor_file.h"
 #include "lineage/weights/torch_writer.h"
@@ -40,6 +41,48 @@ TEST_CASE("names are mapped by the first rule that fits, and slips are said") {
     CHECK(NameMap::Parse(bad).status().code() == Code::kInvalidArgument);
   }
   CHECK_THAT(NameMap::Parse("a b\n\na\n").status(), HasCode(Code::kInvalidArgument, "line 3"));
+}
+
+TEST_CASE("axes change places by a map's third word") {
+  for (const char* bad :
+       {"k w 1,1", "k w 0,2", "k w 0,", "k w ,", "k w 01", "k - 0,1", "k w 0 1"}) {
+    INFO(bad);
+    CHECK(NameMap::Parse(bad).status().code() == Code::kInvalidArgument);
+  }
+  MemoryStorage disk;
+  const auto store = OpenStore(disk);
+  std::string json = R"({"k":{"dtype":"F32","shape":[2,1,3],"data_offsets":[0,24]},)"
+                     R"("v":{"dtype":"F32","shape":[1],"data_offsets":[24,28]}})";
+  json.resize((json.size() + 7) / 8 * 8, ' ');
+  Encoder file;
+  file.U64(json.size());
+  file.Raw(json);
+  const std::vector<float> values = {0, 1, 2, 3, 4, 5, 9}, turned = {0, 3, 1, 4, 2, 5};
+  const auto bytes_of = [](const std::vector<float>& v) {
+    return std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float));
+  };
+  file.Raw(bytes_of(values));
+  Put(disk, "/k.safetensors", file.bytes());
+  ImportOptions options;
+  options.run = "turned";
+  options.map = "k w 2,0,1\n";
+  const auto imported = ImportTensors(*store, "/k.safetensors", options);
+  REQUIRE_THAT(imported.status(), IsOk());
+  const Record record = MustLoad(*store).states.at(imported->id);
+  const auto state = StateReader::Open(*store, record);
+  REQUIRE_THAT(state.status(), IsOk());
+  const auto place = (*state)->layout().Find("w");
+  REQUIRE(place.has_value());
+  CHECK((*state)->layout().spans()[*place].span.shape == std::vector<int64_t>{3, 2, 1});
+  const auto kernel = (*state)->Read("w"), other = (*state)->Read("v");
+  REQUIRE_THAT(kernel.status(), IsOk());
+  REQUIRE_THAT(other.status(), IsOk());
+  CHECK(*kernel == bytes_of(turned));
+  CHECK(*other == bytes_of({9}));
+  options.run = "wrong";
+  options.map = "v v 1,0\n";
+  CHECK_THAT(ImportTensors(*store, "/k.safetensors", options).status(),
+             HasCode(Code::kInvalidArgument, "'v' has 1 axes, and its rule in the map orders 2"));
 }
 
 TEST_CASE("a state goes out to torch's form and comes back, by names, and as another has them") {

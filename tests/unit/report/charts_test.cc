@@ -67,6 +67,24 @@ std::vector<std::string> Labels(const Axis& axis, const std::vector<double>& val
   return labels;
 }
 
+TEST_CASE("one of hundreds of points is small in the plot, and not in the legend") {
+  Chart chart;
+  Series series;
+  series.name = "many";
+  series.mark = {Shape::kDisc, false, true};
+  series.points.resize(300);
+  for (size_t i = 0; i < series.points.size(); ++i) {
+    series.points[i].x = series.points[i].y = static_cast<double>(i);
+  }
+  chart.series.push_back(series);
+  std::string svg = ChartSvg(chart);
+  CHECK(Count(svg, " r=\"1.6\"") == 300);
+  CHECK(Count(svg, " r=\"4\"") == 1);
+  chart.series[0].mark.small = false;
+  svg = ChartSvg(chart);
+  CHECK(Count(svg, " r=\"4\"") == 301);
+}
+
 TEST_CASE("Text from outside cannot leave its place") {
   CHECK(Escaped("<a b=\"c\" d='e'>&") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
   CHECK(Escaped("µs · 10⁷ 𝛼") == "µs · 10⁷ 𝛼");

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <functional>
 #include <future>
 #include <memory>
@@ -17,11 +16,10 @@
 #include "comm/world.h"
 #include "core/bytes.h"
 #include "core/cohort.h"
-#include "lineage/posix_storage.h"
 #include "models/train/evaluation.h"
 #include "models/train/patience.h"
 #include "models/train/session.h"
-#include "tests/unit/train/live_runs.h"
+#include "tests/unit/train/trained_runs.h"
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
@@ -32,7 +30,6 @@ namespace stemma::tests {
 namespace {
 
 using models::Evaluated;
-using Sets = std::vector<std::string>;
 
 // Sample i is the number i.
 class Numbers final : public models::Dataset {
@@ -193,43 +190,27 @@ TEST_CASE("a reader of held-out samples may hang as long as train.data_stall_s s
   CHECK_THAT(stalled, HasCode(Code::kTimeout, "no sample was read for 0.05"));
 }
 
-std::string NewFolder() {
-  const char* scratch = std::getenv("TEST_TMPDIR");
-  std::string folder = std::string(scratch ? scratch : ".") + "/evaluation_test_XXXXXX";
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
-  return folder;
-}
-
-// Trains two ranks to the end of train.length; a second call goes on.
-void Train(const std::string& folder, const std::string& name, Sets sets, const Sets& more) {
-  sets.insert(sets.end(), more.begin(), more.end());
+// Of 20 samples in batches of 4; 14 of them have labels.
+TEST_CASE("an evaluation that one rank does not want any more ends on all, without values") {
+  Seen seen;
   const auto worlds = comm::World::Threads(2);
   const auto results = SpawnRanks(2, [&](int rank) -> Status {
-    const TinyRun run(folder + "/store", name, sets);
-    STEMMA_RETURN_IF_ERROR(run.status);
-    return TrainTiny(run, folder, *worlds[static_cast<size_t>(rank)]);
+    const models::RunSettings settings = Batches(4);
+    Counting workload(std::make_shared<Numbers>(20), &seen);
+    STEMMA_ASSIGN_OR_RETURN(
+        const auto evaluation,
+        models::Evaluation::Make(settings, workload, *worlds[static_cast<size_t>(rank)]));
+    int asked = 0;
+    STEMMA_ASSIGN_OR_RETURN(const models::Score part,
+                            evaluation->Run([&] { return ++asked == 2 && rank == 1; }));
+    STEMMA_ASSIGN_OR_RETURN(const models::Score whole, evaluation->Run());
+    const bool right = asked == 2 && part.values.empty() && whole.rows == 14 &&
+                       whole.values.size() == 2 && workload.modes == "etet";
+    return right ? Status() : Status(Code::kInternal, workload.modes);
   });
-  for (const Status& result : results) REQUIRE_THAT(result, IsOk());
+  for (const Status& result : results) CHECK_THAT(result, IsOk());
+  CHECK(seen.ids.size() == 8 + 20);
 }
-
-struct States {
-  explicit States(const std::string& folder)
-      : store(*lineage::Store::Open(folder + "/store", false, lineage::PosixStorage())),
-        graph(*store->Load()) {}
-  const lineage::Record& At(const std::string& run, int64_t step) const {
-    const lineage::Record* record = StateAt(graph, run, step);
-    REQUIRE(record != nullptr);
-    return *record;
-  }
-  std::string Bytes(const std::string& run, int64_t step) const {
-    const auto bytes = BytesOf(*store, At(run, step));
-    REQUIRE_THAT(bytes.status(), IsOk());
-    return *bytes;
-  }
-
-  std::unique_ptr<lineage::Store> store;
-  lineage::Graph graph;
-};
 
 TEST_CASE("evaluations leave no trace in a training, and stand in the states of their steps") {
   const std::string folder = NewFolder();

@@ -84,10 +84,21 @@ TEST_CASE("evaluations are due in whole steps, and what looks at their loss need
       {{"validate.every=0step"}, "validate.every = \"0step\": the number must be positive"},
       {{"validate.every=2.5step"}, "no whole number of steps"},
       {{on, plateau}, "optim.plateau_on = val_loss looks at val_loss, and validate.every is \"\""},
-      {{"train.stop_patience=7"}, "train.stop_patience = 7 looks at val_loss"}};
+      {{"train.stop_patience=7"}, "train.stop_patience = 7 looks at val_loss"},
+      {{"validate.weights=average", every}, "optim.ema_decay = 0: no averages are kept"}};
   for (const Row& row : refused) {
     CHECK_THAT(course(row.sets).status(), HasCode(Code::kInvalidArgument, row.what));
   }
+}
+
+TEST_CASE("threads that prepare data are those asked for, or follow from device and cores") {
+  RunSettings settings;
+  CHECK(LoaderThreads(settings, 16) == 1);
+  settings.device.kind = "cuda";
+  CHECK(LoaderThreads(settings, 16) == 14);
+  CHECK(LoaderThreads(settings, 2) == 1);
+  settings.train.loader_threads = 20;
+  CHECK(LoaderThreads(settings, 2) == 20);
 }
 
 }  // namespace

@@ -308,5 +308,19 @@ TEST_CASE("loader: micro-batches are the batch, cut in order") {
   CHECK(x == Bytes(batch.x));
 }
 
+// Without a GPU there is nothing to pin memory for.
+TEST_CASE("batches lie in page-locked memory where that is asked for") {
+  for (const bool pinned : {false, at::hasCUDA()}) {
+    LoaderSettings settings = Settings(4);
+    settings.pinned = pinned;
+    const auto loader = Started(std::make_shared<Numbers>(8), settings);
+    for (int i = 0; i < 4; ++i) {
+      const Batch batch = MustNext(loader.get());
+      CHECK(batch.x.is_pinned() == pinned);
+      CHECK(batch.y.is_pinned() == pinned);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace stemma::models

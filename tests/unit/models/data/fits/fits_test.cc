@@ -300,6 +300,23 @@ TEST_CASE("aides survey images: folders and tables give what the published prepa
   }
 }
 
+TEST_CASE("aides survey images: a band in which nothing was seen is no galaxy") {
+  const Folder folder;
+  PutBands(folder / "m", ".fits");
+  Stored empty = Band(kBandI);
+  empty.value = [](long, long) { return 0.; };
+  PutFits(folder / "mi.fits", empty);
+  const std::string path = folder / "list.tsv";
+  REQUIRE_THAT(lineage::WriteSynced(PosixStorage(), path,
+                                    "file\tx\ty\thalf\tlabel\nm{band}.fits\t-\t-\t-\tspiral\n"),
+               IsOk());
+  const auto data = SurveyImages::Make(PosixStorage(), {path});
+  REQUIRE_THAT(data.status(), IsOk());
+  std::vector<float> x(3 * 224 * 224), y(1);
+  CHECK_THAT((*data)->Read(0, {}, x.data(), y.data()),
+             HasCode(Code::kIncompatible, "mi.fits: all pixels of the cut-out have the same"));
+}
+
 TEST_CASE("aides survey images: a catalogue that is wrong is refused with its line") {
   const Folder folder;
   const std::string path = folder / "list.tsv";

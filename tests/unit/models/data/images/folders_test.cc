@@ -16,6 +16,7 @@
 #include "lineage/storage.h"
 #include "models/data/images/bad_samples.h"
 #include "models/data/images/image_dataset.h"
+#include "models/data/images/lenient.h"
 #include "models/data/images/reading.h"
 
 #include <catch2/catch.hpp>
@@ -235,6 +236,40 @@ TEST_CASE("folders: what is called .jpg and is none is named when it is read") {
              HasCode(Code::kCorruption, "/in/a/1.jpg: no image"));
   CHECK_THAT(data->Read(2, {1, 0, 0}, x.data(), &y),
              HasCode(Code::kIncompatible, "/in/b/2.jpg: a PNG, of which only JPEG is read"));
+}
+
+// Sample i is what status i says, with two targets.
+class Fragile final : public Dataset {
+ public:
+  int64_t Size() const override { return 5; }
+  SampleShape Shape() const override { return {{3}, 2}; }
+  std::string Digest() const override { return "fragile"; }
+  Status Read(int64_t id, const Cursor&, float* x, float* y) const override {
+    x[0] = x[1] = x[2] = y[0] = y[1] = 7;
+    const Code codes[] = {Code::kOk, Code::kNotFound, Code::kCorruption, Code::kIncompatible,
+                          Code::kIo};
+    return {codes[id], id == 0 ? "" : "file " + std::to_string(id)};
+  }
+};
+
+TEST_CASE("lenient: bad samples are zeros without a label, and a disk's fault is none of them") {
+  const LenientDataset data(std::make_shared<Fragile>(), 2);
+  std::vector<float> x(3), y(2);
+  REQUIRE_THAT(data.Read(0, {1, 4, 0}, x.data(), y.data()), IsOk());
+  CHECK(x == std::vector<float>(3, 7));
+  for (const int64_t id : {1, 2}) {
+    REQUIRE_THAT(data.Read(id, {1, 4, 0}, x.data(), y.data()), IsOk());
+    CHECK(x == std::vector<float>(3, 0));
+    CHECK(y == std::vector<float>(2, kNoLabel));
+  }
+  CHECK(data.Skipped(4).names == std::vector<std::string>{"file 1", "file 2"});
+  CHECK_THAT(data.Read(3, {1, 4, 0}, x.data(), y.data()),
+             HasCode(Code::kIncompatible, "more than 2 bad samples in this epoch, the last one"));
+  CHECK_THAT(data.Read(3, {1, 5, 0}, x.data(), y.data()), IsOk());
+  CHECK_THAT(data.Read(4, {1, 5, 0}, x.data(), y.data()), HasCode(Code::kIo, "file 4"));
+  CHECK(data.Skipped(5).count == 1);
+  CHECK(data.Digest() != Fragile().Digest());
+  CHECK(data.Size() == 5);
 }
 
 TEST_CASE("bad samples: counts and first names of all ranks are put together") {

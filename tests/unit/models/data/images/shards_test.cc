@@ -256,7 +256,7 @@ class StaleHandles final : public lineage::Storage {
 TEST_CASE("shards: a handle that went stale is opened anew") {
   MemoryStorage disk;
   MustPut(disk, "/s.tar",
-      TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "y"}, {"b.cls", "16777217"}}));
+          TarOf({{"a.jpg", "x"}, {"a.cls", "1"}, {"b.jpg", "y"}, {"b.cls", "16777217"}}));
   MustPut(disk, "/s.idx", EncodeIndex(*BuildIndex(disk, "/s.tar")));
   StaleHandles mount(disk);
   const auto shards = OpenShards(mount, "/s.tar");
@@ -353,6 +353,13 @@ TEST_CASE("dataset: bad images fail, or are skipped and counted up to a limit") 
   CHECK(lax->Skipped(0).count == 0);
   CHECK_THAT(lax->Read(0, {1, 3, 0}, x.data(), &y),
              HasCode(Code::kIncompatible, "more than 2 bad"));
+  REQUIRE_THAT(disk.Remove("/in/B/4.jpg"), IsOk());
+  CHECK_THAT(strict->Read(0, {1, 0, 0}, x.data(), &y), HasCode(Code::kNotFound, "/in/B/4.jpg"));
+  x[0] = 5;
+  REQUIRE_THAT(lax->Read(0, {1, 4, 0}, x.data(), &y), IsOk());
+  CHECK(y == kNoLabel);
+  CHECK(x == std::vector<float>(x.size(), 0.f));
+  CHECK(lax->Skipped(4).names.at(0).find("/in/B/4.jpg") != std::string::npos);
   CHECK(strict->Digest() != lax->Digest());
   CHECK(strict->Digest() !=
         (*ImageDataset::Make(source, settings, ImageUse::kEvaluate, {}))->Digest());
