@@ -1,5 +1,7 @@
 #include "comm/host_segment.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -8,6 +10,8 @@ namespace stemma::comm {
 namespace {
 
 constexpr int64_t kAlignment = 4096;
+// Smaller memory holds too few huge pages to be worth the kernel's work.
+constexpr int64_t kHuge = int64_t{4} << 20;
 
 class HostSegment final : public Segment {
  public:
@@ -32,6 +36,8 @@ Result<std::unique_ptr<Segment>> AllocateHost(int64_t bytes, std::string_view wh
     return Status(Code::kIo,
                   std::string(what) + ": no memory for " + std::to_string(bytes) + " bytes");
   }
+  // Before it is touched. A kernel without huge pages refuses, and nothing is lost.
+  if (whole >= kHuge) madvise(data, static_cast<size_t>(whole), MADV_HUGEPAGE);
   std::memset(data, 0, static_cast<size_t>(whole));
   return std::unique_ptr<Segment>(new HostSegment(data, bytes));
 }

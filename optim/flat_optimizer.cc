@@ -1,9 +1,12 @@
 #include "optim/flat_optimizer.h"
 
 #include <ATen/Functions.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 
 #include "core/bytes.h"
@@ -19,6 +22,20 @@ constexpr uint8_t kSmallVersion = 2;
 // Of records that end after the digest: no loss scale, no plateau.
 constexpr uint8_t kWithoutScale = 1;
 constexpr char kAverageSlot[] = "optim/ema";
+
+// In huge pages where the kernel has them, as comm's host segments that hold parameters and
+// gradients: a step goes through all of it.
+at::Tensor ZeroState(int64_t count, const at::TensorOptions& options) {
+  constexpr size_t kHuge = size_t{4} << 20;
+  at::Tensor array = at::empty({count}, options);
+  if (array.is_cpu() && array.nbytes() >= kHuge) {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<uintptr_t>(array.data_ptr());
+    const uintptr_t first = (begin + page - 1) / page * page;
+    madvise(reinterpret_cast<void*>(first), begin + array.nbytes() - first, MADV_HUGEPAGE);
+  }
+  return array.zero_();
+}
 
 }  // namespace
 
@@ -42,7 +59,7 @@ FlatOptimizer::FlatOptimizer(const OptimSettings& settings, int64_t total_steps,
   for (const Space& space : spaces_) {
     arrays_.emplace_back();
     for (size_t i = 0; i < slots_.size(); ++i) {
-      arrays_.back().push_back(at::zeros({space.state_count}, space.gradients.options()));
+      arrays_.back().push_back(ZeroState(space.state_count, space.gradients.options()));
     }
     const bool sharded = !space.of_ranks.empty();
     exchanges_.push_back(sharded ? std::make_unique<SumExchange>(reducer, space) : nullptr);

@@ -35,7 +35,7 @@ class HostPasses final : public Passes {
   Status Lamb(const Scalars<double>& k, const LambRule& rule) override {
     sums_.resize(space_.chunks.size());
     ratios_.assign(space_.tensors.size(), {});
-    if (adapted_) kept_.resize(static_cast<size_t>(LargestCached()));
+    if (adapted_ && !kept_.defined()) kept_ = at::empty({MostKept()}, space_.gradients.options());
     for (const Group& group : space_.groups) {
       LambFirst(group, Round<T>(k), rule);
       if (adapted_) STEMMA_RETURN_IF_ERROR(Exchange(2));
@@ -150,17 +150,18 @@ class HostPasses final : public Passes {
     }
   }
 
-  int64_t LargestCached() const {
-    int64_t largest = 0;
+  int64_t MostKept() const {
+    int64_t most = 0;
     for (const Group& group : space_.groups) {
-      if (group.cached) largest = std::max(largest, group.count);
+      if (group.keeps_updates) most = std::max(most, group.count);
     }
-    return largest;
+    return most;
   }
 
   // The chunk with the place of its update, when the group's updates are kept.
   Chunk<T> WithUpdate(const Group& group, size_t i, Chunk<T> chunk) {
-    if (group.cached) chunk.u = kept_.data() + (space_.chunks[i].offset - group.first);
+    if (!group.keeps_updates) return chunk;
+    chunk.u = static_cast<T*>(kept_.data_ptr()) + (space_.chunks[i].state - group.first);
     return chunk;
   }
 
@@ -209,7 +210,7 @@ class HostPasses final : public Passes {
   std::vector<Sums> sums_;       // per chunk
   std::vector<double> squares_;  // per tensor, of the last gradients
   std::vector<TrustRatio> ratios_;
-  std::vector<T> kept_;  // lamb: the updates of one cached group
+  at::Tensor kept_;  // lamb: the updates of one group
 };
 
 }  // namespace

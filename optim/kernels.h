@@ -11,11 +11,11 @@
 // element, and products are never contracted into FMA. So ranks on different hosts agree, and a
 // test compares all units of the host it runs on.
 //
-// LAMB's second pass takes the update from `u` where the first has left it in the cache, and
-// computes it again where it had to come from memory: 40 bytes per parameter either way, and the
-// gradient stays intact (OPTIM section 9.2). The formulas themselves stand in arithmetic.h, which
-// the kernels of a GPU share. No LibTorch. Pure functions; any thread, as long as no two work on
-// the same chunk.
+// LAMB's second pass takes the update from `u`, where the first has left it, and computes it again
+// where `u` is null: 40 bytes per parameter from memory either way, but one root and one division
+// less. The gradient stays intact (OPTIM section 9.2). The formulas themselves stand in
+// arithmetic.h, which the kernels of a GPU share. No LibTorch. Pure functions; any thread, as long
+// as no two work on the same chunk.
 #pragma once
 
 #include <cmath>

@@ -12,9 +12,16 @@
 namespace stemma::optim {
 namespace {
 
-// Of p, g, m and v. With the kept updates a group has a quarter more.
-constexpr int64_t kGroupBytes = int64_t{16} << 20;
+// Of p, g, m and v: what tensors are grouped to, and how large a tensor may be that stays in the
+// cache between the passes. Smaller groups leave more of p and the updates in the nearer caches,
+// larger ones keep more threads busy.
+constexpr int64_t kGroupBytes = int64_t{8} << 20;
+constexpr int64_t kCachedBytes = int64_t{16} << 20;
+// Of the updates alone. Reading them beats computing them again even where half of them have left
+// the cache: a root and a division take longer than their bytes.
+constexpr int64_t kKeptBytes = int64_t{16} << 20;
 constexpr int64_t kChunksPerTask = 8;
+constexpr int64_t kChunksPerRun = 64;
 
 const char* NameOfRole(ops::ParameterRole role) {
   switch (role) {
@@ -77,25 +84,34 @@ void Distribute(const ops::Plan& plan, const ops::Shard& shard, Space* space) {
 
 void AddGroups(Space* space) {
   const auto tensors = static_cast<int64_t>(space->tensors.size());
+  const auto size = static_cast<int64_t>(SizeOf(space->dtype));
   if (!space->of_ranks.empty()) {
-    space->groups.push_back({0, tensors, 0, static_cast<int64_t>(space->mine.size()), 0, 0, false});
+    space->groups.emplace_back();
+    Group& all = space->groups.back();
+    all.end_tensor = tensors;
+    all.end_chunk = static_cast<int64_t>(space->mine.size());
+    all.count = space->state_count;
+    all.keeps_updates = all.count * size <= kKeptBytes;
     return;
   }
-  const auto bytes_each = 4 * static_cast<int64_t>(SizeOf(space->dtype));
+  const int64_t bytes_each = 4 * size;
   int64_t bytes = kGroupBytes;
   for (int64_t t = 0; t < tensors; ++t) {
     const TensorPart& tensor = space->tensors[static_cast<size_t>(t)];
     if (bytes + tensor.count * bytes_each > kGroupBytes) {
-      space->groups.push_back(
-          {t, t, tensor.first_chunk, tensor.first_chunk, tensor.offset, 0, false});
+      space->groups.emplace_back();
+      space->groups.back().first_tensor = t;
+      space->groups.back().first_chunk = tensor.first_chunk;
+      space->groups.back().first = tensor.state;
       bytes = 0;
     }
     bytes += tensor.count * bytes_each;
     Group& group = space->groups.back();
     group.end_tensor = t + 1;
     group.end_chunk = tensor.end_chunk;
-    group.count = tensor.offset + tensor.count - group.first;
-    group.cached = bytes <= kGroupBytes;
+    group.count = tensor.state + tensor.count - group.first;
+    group.cached = bytes <= kCachedBytes;
+    group.keeps_updates = group.count * size <= kKeptBytes;
   }
 }
 
@@ -169,8 +185,13 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
 
 void ForChunks(int64_t begin, int64_t end, Order order, const std::function<void(int64_t)>& body) {
   at::parallel_for(begin, end, kChunksPerTask, [&](int64_t first, int64_t last) {
-    const bool forwards = order == Order::kForwards;
-    for (int64_t i = first; i < last; ++i) body(forwards ? i : first + last - 1 - i);
+    if (order == Order::kForwards) {
+      for (int64_t i = first; i < last; ++i) body(i);
+      return;
+    }
+    for (int64_t end_of_run = last; end_of_run > first; end_of_run -= kChunksPerRun) {
+      for (int64_t i = std::max(first, end_of_run - kChunksPerRun); i < end_of_run; ++i) body(i);
+    }
   });
 }
 

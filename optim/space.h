@@ -10,7 +10,8 @@
 // sharding `mine` is every chunk, and state lies at the parameter's own offset.
 //
 // Groups are runs of tensors whose state fits a share of the last-level cache: both passes of LAMB
-// run over one group before the next, so the second pass finds p, m and v in the cache.
+// run over one group before the next, so the second pass finds p and the updates in the cache. A
+// tensor is never cut: a large one is a group of its own.
 //
 // Plain values that hold handles to the reducer's tensors. Thread: the loop's.
 #pragma once
@@ -52,8 +53,9 @@ struct ChunkPart {
 struct Group {
   int64_t first_tensor = 0, end_tensor = 0;
   int64_t first_chunk = 0, end_chunk = 0;  // of Space::mine
-  int64_t first = 0, count = 0;            // elements of the space, from the first tensor on
-  bool cached = false;                     // what both passes touch stays in the cache
+  int64_t first = 0, count = 0;            // elements of the state arrays
+  bool cached = false;                     // all its state stays in the cache between both passes
+  bool keeps_updates = false;              // the first pass of LAMB leaves them to the second
 };
 
 struct Space {
@@ -73,7 +75,8 @@ Result<std::vector<Space>> MakeSpaces(const OptimSettings& settings, ops::Reduce
 
 // Calls body(chunk index) for every chunk of [begin, end) on LibTorch's threads, each of which goes
 // through its part in this order. Sums are kept per chunk, so no result depends on the order, nor
-// on how the range is cut.
+// on how the range is cut. Backwards are runs of chunks, each run forwards: a processor that sees
+// 16 KiB at a time going back reads at half the memory's speed.
 enum class Order { kForwards, kBackwards };
 void ForChunks(int64_t begin, int64_t end, Order order, const std::function<void(int64_t)>& body);
 

@@ -26,7 +26,10 @@
 #include <vector>
 
 #include "comm/world.h"
+#include "core/dtype.h"
+#include "core/status.h"
 #include "ops/reducer.h"
+#include "ops/tensor_bytes.h"
 #include "optim/optimizer.h"
 #include "optim/presets.h"
 #include "optim/space.h"
@@ -97,8 +100,15 @@ void ModifyInPlace(const at::Tensor& array) {
 
 double BytesOf(const at::Tensor& array) { return 2 * static_cast<double>(array.nbytes()); }
 
-double InPlaceBandwidth(int repetitions, int64_t count) {
-  const at::Tensor array = torch::ones({count});
+// Over memory as the state's, and as much of it.
+Result<at::Tensor> InPlaceArray(comm::World& world, const ops::Reducer& reducer) {
+  const int64_t count = 4 * reducer.spaces()[0].parameters.numel();
+  STEMMA_ASSIGN_OR_RETURN(at::Tensor array,
+                          ops::AllocateFlat(world, count, DType::kF32, "the in-place array"));
+  return array.fill_(1);
+}
+
+double InPlaceBandwidth(int repetitions, const at::Tensor& array) {
   return BytesOf(array) / BestSeconds(repetitions, [&] { ModifyInPlace(array); });
 }
 
@@ -126,7 +136,8 @@ Status Run(int repetitions) {
                           ops::Reducer::Create({}, *worlds[0], ResNet50().parameters));
   const ops::FlatSpace& space = reducer->spaces()[0];
   space.gradients.fill_(0.001);
-  const double bandwidth = InPlaceBandwidth(repetitions, 4 * space.parameters.numel());
+  STEMMA_ASSIGN_OR_RETURN(const at::Tensor array, InPlaceArray(*worlds[0], *reducer));
+  const double bandwidth = InPlaceBandwidth(repetitions, array);
   std::printf("%zu tensors, %d threads, in-place bandwidth %.1f GB/s\n",
               reducer->plan().slots.size(), at::get_num_threads(), bandwidth / 1e9);
   STEMMA_RETURN_IF_ERROR(Measure("lamb", 44, repetitions, bandwidth, *reducer));
@@ -181,7 +192,7 @@ Status Serve() {
   optim::OptimSettings settings;
   STEMMA_RETURN_IF_ERROR(optim::ApplyPreset("timm", &settings));
   STEMMA_ASSIGN_OR_RETURN(auto optimizer, optim::Make(settings, 1000000, *reducer));
-  const at::Tensor array = torch::ones({4 * space.parameters.numel()});
+  STEMMA_ASSIGN_OR_RETURN(const at::Tensor array, InPlaceArray(*worlds[0], *reducer));
   STEMMA_RETURN_IF_ERROR(SayTensors(settings, *reducer));
   std::fflush(stdout);
   TimedFence fence;
