@@ -66,7 +66,8 @@ Status UseThreads(const RunSettings& settings, ops::World& world) {
   const int share =
       std::max(1, cores / RanksSharing(ranks, world.rank(), std::max(1, world.node_ranks())));
   STEMMA_ASSIGN_OR_RETURN(const int least, world.cohort().Min(share));
-  const int wanted = settings.device.threads > 0 ? static_cast<int>(settings.device.threads) : least;
+  const auto asked = static_cast<int>(settings.device.threads);
+  const int wanted = asked > 0 ? asked : least;
   at::set_num_threads(wanted);
   if (wanted > cores) {
     std::fprintf(stderr,
