@@ -3,8 +3,8 @@
 // bind each rank to some of its own (Slurm's --cpus-per-task), so only those ranks divide them that
 // may use them too. Ranks that differ in it would not compute the same bits: where nothing was
 // asked for, all take the smallest share, also when hosts have different numbers of ranks; a rank
-// that may use fewer cores than it has threads says so on stderr, with the way out. So does one with
-// too many threads that prepare data for a GPU: launchers like to bind to one core.
+// that may use fewer cores than it has threads says so on stderr, with the way out. So does
+// one with too many threads that prepare data for a GPU: launchers like to bind to one core.
 //
 // Collective; before the first tensor is computed.
 #pragma once
