@@ -9,6 +9,7 @@
 #include "lineage/notes.h"
 #include "lineage/record_codec.h"
 #include "lineage/settings_text.h"
+#include "lineage/side_by_side.h"
 #include "lineage/store_impl.h"
 
 namespace stemma::lineage::internal {
@@ -124,6 +125,14 @@ Status CheckIntentOpen(Storage& storage, const Paths& paths, const Begun& begun,
           "somebody took this process for dead and closed its intent: fork again"};
 }
 
+// All of them, side by side; the first failure in their order.
+Status AllOf(const std::vector<std::function<Status()>>& syncs) {
+  std::vector<Status> done(syncs.size());
+  SideBySide(syncs.size(), 1, [&](size_t i) { done[i] = syncs[i](); });
+  for (Status& status : done) STEMMA_RETURN_IF_ERROR(std::move(status));
+  return {};
+}
+
 }  // namespace
 
 // The order of LINEAGE's protocol for whoever refers to packs that it did not write: 1 lease, 2
@@ -142,7 +151,8 @@ Status CheckIntentOpen(Storage& storage, const Paths& paths, const Begun& begun,
 // the intent), the folders on the way to it, the settings, and the claim of the name, which waits
 // in tmp/. All of these are made before the first sync: a file system with a journal writes them
 // with one commit or two, and the other syncs of them find nothing left to do. Record and name have
-// a commit each.
+// a commit each. They are waited for side by side: a disk that is asked to flush flushes once for
+// all who wait.
 Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
                                      const std::string& verb, const std::string& name,
                                      const std::function<void(Record*)>& change,
@@ -182,20 +192,21 @@ Result<StateId> StoreImpl::BranchOff(const Graph& graph, const StateId& parent,
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kOpen, EncodeOpen(OpenEntryFor(begun))));
   STEMMA_RETURN_IF_ERROR(
       log.Add(FrameType::kIntent, EncodeIntent(IntentFor(found->second, record, verb))));
-  STEMMA_RETURN_IF_ERROR(log.Sync());  // 3
-  const auto sync_others = [&]() -> Status {
-    if (has_blob) {
-      STEMMA_RETURN_IF_ERROR(SyncObject(ObjectKind::kBlob, record.settings.blob, *settings));
-    }
-    STEMMA_RETURN_IF_ERROR(claim.Sync());
-    STEMMA_RETURN_IF_ERROR(storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)));
-    return SyncRun(begun);
-  };
-  Status there = sync_others();
+  Status logged;
+  std::vector<std::function<Status()>> syncs = {
+      [&] { return logged = log.Sync(); },  // 3
+      [&] { return claim.Sync(); },
+      [&] { return storage_.SyncDir(paths_.IncarnationDir(begun.run, begun.incarnation)); },
+      [&] { return storage_.SyncDir(paths_.RunDir(begun.run)); },
+      [&] { return storage_.SyncDir(paths_.RunsDir()); }};
+  if (has_blob) {
+    syncs.push_back([&] { return SyncObject(ObjectKind::kBlob, record.settings.blob, *settings); });
+  }
+  Status there = AllOf(syncs);
   if (there.ok()) there = EnsurePacks(record, IfPruned::kBringBack);  // 4
   if (there.ok()) there = CheckObjects(storage_, paths_, record);
   if (!there.ok()) {
-    log.GiveUp(record.id, "not made: " + there.message());
+    if (logged.ok()) log.GiveUp(record.id, "not made: " + there.message());
     return std::move(there).Within(what);
   }
   STEMMA_RETURN_IF_ERROR(log.Add(FrameType::kState, payload));
