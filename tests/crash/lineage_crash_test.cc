@@ -109,7 +109,7 @@ void CheckPromises(Storage& storage, const Promised& promised) {
   for (const auto& [run, id] : promised.forks) {
     REQUIRE(graph->runs.count(run) == 1);
     CHECK(graph->runs.at(run).head == id);
-    CHECK(*store.GetBlob(graph->states.at(id).settings) == "lr = 2");
+    CHECK(*store.GetSettings(graph->states.at(id).settings) == "lr = 2");
   }
   if (promised.tag) CHECK(graph->tags.at("best").target == *promised.tag);
   CHECK_THAT(RestoreAll(store, *graph), IsOk());  // the unacknowledged ones as well

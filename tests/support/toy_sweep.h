@@ -103,7 +103,7 @@ class ToyExecutor : public sweep::Executor {
   struct Toy {
     std::unique_ptr<lineage::Store> store;
     std::unique_ptr<lineage::RunWriter> writer;
-    lineage::ObjectId settings;
+    lineage::SettingsRef settings;
     std::optional<lineage::StateId> parent;
     int64_t step = 0;
     std::string held = ToyStart();
@@ -121,7 +121,7 @@ class ToyExecutor : public sweep::Executor {
       STEMMA_ASSIGN_OR_RETURN(toy.settings, toy.store->PutBlob(list.ToToml()));
     } else {
       const lineage::Record& head = graph.states.at(*run->second.head);
-      STEMMA_RETURN_IF_ERROR(list.ReadText(*toy.store->GetBlob(head.settings), job.run));
+      STEMMA_RETURN_IF_ERROR(list.ReadText(*toy.store->GetSettings(head.settings), job.run));
       toy.settings = head.settings;
       toy.parent = head.id;
       toy.step = head.step;
