@@ -26,7 +26,8 @@ def worst(prefix):
 
 
 def own_error():
-    """Measures 1, 2 and 4 ranks and the all-reduce here, and predicts 2 (4: shown) from 1."""
+    """Measures here 1, 2 and 4 ranks, the all-reduce, and two trainings of one rank side by side
+    that send nothing; predicts 2 ranks (4: shown) from 1."""
     with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
         run([stemma(), "scale", "run", "--model=resnet50", "--size=64", "--batch=4",
              "--mode=weak", "--ranks=1,2,4", "--steps=60", "--warmup=10", "--curve",
@@ -39,7 +40,9 @@ def own_error():
     found = json.loads(done.stdout)
     for row in found["rows"]:
         print("  %(ranks)d ranks: measured %(measured_s).4f s, predicted %(predicted_s).4f s, "
-              "%(error_percent)+.1f %%, oversubscribed: %(oversubscribed)s" % row, flush=True)
+              "%(error_percent)+.1f %%, oversubscribed: %(oversubscribed)s, "
+              "%(side_by_side)d trainings side by side: %(contention)s times a step alone" % row,
+              flush=True)
     if found["worst"] is None:
         raise RuntimeError("every count was oversubscribed: this machine has one core")
     return [found["worst"]], None
@@ -60,7 +63,7 @@ FIGURES = [
            "predicted less published efficiency of Summit at 6144 GPUs, no Summit point fitted",
            lambda: worst("Summit")),
     Figure("sim_own_error", "%", 10, True,
-           "median step of ResNet-50 on 2 ranks here, predicted from 1 rank and the all-reduce",
+           "median step of ResNet-50 on 2 ranks here, from 1 rank, the all-reduce and contention",
            own_error),
     Figure("sim_6144_s", "s", 10, True, "predicting AI-GW on 6,144 ranks, 1,000 draws, 2 threads",
            lambda: predict_s(6144, 5)),

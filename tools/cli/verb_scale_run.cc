@@ -18,6 +18,7 @@
 #include "tools/report/scale_facts.h"
 #include "tools/report/scale_page.h"
 #include "tools/scale/series/child.h"
+#include "tools/scale/series/contention.h"
 #include "tools/scale/series/curve.h"
 #include "tools/scale/series/files.h"
 #include "tools/scale/series/report.h"
@@ -38,6 +39,11 @@ constexpr char kNotes[] =
     "  strong   the global batch stays: --batch, or the recipe's, is of all ranks\n"
     "  weak     the batch of a rank stays: --batch, or the recipe's share on the smallest count\n"
     "  data     as weak, and all counts train as many samples: fewer steps on more ranks\n"
+    "\n"
+    "--curve measures two things more, after the points: the all-reduce by size on each count\n"
+    "(all_reduce-rN.csv), and as often as --repeats says the step of as many one-rank trainings\n"
+    "side by side as a node has ranks, at most one for every core, against one alone\n"
+    "(contention.csv). The latter needs --model, --mode=weak or data, CPUs and mpirun.\n"
     "\n"
     "  stemma scale run mine.toml --ranks=1,2,4\n"
     "  stemma scale run --model=resnet50 --size=64 --batch=8 --mode=weak --ranks=1,2\n"
@@ -86,7 +92,7 @@ Flags FlagList(RunFlags* f) {
   flags.Choice("precision", &f->precision, {"f32", "tf32", "bf16"}, "--model: of products");
   flags.Switch("no-comm", &f->no_comm, "--model: exposed communication against a loop without");
   flags.Switch("curve", &f->curve,
-               "also the all-reduce by size, for `stemma scale validate --own`");
+               "also what `stemma scale validate --own` predicts from, see below");
   flags.Number("timeout", &f->timeout_s, "S", "longest time of a point; it is ended then");
   flags.Choice("launcher", &f->launcher, {"auto", "mpirun", "srun"}, "what starts the ranks");
   flags.Text("launcher-args", &f->launcher_args, "WORDS", "more words for it, last");
@@ -249,7 +255,7 @@ Status Forget(const std::string& folder) {
   STEMMA_ASSIGN_OR_RETURN(const scale::FolderLock lock, scale::FolderLock::Take(folder));
   std::vector<fs::path> paths;
   for (const char* name : {"scale.csv", "scale.md", "scale.json", "scale.html", "series.json",
-                           "recipe.toml", "points"}) {
+                           "recipe.toml", "points", "contention", "contention.csv"}) {
     paths.push_back(fs::path(folder) / name);
   }
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -304,6 +310,26 @@ Status WritePage(const std::string& folder, const std::vector<scale::RunRow>& ro
   return scale::WriteFile(folder + "/scale.html", page);
 }
 
+Status MeasureForPrediction(const scale::Series& series) {
+  STEMMA_RETURN_IF_ERROR(scale::MeasureCurves(series, Tell));
+  return scale::MeasureContention(series, Tell);
+}
+
+// Those of the machine, and what its ranks take from each other where that is known.
+Result<scale::Facts> FactsOf(const scale::Series& series) {
+  STEMMA_ASSIGN_OR_RETURN(const scale::Contention contention, scale::ReadContention(series.folder));
+  scale::Facts facts = ScaleFacts(series);
+  for (const auto& [together, factor] : contention.factors()) {
+    char text[120];
+    std::snprintf(text, sizeof text,
+                  "measured: %d trainings side by side without communication, %.2fx the step of "
+                  "one alone",
+                  together, factor);
+    facts.emplace_back("contention of " + std::to_string(together), text);
+  }
+  return facts;
+}
+
 Result<int> DryRun(const scale::Series& series) {
   STEMMA_ASSIGN_OR_RETURN(const auto points, scale::PointsOf(series.shape));
   for (const scale::Point& point : points) {
@@ -343,9 +369,13 @@ Result<int> RunScaleSeries(const Arguments& arguments) {
   if (f.dry_run) return DryRun(series);
   if (f.fresh) STEMMA_RETURN_IF_ERROR(Forget(f.out));
   STEMMA_ASSIGN_OR_RETURN(const scale::SeriesEnd end, scale::RunSeries(series, Tell));
+  // Before the report, which tells the contention; where it fails the points are reported all the
+  // same.
+  const Status measured = f.curve ? MeasureForPrediction(series) : Status();
   if (!end.rows.empty()) {
+    STEMMA_ASSIGN_OR_RETURN(const scale::Facts facts, FactsOf(series));
     STEMMA_RETURN_IF_ERROR(scale::WriteReport(
-        {end.rows, end.failures, end.commands, ScaleFacts(series), scale::InputOf(series), f.out}));
+        {end.rows, end.failures, end.commands, facts, scale::InputOf(series), f.out}));
     STEMMA_RETURN_IF_ERROR(WritePage(f.out, end.rows));
     const std::string why = scale::WhyText(end.rows, f.out);
     Print(scale::TableText(end.rows) + (why.empty() ? "" : "\n" + why) + "\n" +
@@ -353,7 +383,7 @@ Result<int> RunScaleSeries(const Arguments& arguments) {
           "/scale.csv, scale.md, scale.json, scale.html: " + std::to_string(end.ran) +
           " points of this invocation, " + std::to_string(end.found) + " of earlier ones\n");
   }
-  if (f.curve) STEMMA_RETURN_IF_ERROR(scale::MeasureCurves(series, Tell));
+  STEMMA_RETURN_IF_ERROR(measured);
   if (end.failures.empty()) return 0;
   Tell(std::to_string(end.failures.size()) + (end.failures.size() == 1 ? " count" : " counts") +
        " failed, as shown above; the same command again runs what is missing");

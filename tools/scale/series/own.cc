@@ -10,6 +10,7 @@
 
 #include "core/random.h"
 #include "tools/scale/run_verdict.h"
+#include "tools/scale/series/contention.h"
 #include "tools/scale/series/files.h"
 #include "tools/scale/series/samples.h"
 #include "tools/scale/statistics.h"
@@ -97,10 +98,31 @@ Result<std::vector<double>> OneRankSteps(const std::string& folder, const Settin
   return steps;
 }
 
+// What the predictions take the ranks of a node to slow each other by, and where that is from.
+std::string ContentionText(const OwnValidation& v) {
+  std::map<int, std::optional<double>> said;
+  for (const OwnRow& row : v.rows) said[row.together] = row.contention;
+  std::string text;
+  for (const auto& [together, factor] : said) {
+    const std::string several = std::to_string(together) + " trainings side by side";
+    char times[40] = "";
+    if (factor) std::snprintf(times, sizeof times, "%.2f", *factor);
+    if (together > 1 && factor) {
+      text += "measured: " + several + " without communication, a step takes " + times +
+              " times that of one alone\n";
+    } else if (!factor) {
+      text += "not measured: " + several +
+              "; computing is taken to be as fast as alone. `stemma scale run ... --curve` "
+              "measures it, under mpirun and on CPUs\n";
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 double PredictStep(const std::vector<double>& one_rank_s, const Workload& workload,
-                   const Curve& curve, int ranks, double crowding, bool spare, uint64_t seed) {
+                   const Curve& curve, int ranks, double slower, bool spare, uint64_t seed) {
   std::vector<double> calls;
   for (const Bucket& bucket : workload.buckets) calls.push_back(curve.Seconds(bucket.bytes));
   Random draw(Key({seed, static_cast<uint64_t>(ranks)}), "own steps");
@@ -108,7 +130,7 @@ double PredictStep(const std::vector<double>& one_rank_s, const Workload& worklo
   for (int i = 0; i < kDraws; ++i) {
     double slowest = 0;
     for (int rank = 0; rank < ranks; ++rank) {
-      slowest = std::max(slowest, crowding * one_rank_s[draw.Below(one_rank_s.size())]);
+      slowest = std::max(slowest, slower * one_rank_s[draw.Below(one_rank_s.size())]);
     }
     double end = 0;
     for (size_t k = 0; k < calls.size(); ++k) {
@@ -128,6 +150,7 @@ Result<OwnValidation> ValidateOwn(const std::string& folder, uint64_t seed) {
   if (!workload.ok()) return Refuse("--own: " + workload.status().message());
   STEMMA_ASSIGN_OR_RETURN(const std::vector<double> one,
                           OneRankSteps(folder, setting, *workload, rows));
+  STEMMA_ASSIGN_OR_RETURN(const Contention contention, ReadContention(folder));
   OwnValidation v;
   v.model = setting.model;
   v.mode = setting.mode;
@@ -142,8 +165,10 @@ Result<OwnValidation> ValidateOwn(const std::string& folder, uint64_t seed) {
     row.measured_s = *count.step_p50_s;
     row.oversubscribed = count.Has("oversubscribed");
     const bool spare = static_cast<double>(on_node) * (setting.threads + 1) <= setting.cores;
-    row.predicted_s = PredictStep(one, *workload, curve, count.ranks,
-                                  std::max(1.0, wanted / setting.cores), spare, seed);
+    row.together = TrainingsAtOnce(count.ranks, count.nodes, setting.threads, setting.cores);
+    row.contention = contention.FactorOf(row.together);
+    const double slower = row.contention.value_or(1) * std::max(1.0, wanted / setting.cores);
+    row.predicted_s = PredictStep(one, *workload, curve, count.ranks, slower, spare, seed);
     if (!row.oversubscribed) {
       v.worst = std::max(v.worst, std::fabs(row.Error()));
       v.decided = true;
@@ -158,7 +183,9 @@ Result<OwnValidation> ValidateOwn(const std::string& folder, uint64_t seed) {
 
 std::string OwnText(const OwnValidation& v) {
   std::string text = v.model + " on " + v.system + ", mode " + v.mode +
-                     ": from the step on one rank and the measured all-reduce, nothing fitted\n";
+                     ": from the step on one rank, the measured all-reduce and trainings side by "
+                     "side, nothing fitted\n" +
+                     ContentionText(v);
   for (const OwnRow& row : v.rows) {
     char line[160];
     std::snprintf(line, sizeof line,
@@ -185,7 +212,10 @@ std::string OwnJson(const OwnValidation& v) {
                             {"measured_s", row.measured_s},
                             {"predicted_s", row.predicted_s},
                             {"error_percent", row.Error()},
-                            {"oversubscribed", row.oversubscribed}});
+                            {"oversubscribed", row.oversubscribed},
+                            {"side_by_side", row.together},
+                            {"contention", nullptr}});
+    if (row.contention) json["rows"].back()["contention"] = *row.contention;
   }
   return json.dump() + "\n";
 }

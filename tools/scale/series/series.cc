@@ -233,7 +233,6 @@ Result<SeriesEnd> Runner::Run() {
 
 Words ChildWords(const Series& series, const Point& point) {
   const std::string folder = PointFolder(series, point);
-  const std::string threads = std::to_string(series.threads);
   if (!series.recipe.empty()) {
     return {series.program,
             "train",
@@ -245,8 +244,12 @@ Words ChildWords(const Series& series, const Point& point) {
             "--progress=off",
             "--set=train.global_batch=" + std::to_string(point.global_batch),
             "--set=train.length=" + std::to_string(point.warmup + point.steps) + "step",
-            "--set=device.threads=" + threads};
+            "--set=device.threads=" + std::to_string(series.threads)};
   }
+  return BenchWords(series, point, folder + "/bench.json");
+}
+
+Words BenchWords(const Series& series, const Point& point, const std::string& json) {
   Words words = {series.program,
                  "bench",
                  "train",
@@ -255,8 +258,8 @@ Words ChildWords(const Series& series, const Point& point) {
                  "--num-warmup-batches=" + std::to_string(point.warmup),
                  "--num-batches-per-iter=1",
                  "--num-iters=" + std::to_string(point.steps),
-                 "--threads=" + threads,
-                 "--json=" + folder + "/bench.json"};
+                 "--threads=" + std::to_string(series.threads),
+                 "--json=" + json};
   words.insert(words.end(), series.bench_words.begin(), series.bench_words.end());
   return words;
 }

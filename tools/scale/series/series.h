@@ -55,6 +55,9 @@ struct SeriesEnd {
 
 // The words that run a point, without the launcher's.
 std::vector<std::string> ChildWords(const Series& series, const Point& point);
+// The same of a point of the bench, whose result goes into `json`.
+std::vector<std::string> BenchWords(const Series& series, const Point& point,
+                                    const std::string& json);
 
 // What must not change within a folder, as (name, value).
 std::vector<std::pair<std::string, std::string>> InputOf(const Series& series);
