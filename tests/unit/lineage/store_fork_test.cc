@@ -82,7 +82,8 @@ TEST_CASE("a fork that loses the race for its name says so and keeps no bytes") 
     CHECK_THAT(forked.status(), HasCode(Code::kInvalidArgument, "branch"));
     const Paths paths(store->path());
     const Graph graph = MustLoad(*store);
-    for (const std::string& ulid : *disk.List(paths.RunsDir())) {
+    const auto runs = *disk.List(paths.RunsDir());
+    for (const std::string& ulid : runs) {
       if (graph.runs.at("base").ulid == ulid || graph.runs.at("branch").ulid == ulid) continue;
       const auto log = disk.ReadAll(paths.LogSegment(ulid, 1, 1));
       if (!log.ok() || log->find("fork done") == std::string::npos) continue;  // no record yet
