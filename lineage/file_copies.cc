@@ -29,7 +29,9 @@ Status FileCopies::Noted(Status status) {
 Result<std::string_view> FileCopies::Segment(SegmentFile* file) {
   if (!file->torn) {
     const Copy* const old = Old(file->path);
-    if (old != nullptr && old->bytes.size() == file->bytes) {
+    const bool same = old != nullptr && old->bytes.size() == file->bytes &&
+                      old->bytes.substr(0, file->header.size()) == file->header;
+    if (same) {
       MutexLock lock(mutex_);
       kept_[file->path] = *old;
       return old->bytes;
@@ -42,6 +44,7 @@ Result<std::string_view> FileCopies::Segment(SegmentFile* file) {
     return bytes.status();
   }
   file->bytes = bytes->size();
+  if (!file->header.empty()) file->header = bytes->substr(0, kSegmentHeaderBytes);
   return Keep(file->path, *std::move(bytes));
 }
 

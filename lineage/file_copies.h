@@ -5,8 +5,8 @@
 //   FileCopies copies(storage, old);                       // `old` by path, may be empty
 //   STEMMA_ASSIGN_OR_RETURN(auto bytes, copies.Segment(file));   // lasts as long as `copies`
 //
-// A copy is used when its digest is right and its file has the length that the copy has: segments
-// only grow, objects never change. Thread-safe.
+// A copy is used when its digest is right and its file has the header and the length that the copy
+// has: segments only grow, objects never change. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class FileCopies {
   // `old` and what its views lie in outlive it.
   FileCopies(const Store& store, const Copies& old) : store_(store), old_(old) {}
 
-  // The file's length is set to what was read, which may have grown since it was asked for.
+  // The file's length and header are set to what was read: it may have grown since it was asked.
   Result<std::string_view> Segment(SegmentFile* file);
   // A blob, whole: with the digest that is its name.
   Result<std::string_view> Blob(const ObjectId& id, const std::string& path);

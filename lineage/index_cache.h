@@ -6,10 +6,10 @@
 //
 // What comes back is what IndexOf(*store.Load(), store) gives, of the store as it is now. The file
 // holds the columns, mapped and used where they lie, and copies of the logs. Before it is used the
-// store is asked for its runs, incarnations and segments and how long each is (store_files.h): if
-// all is as it was, the columns hold. If not, files that changed are read from the store, all
-// others from the copies, and a new file replaces the old one. Tags are read each time: they are
-// few.
+// store is asked for its runs, incarnations and segments, how each begins and how long it is
+// (store_files.h): if all is as it was, the columns hold. If not, files that changed are read from
+// the store, all others from the copies, and a new file replaces the old one. Tags are read each
+// time: they are few.
 //
 // Whoever writes a file looks at some others beside it and removes those whose store is gone.
 //

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kMagic = "STMIDX1\n";
 constexpr uint32_t kByteOrder = 0x01020304;
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr size_t kPreludeBytes = 64;
 constexpr size_t kCovered = kPreludeBytes - kXxh128Bytes;  // by the digest of the prelude
 constexpr uint64_t kAlign = 64;
@@ -179,6 +179,7 @@ template <typename AnySegment, typename Side>
 void VisitSegment(AnySegment& file, Side& side) {
   side.Text(file.path);
   side.Long(file.bytes);
+  side.Text(file.header);
   uint32_t torn = file.torn ? 1 : 0;
   side.Number(torn);
   if constexpr (!std::is_const_v<AnySegment>) file.torn = torn != 0;
@@ -388,8 +389,7 @@ Result<IndexFile> OpenIndexFile(Storage& storage, const std::string& path,
     return Corrupt("its header makes no sense");
   }
   ForEachSegment(&out.files, [&](SegmentFile* segment) {
-    if (!segment->torn) return;
-    out.torn.insert(out.copies.extract(segment->path));
+    if (segment->torn) out.torn.insert(out.copies.extract(segment->path));
   });
   sections.resize(columns);
   out.columns = std::move(sections);

@@ -2,7 +2,8 @@
 //
 //   "STMIDX1\n" | byte order u32 | version u32 | header bytes u64 | file bytes u64
 //     | XXH3-128 of header | XXH3-128 of all before                                   64 bytes
-//   header: which store; its log files and their lengths; sections and their digests; the rest
+//   header: which store; its log files, how they begin and their lengths; sections and their
+//     digests; the rest
 //   sections, each at a multiple of 64: columns as they lie in memory, then copies of log files
 //
 // Columns are this machine's own arrays, so the byte order is in the file. Not a format of the

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lineage/log.h"
 #include "lineage/side_by_side.h"
 #include "lineage/store_impl.h"
 
@@ -15,6 +16,16 @@ constexpr size_t kRunsPerThread = 32;
 SegmentFile Measured(Storage& storage, std::string path) {
   const Result<uint64_t> bytes = storage.SizeOf(path);
   return {std::move(path), bytes.ok() ? *bytes : 0, !bytes.ok()};
+}
+
+SegmentFile MeasuredLog(Storage& storage, std::string path) {
+  SegmentFile file = Measured(storage, std::move(path));
+  if (file.bytes == 0) return file;
+  Result<std::string> header =
+      storage.ReadAt(file.path, 0, std::min(file.bytes, kSegmentHeaderBytes));
+  file.torn = !header.ok();
+  if (header.ok()) file.header = *std::move(header);
+  return file;
 }
 
 void FindIncarnation(Storage& storage, const Paths& paths, const std::string& run,
@@ -31,7 +42,7 @@ void FindIncarnation(Storage& storage, const Paths& paths, const std::string& ru
   }
   std::sort(segments.begin(), segments.end());
   for (const uint32_t segment : segments) {
-    files->segments.push_back(Measured(storage, paths.LogSegment(run, files->number, segment)));
+    files->segments.push_back(MeasuredLog(storage, paths.LogSegment(run, files->number, segment)));
   }
 }
 
@@ -60,7 +71,7 @@ Status FindRun(Storage& storage, const Paths& paths, const KnownRuns& known, Run
 
 bool Same(const std::vector<SegmentFile>& a, const std::vector<SegmentFile>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.bytes == y.bytes && x.path == y.path;
+    return x.bytes == y.bytes && x.path == y.path && x.header == y.header;
   });
 }
 

@@ -1,13 +1,15 @@
-// Which log files a store has now and how long each is: what a cache of the logs is held against.
-// A segment has one writer, who only appends, and no name is used twice; so equal names and lengths
-// are equal contents, and no time stamp is asked, which network file systems keep for seconds. The
-// exception is a file with bytes behind its last whole frame: those may be an append that is just
-// arriving, so its bytes are looked at again.
+// Which log files a store has now, how each begins and how long it is: what a cache of the logs is
+// held against. A segment has one writer, who only appends; so equal headers and lengths are equal
+// contents, and no time stamp is asked, which network file systems keep for seconds. A name alone
+// says less: a store that was brought back from a backup uses the numbers of its incarnations
+// again. The exception is a file with bytes behind its last whole frame: those may be an append
+// that is just arriving, so its bytes are looked at again.
 //
 //   STEMMA_ASSIGN_OR_RETURN(StoreFiles now, FindFiles(storage, paths, known));
 //   if (SameFiles(now, then)) ...
 //
-// Cost per run: two listings and one size. Not for users; plain data, one thread.
+// Cost per run: two listings, one size and one read of a few bytes. Not for users; plain data, one
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +28,8 @@ struct SegmentFile {
   std::string path;
   uint64_t bytes = 0;
   bool torn = false;  // something follows its last whole frame; known once it was read
+  // A log's first bytes, which hold the ulid of the segment. Empty for notes: there it is the name.
+  std::string header = {};
 };
 
 struct IncarnationFiles {

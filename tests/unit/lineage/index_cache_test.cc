@@ -331,6 +331,29 @@ TEST_CASE("a store that was removed and made anew is not taken for the old one",
   }
 }
 
+// A backup brought back at the same path: what came after it is gone, and the numbers of the
+// incarnations are used again, for logs of the same length.
+TEST_CASE("what a store held before it was brought back from a backup is not shown", "[index]") {
+  Grown grown;
+  const Paths paths("/store");
+  const auto log = [&](uint32_t n) { return paths.LogSegment(grown.run->run(), n, 1); };
+  const auto go_on = [&](int64_t step) {
+    return MustAppend(*grown.store, **grown.store->NextIncarnation("r"), step, grown.first);
+  };
+  go_on(200);
+  go_on(300);
+  CHECK(MustLoadIndex(*grown.store).size() == 3);
+  const uint64_t second = *grown.disk.SizeOf(log(2)), third = *grown.disk.SizeOf(log(3));
+  RemoveTree(grown.disk, paths.IncarnationDir(grown.run->run(), 2));
+  RemoveTree(grown.disk, paths.IncarnationDir(grown.run->run(), 3));
+  const StateId anew = go_on(201);
+  go_on(301);
+  REQUIRE(*grown.disk.SizeOf(log(2)) == second);
+  REQUIRE(*grown.disk.SizeOf(log(3)) == third);
+  CHECK(MustLoadIndex(*grown.store).Find(anew) != kNoRow);
+  CheckAsLoaded(*grown.store);
+}
+
 TEST_CASE("a cache that cannot be written costs nothing but time", "[index]") {
   MemoryStorage disk;
   FaultyStorage faulty(disk);
