@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 #include <variant>
 
 #include <nlohmann/json.hpp>
@@ -9,7 +10,6 @@
 #include "core/bytes.h"
 #include "lineage/graph.h"
 #include "lineage/marks.h"
-#include "lineage/posix_storage.h"
 #include "lineage/record_codec.h"
 #include "lineage/repair/quarantine.h"
 #include "lineage/reshape/reshape.h"
@@ -133,23 +133,27 @@ class Decision {
     }
     STEMMA_RETURN_IF_ERROR(CompareSettings(head));
     session_.from = head;
-    const bool early =
-        head.reason != lineage::Reason::kFork && head.attributes.count(kEndedEarlyKey) > 0;
-    if (early || head.step >= options_.total_steps) {
-      session_.kind = StartKind::kComplete;
-      session_.headline = settings_.run.name + " is complete: " + StateName(head) + " (" +
-                          Hex(head.id).substr(0, 8) + ")";
-      if (early) {
-        session_.headline +=
-            ", ended early by train.stop_patience; to go on all the same: stemma "
-            "fork " +
-            StateName(head) + " --name NEWNAME";
-      }
-      return {};
-    }
+    if (IsComplete(head)) return {};
     STEMMA_RETURN_IF_ERROR(CompareData(head));
     STEMMA_RETURN_IF_ERROR(Headline(head));
     return ClaimNext();
+  }
+
+  // Whether nothing is left to do behind `head`; the session then says so.
+  bool IsComplete(const Record& head) {
+    const bool early =
+        head.reason != lineage::Reason::kFork && head.attributes.count(kEndedEarlyKey) > 0;
+    if (!early && head.step < options_.total_steps) return false;
+    session_.kind = StartKind::kComplete;
+    session_.headline = settings_.run.name + " is complete: " + StateName(head) + " (" +
+                        Hex(head.id).substr(0, 8) + ")";
+    if (early) {
+      session_.headline +=
+          ", ended early by train.stop_patience; to go on all the same: stemma "
+          "fork " +
+          StateName(head) + " --name NEWNAME";
+    }
+    return true;
   }
 
   // What was passed over for its bytes is not tried again until they are good. Who cannot write
@@ -176,7 +180,7 @@ class Decision {
   }
 
   // What the incarnation before acknowledged until it was fenced counts: the claim comes first, and
-  // the newest state is looked up again after it.
+  // the newest state is looked up again after it. It may be the end of the run by now.
   Status ClaimNext() {
     STEMMA_RETURN_IF_ERROR(Claim(session_.store->NextIncarnation(settings_.run.name)));
     STEMMA_ASSIGN_OR_RETURN(graph_, session_.store->Load());
@@ -186,6 +190,7 @@ class Decision {
                             ResumePoint(*session_.store, graph_, settings_.run.name, &skipped));
     if (session_.from && session_.from->id == id) return {};
     session_.from = graph_.states.at(id);
+    if (IsComplete(*session_.from)) return std::exchange(session_.writer, nullptr)->Close();
     return Headline(*session_.from);
   }
 
@@ -336,7 +341,7 @@ Result<Session> OpenSession(const RunSettings& settings, const SettingsList& lis
   }
   Status mine;
   if (cohort.rank() == 0) {
-    auto store = lineage::Store::Open(settings.lineage.store, true, lineage::PosixStorage());
+    auto store = lineage::Store::Open(settings.lineage.store, true, *options.storage);
     mine = store.status();
     if (store.ok()) {
       session.store = *std::move(store);
@@ -348,7 +353,7 @@ Result<Session> OpenSession(const RunSettings& settings, const SettingsList& lis
   STEMMA_ASSIGN_OR_RETURN(const std::string packed, cohort.Broadcast(*std::move(pack), 0));
   if (cohort.rank() != 0) {
     mine = Unpack(packed, &session);
-    auto store = lineage::Store::Open(settings.lineage.store, false, lineage::PosixStorage());
+    auto store = lineage::Store::Open(settings.lineage.store, false, *options.storage);
     if (mine.ok()) mine = store.status();
     if (store.ok()) session.store = *std::move(store);
   }

@@ -24,6 +24,7 @@
 #include "core/cohort.h"
 #include "core/settings.h"
 #include "core/status.h"
+#include "lineage/storage.h"
 #include "lineage/store.h"
 #include "models/train/settings.h"
 
@@ -52,6 +53,7 @@ struct SessionOptions {
   // A JSON object, also in every record; its "identity" says what this program was made of.
   std::string environment = {};
   std::string data_digest = {};  // of the training data, hex; "": not compared
+  lineage::Storage* storage = &lineage::PosixStorage();  // of the store
 };
 
 Result<Session> OpenSession(const RunSettings& settings, const SettingsList& list,

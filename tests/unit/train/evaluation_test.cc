@@ -16,6 +16,8 @@
 #include "comm/world.h"
 #include "core/bytes.h"
 #include "core/cohort.h"
+#include "lineage/storage.h"
+#include "lineage/survey.h"
 #include "models/train/evaluation.h"
 #include "models/train/patience.h"
 #include "models/train/session.h"
@@ -265,6 +267,71 @@ TEST_CASE("a run ends early at the same step and in the same state, stopped befo
     CHECK(record.attributes.count(models::kEndedEarlyKey) == (record.step == 9 ? 1 : 0));
   }
   CHECK(states.At("stopped", 9).reason == lineage::Reason::kFinal);
+}
+
+// Lets another job work just before the first incarnation is claimed through it.
+class Overtaken final : public lineage::Storage {
+ public:
+  std::function<void()> before_claim;
+
+  Status MakeDir(const std::string& path) override {
+    const bool claim = path.find("/inc-") != std::string::npos;
+    if (claim && before_claim) std::exchange(before_claim, nullptr)();
+    return base_.MakeDir(path);
+  }
+  Result<std::unique_ptr<lineage::WritableFile>> Create(
+      const std::string& path, const lineage::WriteOptions& options) override {
+    return base_.Create(path, options);
+  }
+  Result<std::string> ReadAll(const std::string& path) override { return base_.ReadAll(path); }
+  Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) override {
+    return base_.ReadAt(path, offset, bytes);
+  }
+  Result<uint64_t> SizeOf(const std::string& path) override { return base_.SizeOf(path); }
+  Result<int64_t> ModifiedMs(const std::string& path) override { return base_.ModifiedMs(path); }
+  Result<std::vector<std::string>> List(const std::string& dir) override { return base_.List(dir); }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return base_.Rename(from, to);
+  }
+  Status Remove(const std::string& path) override { return base_.Remove(path); }
+  Status SyncDir(const std::string& dir) override { return base_.SyncDir(dir); }
+  bool Exists(const std::string& path) override { return base_.Exists(path); }
+
+ private:
+  lineage::Storage& base_ = lineage::PosixStorage();
+};
+
+TEST_CASE("a run that another job ended early, just before it was claimed, is complete") {
+  const std::string folder = NewFolder();
+  Train(folder, "r", {}, {"train.length=3step"});
+  const TinyRun run(folder + "/store", "r", {"train.length=9step"});
+  REQUIRE_THAT(run.status, IsOk());
+  Overtaken disk;
+  disk.before_claim = [&] {
+    const States before(folder);
+    const lineage::Record& head = before.At("r", 3);
+    lineage::Record end = head;
+    end.parents = {{head.id, lineage::EdgeKind::kTrain}};
+    end.step = 4;
+    end.attributes[models::kEndedEarlyKey] = int64_t{2};
+    const auto store = *lineage::Store::Open(folder + "/store", true, lineage::PosixStorage());
+    const auto other = *store->NextIncarnation("r");
+    REQUIRE_THAT(other->Append(end).status(), IsOk());
+    REQUIRE_THAT(other->Close(), IsOk());
+  };
+  SoloCohort alone;
+  const auto opened =
+      models::OpenSession(run.settings, run.list, {false, 9, "{}", "", &disk}, alone);
+  REQUIRE_THAT(opened.status(), IsOk());
+  CHECK(opened->kind == models::StartKind::kComplete);
+  CHECK_THAT(opened->headline, Catch::StartsWith("r is complete: r@4 ("));
+  CHECK_THAT(opened->headline, Catch::Contains("ended early by train.stop_patience"));
+  CHECK(opened->writer == nullptr);
+  const States after(folder);  // and nothing living is left of the claim
+  const auto survey = lineage::SurveyStore(*after.store, 0);
+  REQUIRE_THAT(survey.status(), IsOk());
+  CHECK(survey->incarnations.size() == 3);
+  CHECK(survey->facts.living.empty());
 }
 
 // The digest of TinyData is "tiny".
