@@ -1,6 +1,7 @@
 #include "lineage/survey.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "lineage/graph.h"
 #include "lineage/log.h"
@@ -173,6 +174,9 @@ class Surveyor {
     }
   }
 
+  // By the scope's target, the segment with its last opening.
+  using Openings = std::map<StateId, std::string>;
+
   void AddAges() {
     const std::shared_ptr<AgeProbe> probe = survey_.probe;
     survey_.facts.age_s = [probe, &storage = storage_, paths = paths_](const Record& record) {
@@ -180,21 +184,24 @@ class Surveyor {
       if (own.empty()) own = LogsOf(storage, paths, record);
       return Youngest(probe.get(), own);
     };
-    survey_.facts.scope_age_s = [probe, &storage = storage_, paths = paths_](
+    // The notes are read when the first scope is asked for, and once for all of them.
+    const auto openings = std::make_shared<std::optional<Openings>>();
+    survey_.facts.scope_age_s = [probe, openings, &storage = storage_, paths = paths_](
                                     const std::string& scope) -> std::optional<double> {
-      Result<internal::AllNotes> all = internal::ReadAllNotes(storage, paths);
-      std::string path;  // of the segment with its last opening
-      for (const internal::FiledNote& filed : all.ok() ? all->notes : NoNotes()) {
-        const bool opening = filed.note.key == kScopeOpenKey;
-        if (opening && filed.note.target == ScopeTarget(scope)) path = filed.path;
-      }
-      return path.empty() ? std::nullopt : probe->Seconds(path);
+      if (!*openings) *openings = OpeningsIn(storage, paths);
+      const auto opening = (*openings)->find(ScopeTarget(scope));
+      return opening == (*openings)->end() ? std::nullopt : probe->Seconds(opening->second);
     };
   }
 
-  static const std::vector<internal::FiledNote>& NoNotes() {
-    static const auto* const none = new std::vector<internal::FiledNote>();
-    return *none;
+  static Openings OpeningsIn(Storage& storage, const Paths& paths) {
+    Openings openings;
+    const Result<internal::AllNotes> all = internal::ReadAllNotes(storage, paths);
+    if (!all.ok()) return openings;
+    for (const internal::FiledNote& filed : all->notes) {
+      if (filed.note.key == kScopeOpenKey) openings[filed.note.target] = filed.path;
+    }
+    return openings;
   }
 
   // Packs that the state's own incarnation wrote are its own; a fork has none. One may lie in the

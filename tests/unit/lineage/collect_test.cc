@@ -9,6 +9,7 @@
 #include "lineage/fsck.h"
 #include "lineage/lease.h"
 #include "lineage/marks.h"
+#include "lineage/survey.h"
 
 #include "tests/support/gc_scene.h"
 #include "tests/support/lineage_samples.h"
@@ -119,6 +120,21 @@ TEST_CASE("a lease holds its packs while it beats, and is swept when it does not
     CHECK(scene.disk.Exists(Paths("/store").LeaseDir(lease->ulid())) == beats);
     CHECK(scene.Gc()->freed.size() == (beats ? 0 : 1));
   }
+}
+
+// The notes are read once, however many scopes there are: a later opening is not in it.
+TEST_CASE("the ages of scopes in one survey are of one reading of the notes") {
+  Scene scene;
+  REQUIRE_THAT(OpenScope(*scene.store, "early", 60), IsOk());
+  const Result<Survey> survey = SurveyStore(*scene.store, 0);
+  REQUIRE_THAT(survey.status(), IsOk());
+  CHECK(survey->facts.scope_age_s("early").has_value());
+  REQUIRE_THAT(OpenScope(*scene.store, "late", 60), IsOk());
+  CHECK_FALSE(survey->facts.scope_age_s("late").has_value());
+  CHECK(survey->facts.scope_age_s("early").has_value());
+  const Result<Survey> next = SurveyStore(*scene.store, 0);
+  REQUIRE_THAT(next.status(), IsOk());
+  CHECK(next->facts.scope_age_s("late").has_value());
 }
 
 TEST_CASE("clocks that jump decide nothing but how long a pack is kept") {
