@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 
 #include "comm/process_life.h"
@@ -38,6 +39,9 @@ class SharedText {
 };
 
 std::atomic<void (*)(Phase, int64_t)> enter_hook{nullptr};
+
+// Of this thread, so that no communicator needs to know a recorder; 0: no section is open.
+thread_local int64_t open_until_ns = 0;
 
 }  // namespace
 
@@ -153,6 +157,24 @@ void FlightRecorder::BeginSection(std::string_view name, int64_t nanoseconds) {
 void FlightRecorder::EndSection() {
   layout_.section_until_ns.store(0, kRelease);
   Pulse();
+}
+
+Section::Section(FlightRecorder& recorder, std::string_view name, double seconds)
+    : recorder_(recorder), outer_until_ns_(open_until_ns) {
+  const auto nanoseconds = static_cast<int64_t>(seconds * 1e9);
+  open_until_ns = std::max(outer_until_ns_, SteadyNanoseconds() + nanoseconds);
+  recorder_.BeginSection(name, nanoseconds);
+}
+
+Section::~Section() {
+  recorder_.EndSection();
+  open_until_ns = outer_until_ns_;
+}
+
+std::chrono::milliseconds Section::Lengthen(std::chrono::milliseconds deadline) {
+  if (open_until_ns == 0) return deadline;
+  const std::chrono::nanoseconds left(std::max<int64_t>(0, open_until_ns - SteadyNanoseconds()));
+  return deadline + std::chrono::duration_cast<std::chrono::milliseconds>(left);
 }
 
 uint64_t FlightRecorder::Enqueued(CallKind kind, uint64_t bytes, std::string_view what) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -144,19 +145,23 @@ class FlightRecorder {
 };
 
 // A long section that is known to be one: until it ends or `seconds` have passed, nobody is
-// suspected of hanging. On all ranks that take part.
+// suspected of hanging, and the deadline of a call made inside it does not begin. A rank that is
+// gone is noticed as ever. On all ranks that take part, on the thread that makes the calls.
 //
 //   const Section section(world.recorder(), "evaluate", 600);
 class Section {
  public:
-  Section(FlightRecorder& recorder, std::string_view name, double seconds) : recorder_(recorder) {
-    recorder_.BeginSection(name, static_cast<int64_t>(seconds * 1e9));
-  }
-  ~Section() { recorder_.EndSection(); }
+  Section(FlightRecorder& recorder, std::string_view name, double seconds);
+  ~Section();
   Section(const Section&) = delete;
+
+  // How long a call waits that this thread makes now: `deadline`, counted from where the longest of
+  // the thread's open sections is to end.
+  static std::chrono::milliseconds Lengthen(std::chrono::milliseconds deadline);
 
  private:
   FlightRecorder& recorder_;
+  const int64_t outer_until_ns_;
 };
 
 }  // namespace stemma::comm

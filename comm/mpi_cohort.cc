@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "comm/flight_recorder.h"
+
 namespace stemma::comm {
 
 struct MpiCohort::Buffers {
@@ -25,7 +27,7 @@ MpiCohort::~MpiCohort() {
 
 Waiting MpiCohort::WaitingFor(const char* call) const {
   Waiting waiting;
-  waiting.deadline = deadline_;
+  waiting.deadline = Section::Lengthen(deadline_);
   waiting.what = name_ + " (" + call + ")";
   return waiting;
 }

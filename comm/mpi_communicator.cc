@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "comm/arguments.h"
+#include "comm/flight_recorder.h"
 #include "comm/host_segment.h"
 
 namespace stemma::comm {
@@ -21,7 +22,7 @@ template <typename Body>
 Result<Work> MpiCommunicator::Launch(std::string_view call, const ConstSpan& span,
                                      const CallOptions& options, Body body) {
   Waiting waiting;
-  waiting.deadline = options.deadline.count() > 0 ? options.deadline : deadline_;
+  waiting.deadline = options.deadline.count() > 0 ? options.deadline : Section::Lengthen(deadline_);
   waiting.what = Describe(call, {nullptr, span.count, span.dtype}, options);
   return thread_->Launch([waiting, body](const std::atomic<bool>& cancelled) {
     Waiting mine = waiting;

@@ -7,6 +7,7 @@
 
 #include "comm/arguments.h"
 #include "comm/cuda_status.h"
+#include "comm/flight_recorder.h"
 #include "comm/nccl_device.h"
 #include "comm/nccl_status.h"
 #include "comm/reduce_kernels.h"
@@ -142,7 +143,7 @@ int NcclCommunicator::ranks() const { return device_->ranks; }
 namespace {
 
 std::chrono::milliseconds LimitOf(const CallOptions& options, const NcclDevice& device) {
-  return options.deadline.count() > 0 ? options.deadline : device.deadline;
+  return options.deadline.count() > 0 ? options.deadline : Section::Lengthen(device.deadline);
 }
 
 bool Fine(ncclResult_t result) { return result == ncclSuccess || result == ncclInProgress; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "comm/arguments.h"
+#include "comm/flight_recorder.h"
 #include "comm/node_calls.h"
 #include "comm/node_cohort.h"
 
@@ -74,7 +75,8 @@ void NodeSharedCommunicator::ServeAlso(const NodeSharedCommunicator& other) {
 }
 
 Result<Work> NodeSharedCommunicator::Launch(const NodeRequest& call, const CallOptions& options) {
-  const auto deadline = options.deadline.count() > 0 ? options.deadline : deadline_;
+  const auto deadline =
+      options.deadline.count() > 0 ? options.deadline : Section::Lengthen(deadline_);
   STEMMA_ASSIGN_OR_RETURN(const uint64_t number, calls_->Launch(call));
   return Work(std::make_unique<NodeWork>(calls_, number, deadline));
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "comm/arguments.h"
+#include "comm/flight_recorder.h"
 #include "comm/host_segment.h"
 #include "comm/thread_calls.h"
 
@@ -24,7 +25,7 @@ class ThreadWork final : public Work::Impl {
 
 Result<Work> Enter(const std::shared_ptr<ThreadCalls>& calls, int rank, ThreadCall call) {
   const bool own = call.options.deadline.count() > 0;
-  const auto deadline = own ? call.options.deadline : calls->group().deadline();
+  const auto deadline = own ? call.options.deadline : Section::Lengthen(calls->group().deadline());
   STEMMA_ASSIGN_OR_RETURN(const int64_t number, calls->Arrive(rank, std::move(call)));
   return Work(std::make_unique<ThreadWork>(calls, number, deadline));
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "comm/flight_recorder.h"
+
 namespace stemma::comm {
 
 std::string Missing(const std::vector<bool>& came) {
@@ -40,7 +42,8 @@ Status ThreadGroup::Post(Board board, int rank, std::string text) {
 
 Result<std::vector<std::string>> ThreadGroup::Collect(Board board, int rank,
                                                       std::string_view what) {
-  const auto until = std::chrono::steady_clock::now() + deadline_;
+  const std::chrono::milliseconds deadline = Section::Lengthen(deadline_);
+  const auto until = std::chrono::steady_clock::now() + deadline;
   MutexLock lock(mutex);
   Rounds& rounds = boards_[board];
   const int64_t number = rounds.reads[rank]++;
@@ -52,7 +55,7 @@ Result<std::vector<std::string>> ThreadGroup::Collect(Board board, int rank,
     Round& late = rounds.open[static_cast<size_t>(number - rounds.first)];
     if (late.left_to_post == 0 || !failure.ok()) continue;
     failure = {Code::kTimeout, std::string(what) + ": " + Missing(late.posted) + " within " +
-                                   std::to_string(deadline_.count()) + " ms"};
+                                   std::to_string(deadline.count()) + " ms"};
     changed.notify_all();
   }
   Round& round = rounds.open[static_cast<size_t>(number - rounds.first)];

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "comm/flight_recorder.h"
 #include "core/bytes.h"
 
 namespace stemma::comm {
@@ -17,7 +18,7 @@ class MpiWords final : public WordExchange {
 
   Result<Words> Collect(std::string_view what) override {
     Waiting waiting;
-    waiting.deadline = deadline_;
+    waiting.deadline = Section::Lengthen(deadline_);
     waiting.what = std::string(what);
     return group_.WaitOr(waiting);
   }

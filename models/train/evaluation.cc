@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -108,7 +109,7 @@ Status Evaluation::AllBatches(const std::function<bool()>& unwanted, Sums* sums)
   loader_ = *std::move(loader);
   for (int64_t done = 0; done < samples() && !sums->unwanted;) {
     const ops::Section section(world_.recorder(), "evaluation of held-out samples",
-                               kBatchPatienceS);
+                               std::max(kBatchPatienceS, loader_settings_.stall_s));
     auto batch = loader_->Next();
     auto mine = batch.ok() ? Mine(*batch, unwanted) : Result<std::string>(batch.status());
     STEMMA_RETURN_IF_ERROR(Agree(cohort, mine.status()));

@@ -210,15 +210,21 @@ Status Loop::EndRestore() {
                                           std::to_string(parts_.reducer.DigestParameters())}});
 }
 
-// The optimizer reads the reduced gradient, so all ranks get the same answer from it.
+// The optimizer reads the reduced gradient, so all ranks get the same answer from it, unless one
+// runs out of memory. The others hear of that by the control word, before this step's state can be
+// recorded; a sharded optimizer is collective, so there they wait for this rank already.
 Status Loop::Update() {
   STEMMA_RETURN_IF_ERROR(EndRestore());
   CaptureFence fence(parts_.capturer, &held_up_s_);
   const Status status = parts_.optimizer.Step(step_, fence);
   if (!status.ok() && status.code() == Code::kNotFinite) return NameNonFinite(status);
-  STEMMA_RETURN_IF_ERROR(status);
+  const bool collective = parts_.world.ranks() == 1 || parts_.reducer.shard().ranks > 1;
+  if (!status.ok() && (collective || status.code() == Code::kPeerLost)) return status;
+  if (!status.ok()) FailAlone(Status(status).Within("step " + std::to_string(step_ + 1)));
   const int64_t every = parts_.settings.ops.digest_every;
-  return every > 0 && (step_ + 1) % every == 0 ? parts_.reducer.CompareReplicas() : Status();
+  if (every <= 0 || (step_ + 1) % every != 0) return {};
+  STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));  // before what follows from it
+  return parts_.reducer.CompareReplicas();
 }
 
 // With validate.weights = average the averages take the parameters' place meanwhile. Not after a

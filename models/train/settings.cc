@@ -49,7 +49,8 @@ void VisitTrain(TrainSection& s, V&& field) {
   field(
       "train.data_stall_s", s.data_stall_s,
       Help{"seconds in which a rank reads no sample until the run ends, with a warning after half "
-           "of them: which thread waits for which file",
+           "of them: which thread waits for which file. Above diagnose.abort_s or "
+           "comm.deadline_s raise those too",
            "(0, 86400]", Kind::kLocal});
   field(
       "train.stop_check_s", s.stop_check_s,
@@ -111,8 +112,11 @@ void VisitComm(ops::CommSettings& s, V&& field) {
   field("comm.check", s.check,
         Help{"full: before each collective call ranks compare what they are about to do",
              "off | full"});
-  field("comm.deadline_s", s.deadline_s,
-        Help{"longest wait for other ranks in any collective call", "(0, 86400]", Kind::kLocal});
+  field(
+      "comm.deadline_s", s.deadline_s,
+      Help{"longest wait for other ranks in any collective call; where a state is read or written "
+           "and samples are evaluated, counted from when that should be over",
+           "(0, 86400]", Kind::kLocal});
   field("comm.init_timeout_s", s.init_timeout_s,
         Help{"longest wait for all ranks to arrive at the start", "(0, 86400]", Kind::kLocal});
   field("comm.control_lag", s.control_lag,

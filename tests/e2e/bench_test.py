@@ -1,6 +1,7 @@
 """`stemma bench` as people run it. Nothing here looks at how fast it was."""
 
 import json
+import os
 import re
 import sys
 
@@ -29,6 +30,21 @@ def test_train_prints_the_protocol_and_its_additions(box):
     assert 4096000 <= row["engine"]["reduced_bytes"] <= 1.01 * 4096000
     assert len(row["engine"]["iterations_ms"]) == len(row["bare"]["iterations_ms"]) == 2
     assert row["engine"]["wait_ms"] >= 0 and row["share_bytes"] < row["peak_bytes"]
+
+
+# Below four cores one thread is right whichever way they are shared.
+def test_ranks_that_are_bound_do_not_share_their_cores_again(box):
+    cores = sorted(os.sched_getaffinity(0))
+    half = len(cores) // 2
+    if half == 0:
+        return
+    lists = [",".join(map(str, part)) for part in (cores[:half], cores[half:2 * half])]
+    numbers = box.dir / "bound.json"
+    bind = 'if [ "$OMPI_COMM_WORLD_RANK" = 0 ]; then cores=%s; else cores=%s; fi; ' % tuple(lists)
+    box.run(box.mpirun(2) + ["sh", "-c", bind + 'exec taskset -c "$cores" "$@"', "sh", box.stemma,
+                             "bench", "train", "tiny", "--batch-size=3", "--json", str(numbers)] +
+            FEW[:-1]).expect(0)
+    assert json.loads(numbers.read_text())["threads"] == half
 
 
 def test_train_alone_without_a_launcher(box):

@@ -174,6 +174,37 @@ TEST_CASE("a rank that agrees to nothing is named", "[cohort]") {
   CHECK_THAT(results[0], HasCode(Code::kTimeout, "agreement: rank {1} did not come"));
 }
 
+// Rank 1 comes when another wait has ended in vain, which is longer than the deadline here.
+Status ComesLate(World& world, World& alone) {
+  if (world.rank() == 0) return {};
+  const Status waited = Agree(alone.cohort(), {});
+  return waited.code() == Code::kTimeout ? Status() : Status(Code::kInternal, "it was not alone");
+}
+
+TEST_CASE("inside a section ranks are waited for beyond the deadline", "[comm][cohort]") {
+  for (const char* backend : {"auto", "node-shared"}) {
+    CommSettings settings = Impatient(), longer;
+    settings.backend = backend;
+    longer.deadline_s = 3 * settings.deadline_s;
+    const auto worlds = World::Threads(2, settings);
+    const auto first = World::Threads(2, longer), second = World::Threads(2, longer);
+    const auto results = SpawnRanks(2, [&](int rank) -> Status {
+      World& world = *worlds[rank];
+      STEMMA_RETURN_IF_ERROR(ComesLate(world, *first[rank]));
+      {
+        const comm::Section section(world.recorder(), "a long read", 600);
+        STEMMA_RETURN_IF_ERROR(Agree(world.cohort(), {}));
+      }
+      STEMMA_RETURN_IF_ERROR(ComesLate(world, *second[rank]));
+      const comm::Section section(world.recorder(), "another", 600);
+      STEMMA_ASSIGN_OR_RETURN(comm::Work work, world.data().Barrier({}));
+      return work.Wait();
+    });
+    INFO(backend);
+    for (const Status& result : results) CHECK_THAT(result, IsOk());
+  }
+}
+
 TEST_CASE("abort wakes who waits, with the cause", "[comm]") {
   const auto worlds = World::Threads(2);
   const auto results = SpawnRanks(2, [&](int rank) -> Status {

@@ -37,7 +37,7 @@ cli::Flags TrainFlagList(TrainFlags* v) {
   flags.Switch("use-adasum", &v->use_adasum, "not offered: refused");
   flags.Switch("no-cuda", &v->no_cuda, "the CPU, also where a recipe would say cuda");
   flags.Integer("size", &v->size, "N", "side of images or points of a waveform; 0: the model's");
-  flags.Integer("threads", &v->threads, "N", "LibTorch threads per rank; 0: cores / ranks");
+  flags.Integer("threads", &v->threads, "N", "LibTorch threads per rank; 0: its share of cores");
   flags.Switch("channels-last", &v->channels_last, "resnet50: channels-last tensors");
   flags.Choice("precision", &v->precision, {"f32", "tf32", "bf16"}, "of convolutions and products");
   flags.Switch("no-comm", &v->no_comm,

@@ -22,7 +22,7 @@ struct TrainFlags {
   bool no_cuda = false;
 
   int64_t size = 0;     // side of images, points of a waveform; 0: the model's own
-  int64_t threads = 0;  // LibTorch's per rank; 0: cores of the node / its ranks
+  int64_t threads = 0;  // LibTorch's per rank; 0: the rank's share of the cores
   bool channels_last = false;
   std::string precision = "f32";  // f32 | tf32 | bf16
   bool no_comm = false;           // also a loop without communication, alternately

@@ -14,8 +14,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/cores.h"
 #include "core/text.h"
+#include "models/train/threads.h"
 #include "ops/guard.h"
 #include "ops/tensor_bytes.h"
 #include "ops/tensor_collectives.h"
@@ -303,8 +303,9 @@ void TrainBench::PrintAdded() {
 }
 
 Status TrainBench::Run() {
-  const int64_t asked = flags_.threads > 0 ? flags_.threads : settings_.device.threads;
-  at::set_num_threads(asked > 0 ? static_cast<int>(asked) : CoresPerRank(world_.node_ranks()));
+  models::RunSettings threads = settings_;
+  if (flags_.threads > 0) threads.device.threads = flags_.threads;
+  STEMMA_RETURN_IF_ERROR(models::UseThreads(threads, world_));  // as a training would
   STEMMA_RETURN_IF_ERROR(MakeLoops());
   if (speaks()) PrintProtocolHead();
   STEMMA_RETURN_IF_ERROR(Warm());

@@ -29,6 +29,28 @@ std::unique_ptr<Communicator> Alone() {
   return std::make_unique<ThreadCommunicator>(MakeThreadCalls(std::move(group)), 0);
 }
 
+TEST_CASE("a deadline begins where the longest open section is to end", "[flight]") {
+  const std::chrono::milliseconds deadline(150000);
+  const auto board = NodeBoard::Private(1);
+  FlightRecorder recorder(board->mine());
+  CHECK(Section::Lengthen(deadline) == deadline);
+  {
+    const Section outer(recorder, "a restore", 36000);
+    CHECK(Section::Lengthen(deadline) > deadline + std::chrono::hours(5));
+    {
+      const Section inner(recorder, "a second look", 1);
+      CHECK(Section::Lengthen(deadline) > deadline + std::chrono::hours(5));
+    }
+    CHECK(Section::Lengthen(deadline) > deadline + std::chrono::hours(5));
+    std::chrono::milliseconds elsewhere{0};  // another rank, where ranks are threads
+    std::thread([&] { elsewhere = Section::Lengthen(deadline); }).join();
+    CHECK(elsewhere == deadline);
+  }
+  CHECK(Section::Lengthen(deadline) == deadline);
+  const Section over(recorder, "a moment", 0);
+  CHECK(Section::Lengthen(deadline) == deadline);
+}
+
 TEST_CASE("what a rank does can be read back", "[flight]") {
   const auto board = NodeBoard::Private(1);
   FlightRecorder recorder(board->mine());

@@ -1,6 +1,8 @@
 // What all ranks hear of a step that one rank could not do: what went wrong first, not what follows
 // from it.
 #include <ATen/ATen.h>
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
 
 #include <cstdlib>
 #include <functional>
@@ -15,6 +17,7 @@
 #include "core/status.h"
 #include "models/train/trainer.h"
 #include "models/train/workload.h"
+#include "ops/world.h"
 
 #include "tests/support/spawn.h"
 #include "tests/support/status_matchers.h"
@@ -52,6 +55,48 @@ void Throw(models::Workload*) { throw std::runtime_error("no such kernel"); }
 void LoseGradients(models::Workload* tiny) {
   for (ops::Parameter& parameter : tiny->Parameters()) parameter.tensor.mutable_grad().reset();
 }
+
+// On a thread that says so, memory runs out once.
+thread_local bool is_poor = false, is_out = false;
+
+class Poor final : public c10::Allocator {
+ public:
+  explicit Poor(c10::Allocator* rich) : rich_(rich) {}
+  c10::DataPtr allocate(size_t bytes) override {
+    if (std::exchange(is_out, false)) throw std::runtime_error("no memory left");
+    return rich_->allocate(bytes);
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return rich_->raw_deleter(); }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::Allocator* const rich_;
+};
+
+// In the optimizer's first step, which asks for what it keeps.
+void RunOut(ops::Phase phase, int64_t step) {
+  is_out = is_poor && phase == ops::Phase::kOptimizer && step == 1;
+}
+
+// As long as it lives.
+class Poverty {
+ public:
+  Poverty() {
+    c10::SetCPUAllocator(&poor_);
+    ops::FlightRecorder::SetEnterHook(&RunOut);
+  }
+  ~Poverty() {
+    ops::FlightRecorder::SetEnterHook(nullptr);
+    c10::SetCPUAllocator(rich_);
+  }
+  Poverty(const Poverty&) = delete;
+
+ private:
+  c10::Allocator* const rich_ = c10::GetCPUAllocator();
+  Poor poor_{rich_};
+};
 
 std::string NewFolder() {
   const char* scratch = std::getenv("TEST_TMPDIR");
@@ -106,6 +151,19 @@ TEST_CASE("what the reducer raised inside backward is told in its words") {
   for (const std::string& cause : CausesOf("hook", "train.micro_batches=2", 2, &LoseGradients)) {
     CHECK_THAT(cause, Catch::Contains(".grad is not in the bucket any more"));
     CHECK_THAT(cause, !Catch::Contains("Exception raised from"));
+  }
+}
+
+// Replicas differ from here on, which ops.digest_every would find too, and blame the others.
+TEST_CASE("an optimizer that fails on one rank alone is told to all with its cause") {
+  const Poverty poverty;
+  const auto become_poor = [](models::Workload*) { is_poor = true; };
+  for (const char* set : {"ops.digest_every=0", "ops.digest_every=1"}) {
+    const std::string name = std::string("poor") + std::string(set).back();
+    for (const std::string& cause : CausesOf(name, set, 0, become_poor)) {
+      CHECK_THAT(cause, Catch::Contains("step 1: Optimizer::Step: no memory left"));
+      CHECK_THAT(cause, Catch::Contains("rank 1"));
+    }
   }
 }
 
