@@ -257,7 +257,6 @@ recipe = "r.toml"
 [sweep]
 name = "{name}"
 method = "{method}"
-metric = "val_loss"
 seed = {seed}
 [method]
 trials = {trials}
@@ -296,8 +295,6 @@ def asha_ratio():
     for seed in (1, 2, 3):
         with prepared(["1:1"], steps, slots=1, batch=64) as folder:
             recipe = (folder / "r.toml").read_text().replace('"steps"', '"constant"')
-            # Of held-out samples, at the end of each stage: the loss of one batch is noise.
-            recipe += 'aigw.validation_size = 512\nvalidate.every = "%dstep"\n' % steps
             (folder / "r.toml").write_text(recipe)
             spent, threshold = searched(folder, "asha", "asha", seed, 27, more)
             random_s, tried, reached = 0.0, 0, False
