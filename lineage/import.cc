@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,39 +29,13 @@ struct Taken {
 // Spans stand in the layout as in the plan.
 class PlanSource final : public PieceSource {
  public:
-  explicit PlanSource(const Taken& taken) : taken_(taken) {}
+  explicit PlanSource(const Taken& taken) : reader_(*taken.file, taken.plan) {}
   Status Read(uint32_t span, uint32_t, uint64_t offset, uint64_t bytes, char* out) override {
-    if (taken_.plan.axes[span].empty()) {
-      return taken_.file->Read(taken_.plan.tensors[span], offset, bytes, out);
-    }
-    if (turned_ != span) STEMMA_RETURN_IF_ERROR(Turn(span));
-    std::copy_n(bytes_.data() + offset, bytes, out);
-    return {};
+    return reader_.Read(span, offset, bytes, out);
   }
 
  private:
-  // A tensor whose axes change places is in memory as a whole.
-  Status Turn(uint32_t span) {
-    const size_t tensor = taken_.plan.tensors[span];
-    const FileTensor& about = taken_.file->tensors()[tensor];
-    const size_t width = SizeOf(about.dtype);
-    uint64_t size = width;
-    for (const uint64_t dim : about.shape) size *= dim;
-    if (size > taken_.file->bytes()) {  // repeated in it by strides of 0: no kernel is
-      return {Code::kInvalidArgument, "'" + Printable(about.name) +
-                                          "' is larger than its file, and its rule in the map "
-                                          "orders axes: it would have to be in memory as a whole"};
-    }
-    std::string as_stored(size, '\0');
-    STEMMA_RETURN_IF_ERROR(taken_.file->Read(tensor, 0, size, as_stored.data()));
-    bytes_ = TurnAxes(as_stored, about.shape, taken_.plan.axes[span], width);
-    turned_ = span;
-    return {};
-  }
-
-  const Taken& taken_;
-  std::optional<uint32_t> turned_;  // whose bytes_ these are
-  std::string bytes_;
+  PlanReader reader_;
 };
 
 Status CheckFit(const Record& like, const ImportPlan& plan, bool partial) {

@@ -117,4 +117,29 @@ std::string FitInWords(const Fit& fit) {
   return text;
 }
 
+Status PlanReader::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
+  if (plan_.axes.at(span).empty()) return file_.Read(plan_.tensors.at(span), offset, bytes, out);
+  if (turned_ != span) STEMMA_RETURN_IF_ERROR(Turn(span));
+  std::copy_n(bytes_.data() + offset, bytes, out);
+  return {};
+}
+
+Status PlanReader::Turn(size_t span) {
+  const size_t tensor = plan_.tensors.at(span);
+  const FileTensor& about = file_.tensors()[tensor];
+  const size_t width = SizeOf(about.dtype);
+  uint64_t size = width;
+  for (const uint64_t dim : about.shape) size *= dim;
+  if (size > file_.bytes()) {  // repeated in it by strides of 0: no kernel is
+    return {Code::kInvalidArgument, "'" + Printable(about.name) +
+                                        "' is larger than its file, and its rule in the map "
+                                        "orders axes: it would have to be in memory as a whole"};
+  }
+  std::string as_stored(size, '\0');
+  STEMMA_RETURN_IF_ERROR(file_.Read(tensor, 0, size, as_stored.data()));
+  bytes_ = TurnAxes(as_stored, about.shape, plan_.axes[span], width);
+  turned_ = span;
+  return {};
+}
+
 }  // namespace stemma::lineage

@@ -1,17 +1,19 @@
 // Which tensors of a file go into an imported state, under which names and in which sections; and
 // how they fit another state's, as load_state_dict would say. Internal to lineage/: import.h.
 //
-// Pure functions; any thread. Failure: kInvalidArgument.
+// Pure functions, any thread; a reader is one thread's. Failure: kInvalidArgument.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/status.h"
 #include "lineage/layout.h"
+#include "lineage/span.h"
 #include "lineage/weights/axes.h"
 #include "lineage/weights/name_map.h"
-#include "lineage/span.h"
 #include "lineage/weights/tensor_file.h"
 
 namespace stemma::lineage {
@@ -41,5 +43,22 @@ void FitTo(const Layout& like, ImportPlan* plan);
 
 // "12 missing (fc.weight, fc.bias, ...), 1 unexpected (head.weight)".
 std::string FitInWords(const Fit& fit);
+
+// The bytes of a plan's spans out of its file. A tensor whose axes change places is in memory as a
+// whole. Both outlive the reader.
+class PlanReader {
+ public:
+  PlanReader(TensorFile& file, const ImportPlan& plan) : file_(file), plan_(plan) {}
+  // Part of the plan's span `span` in C order, at whole elements.
+  Status Read(size_t span, uint64_t offset, uint64_t bytes, char* out);
+
+ private:
+  Status Turn(size_t span);
+
+  TensorFile& file_;
+  const ImportPlan& plan_;
+  std::optional<size_t> turned_;  // whose bytes_ these are
+  std::string bytes_;
+};
 
 }  // namespace stemma::lineage

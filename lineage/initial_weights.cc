@@ -75,6 +75,7 @@ Status InitialWeights::Fit(Storage& storage, const WeightsSource& source,
     if (Skips(&skip, whole.spans[i].name)) continue;
     plan.spans.push_back(whole.spans[i]);
     plan.tensors.push_back(whole.tensors[i]);
+    plan.axes.push_back(whole.axes[i]);
   }
   std::vector<Span> wanted;
   for (size_t i = 0; i < model.size(); ++i) {
@@ -103,7 +104,8 @@ Status InitialWeights::Fit(Storage& storage, const WeightsSource& source,
                 " tensors fit. --init-skip=NAME,NAME leaves tensors out, which stay as they begin; "
                 "--init-map gives names"};
   }
-  tensors_ = std::move(plan.tensors);  // in the layout's order, which is that of `wanted`
+  plan_ = std::make_unique<ImportPlan>(std::move(plan));  // the layout's order is `wanted`'s
+  reader_ = std::make_unique<PlanReader>(*file_, *plan_);
   return {};
 }
 
@@ -113,7 +115,7 @@ Status InitialWeights::Describe(const WeightsSource& source) {
   attributes_["import.sha256"] = Hex(sha256);
   attributes_["import.bytes"] = static_cast<int64_t>(file_->bytes());
   summary_ = BaseOf(source.path) + " (sha256 " + Hex(sha256).substr(0, 8) +
-             "): " + std::to_string(tensors_.size()) + " tensors taken";
+             "): " + std::to_string(spans_.size()) + " tensors taken";
   for (size_t i = 0; i < std::min(left_.size(), kLeftShown); ++i) {
     summary_ += (i == 0 ? "; as they began: " : ", ") + left_[i];
   }
@@ -124,7 +126,7 @@ Status InitialWeights::Describe(const WeightsSource& source) {
 }
 
 Status InitialWeights::Read(size_t i, uint64_t offset, uint64_t bytes, char* out) {
-  return file_->Read(tensors_.at(i), offset, bytes, out);
+  return reader_->Read(i, offset, bytes, out);
 }
 
 }  // namespace stemma::lineage

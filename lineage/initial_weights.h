@@ -31,7 +31,9 @@
 
 namespace stemma::lineage {
 
+class PlanReader;
 class TensorFile;
+struct ImportPlan;
 
 struct WeightsSource {
   std::string path = {};               // of safetensors or torch.save; "": none
@@ -62,8 +64,10 @@ class InitialWeights {
   Status Describe(const WeightsSource& source);
 
   std::unique_ptr<TensorFile> file_;
-  std::vector<size_t> spans_, tensors_;  // of the network, of the file
-  std::vector<std::string> left_;        // of the network, skipped
+  std::unique_ptr<ImportPlan> plan_;  // of `file_`: what is taken, in the order of spans_
+  std::unique_ptr<PlanReader> reader_;
+  std::vector<size_t> spans_;
+  std::vector<std::string> left_;  // of the network, skipped
   std::string summary_;
   std::map<std::string, AttributeValue> attributes_;
 };

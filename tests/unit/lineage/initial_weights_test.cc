@@ -96,6 +96,21 @@ TEST_CASE("first weights: names can be mapped, and are skipped by their new ones
   CHECK((*weights)->spans() == std::vector<size_t>{0, 3});
 }
 
+TEST_CASE("first weights: a map's rule may put the axes in another order") {
+  MemoryStorage disk;
+  Put(disk, "/w", OtherHead());
+  Put(disk, "/map", "conv.weight conv.weight 1,0\n");
+  const auto weights = InitialWeights::Open(disk, {"/w", "", "/map", {"fc.*"}}, Network());
+  REQUIRE_THAT(weights.status(), IsOk());
+  std::string turned(16, '\0'), mean(8, '\0');
+  REQUIRE_THAT((*weights)->Read(0, 0, 16, turned.data()), IsOk());
+  CHECK(turned == "012389ab4567cdef");
+  REQUIRE_THAT((*weights)->Read(0, 4, 8, turned.data()), IsOk());
+  CHECK(turned.substr(0, 8) == "89ab4567");
+  REQUIRE_THAT((*weights)->Read(1, 0, 8, mean.data()), IsOk());
+  CHECK(mean == "MMMMmmmm");
+}
+
 TEST_CASE("first weights: a file that does not fit gives nothing, and all of it is said") {
   MemoryStorage disk;
   Put(disk, "/w", OtherHead());
