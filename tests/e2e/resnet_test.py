@@ -175,7 +175,7 @@ def test_training_begins_with_the_weights_of_a_file(box):
 
 
 def test_a_file_of_weights_goes_with_a_recipe(box):
-    path = recipe(box, 16)
+    path = recipe(box, 32)
     box.train(path, "--init-skip=fc.*", ranks=1).expect(2, "go with --init-from=FILE")
     box.train("--run", "r", "--init-from=w.pt", ranks=1).expect(2, "RECIPE of a run that begins")
     box.train(path, "--init-from=w.pt", ranks=1).expect(1, "--init-from: ", "w.pt")
