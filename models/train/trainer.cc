@@ -232,7 +232,9 @@ Status Training::Run() {
                                            evaluation_.get(),
                                            validate_every_,
                                            start_.patience.value_or(Patience()),
-                                           [this](const Status& failed) { WriteError(failed); },
+                                           [this](const Status& failed) {
+                                             if (!IsLost(failed)) WriteError(failed);
+                                           },
                                            resume_.get(),
                                            options_.hand_over,
                                            root_attributes_},

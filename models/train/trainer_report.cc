@@ -2,7 +2,9 @@
 // and the outcome at its end.
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "core/bytes.h"
 #include "core/error_report.h"
@@ -82,6 +84,16 @@ void Training::WriteError(const Status& status) {
   WriteErrorReport(IncarnationFolder(Dir(), session_.incarnation), report);
 }
 
+// A watchdog knows whose end it was; this rank, only that somebody is gone. Its own word counts
+// where there is none to see it: the end of a rank on another node.
+void Training::AwaitReport() const {
+  if (!entered_) return;
+  const std::string report = IncarnationFolder(Dir(), session_.incarnation) + "/error.json";
+  for (int i = 0; i < 100 && access(report.c_str(), F_OK) != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 Outcome Training::Report(const Status& status, double wall_s) {
   Outcome outcome;
   outcome.wall_s = wall_s;
@@ -97,6 +109,7 @@ Outcome Training::Report(const Status& status, double wall_s) {
     }
   }
   if (!status.ok()) {
+    if (IsLost(status)) AwaitReport();
     if (root() || IsLost(status)) WriteError(status);
   } else if (loop_ != nullptr && root()) {
     std::string line =

@@ -51,6 +51,7 @@ class Training {
   Outcome Report(const Status& status, double wall_s);
   // error.json, unless an earlier failure is there. Of this rank alone.
   void WriteError(const Status& status);
+  void AwaitReport() const;
 
  private:
   Status MakeWorkload(const WorkloadFactory& make);
