@@ -138,6 +138,17 @@ class Box:
             time.sleep(0.02)
         raise AssertionError("step %d was not reached in %d s" % (step, limit))
 
+    def wait_for_state(self, state, process, *words, limit=60):
+        """Whether it is durable while `process` still runs."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                return False
+            if self.say("show", state, *words).code == 0:
+                return True
+            time.sleep(0.02)
+        raise AssertionError("%s was not saved in %d s" % (state, limit))
+
     def engines(self, launcher):
         """Process ids of the ranks below `launcher`."""
         found = []

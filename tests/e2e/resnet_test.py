@@ -94,12 +94,12 @@ def test_wrong_images_are_refused(box):
 
 def test_a_killed_run_goes_on_with_the_same_bits(box):
     path = recipe(box, 64)
-    sets = ("lineage.every=3", "train.length=7step")
+    sets = ("lineage.every=3", "train.length=13step")
     train(box, path, *sets).expect(0)
     store = ("lineage.store=store",)
     words = [word for one in sets + store for word in ("--set", one)]
     process = box.start(box.train_command(path, "--run", "k", *words))
-    if box.wait_for_step(5, process, "k"):
+    if box.wait_for_state("k@3", process, "--store=store"):
         box.kill_rank(process, -1, signal.SIGKILL)
     box.finish(process)
     train(box, path, *sets, *store, run="k").expect(0, "continuing k from k@")
