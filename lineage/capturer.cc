@@ -51,7 +51,7 @@ class CapturerImpl final : public Capturer {
 
   Status Capture(CaptureRequest request) override {
     if (!sticky_.ok()) return sticky_;
-    STEMMA_RETURN_IF_ERROR(WaitCopied());  // of the capture before: a Source has one reader
+    Status ready = WaitCopied();  // of the capture before: a Source has one reader
     const double begun = SteadySeconds();
     if (!request.spans.empty()) {
       STEMMA_ASSIGN_OR_RETURN(ContextPtr now,
@@ -60,7 +60,7 @@ class CapturerImpl final : public Capturer {
     }
     const JobPtr job = NewJob(std::move(request.record));
     in_flight_.push_back(job);
-    Status ready = TakeSlot(job);
+    if (ready.ok()) ready = TakeSlot(job);
     if (ready.ok()) {
       CopyPart(room_, *job, true);
       copier_.Post([this, job] { CopyThenWrite(job); });
@@ -125,6 +125,7 @@ class CapturerImpl final : public Capturer {
   }
 
   bool InFlight() const override { return !in_flight_.empty(); }
+  bool Committing() const override { return !in_flight_.empty() && in_flight_.front()->committing; }
   const CaptureStats& stats() const override { return stats_; }
   const Status& last_failure() const override { return last_failure_; }
 

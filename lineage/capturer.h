@@ -75,6 +75,7 @@ class Capturer {
                                                   int ranks, const Record* from = nullptr);
   virtual ~Capturer() = default;
 
+  // Fails on all ranks alike: what one rank alone cannot do, its part says.
   virtual Status Capture(CaptureRequest request) = 0;
   // The fence: what ops::Fence adapters call. A copy that failed is no failure of the fence: it is
   // reported by Poll(), so that all ranks hear of it alike. kTimeout when a copy does not end.
@@ -92,6 +93,9 @@ class Capturer {
   virtual Result<std::vector<Durable>> Finish(Cohort& cohort) = 0;
   // Whether any capture is neither durable nor dropped; alike on all ranks.
   virtual bool InFlight() const = 0;
+  // Whether all of the oldest one's parts are written and only its record is on the way, which
+  // takes milliseconds: Advance(true, ...) hears of it. Alike on all ranks.
+  virtual bool Committing() const = 0;
   virtual const CaptureStats& stats() const = 0;
   // The newest dropped capture's, to be told to a person; OK when none was.
   virtual const Status& last_failure() const = 0;

@@ -93,6 +93,7 @@ Status Loop::OneStep() {
   }
   recorder_.Enter(ops::Phase::kControl);
   STEMMA_RETURN_IF_ERROR(ReduceLoss());
+  STEMMA_RETURN_IF_ERROR(HearOfRecord());
   // After a short last batch, of which not all ranks had as many micro-batches.
   if (StepSamples() < parts_.settings.train.global_batch) {
     STEMMA_RETURN_IF_ERROR(parts_.reducer.BroadcastBuffers());
@@ -323,6 +324,9 @@ Status Loop::Finish() {
     if (!word) break;
   }
   STEMMA_RETURN_IF_ERROR(Agree(parts_.world.cohort(), failure_));
+  if (parts_.world.rank() == 0) {
+    if (const Status synced = parts_.metrics.Sync(); untold_.ok()) untold_ = synced;
+  }
   if (parts_.capturer == nullptr) return Agree(parts_.world.cohort(), untold_);
   const ops::Section section(recorder_, "writing of the last state",
                              parts_.binding.PatienceSeconds());

@@ -2,7 +2,8 @@
 // failure. Straight-line code; the only callback in it is autograd's hook inside backward().
 //
 //   batch     loader.Next()
-//   gradient  loss.backward(): buckets are reduced while it runs
+//   gradient  loss.backward(): buckets are reduced while it runs; then the ranks meet, and hear of
+//             a record that was on its way
 //   update    optimizer.Step(): waits for the capture that still copies (the fence), then changes
 //   judge     evaluate held-out samples if due: before the capture, whose record has the result
 //   agree     control word: step, plan, cursor equal? stop? capture? everybody's part written?
@@ -138,6 +139,8 @@ class Loop {
   Status EndStep();
   void Wishes(ops::Mine* mine);
   Status Advance(const ops::Verdict& verdict);
+  Status HearOfRecord();
+  Status Settle(bool written, bool failed, bool audit_equal);
   Status MaybeCapture(const ops::Verdict& verdict);
   Status Capture(lineage::Reason reason);
   Status MaybeHandOver();

@@ -40,10 +40,20 @@ Status Loop::Advance(const ops::Verdict& verdict) {
   const bool failed = (verdict.any & ops::kAnyCaptureFailed) != 0;
   if (!written && !failed) return {};
   ignore_verdicts_to_ = step_ - 1;
+  return Settle(written, failed, verdict.audit_equal);
+}
+
+// Where the ranks have just met, and wait for each other no longer than for a message: at a step's
+// end they would wait for the slowest one's update.
+Status Loop::HearOfRecord() {
+  if (!in_flight_ || !parts_.capturer->Committing()) return {};
+  return Settle(true, false, true);
+}
+
+Status Loop::Settle(bool written, bool failed, bool audit_equal) {
   const HeldUp held_up(&held_up_s_);
-  STEMMA_ASSIGN_OR_RETURN(
-      const auto durable,
-      parts_.capturer->Advance(written, failed, verdict.audit_equal, parts_.world.cohort()));
+  STEMMA_ASSIGN_OR_RETURN(const auto durable, parts_.capturer->Advance(written, failed, audit_equal,
+                                                                       parts_.world.cohort()));
   in_flight_ = parts_.capturer->InFlight();  // its record may be on its way
   if (durable) Acknowledge(*durable, false);
   TellMissed();
@@ -106,8 +116,7 @@ Status Loop::Capture(lineage::Reason reason) {
     TellPace();
   }
   captured_step_ = step_;
-  STEMMA_RETURN_IF_ERROR(
-      Agree(parts_.world.cohort(), parts_.capturer->Capture(std::move(request))));
+  STEMMA_RETURN_IF_ERROR(parts_.capturer->Capture(std::move(request)));
   in_flight_ = true;
   return {};
 }
@@ -157,7 +166,7 @@ void Loop::Acknowledge(const lineage::Durable& durable, bool waited) {
   if (parts_.world.rank() != 0) return LogToFile("saved " + last_state_);
   parts_.progress.Event("saved " + last_state_ + ", " + HumanBytes(durable.record.logical_bytes) +
                         ", durable after " + HumanDuration(durable.age_s));
-  if (const Status synced = parts_.metrics.Sync(); untold_.ok()) untold_ = synced;
+  if (const Status synced = parts_.metrics.SyncBehind(); untold_.ok()) untold_ = synced;
   if (parts_.keeper != nullptr) parts_.keeper->StateDurable();
 }
 

@@ -47,6 +47,7 @@ std::string MetricLine(const MetricRow& numbers) {
 }
 
 MetricsFile::~MetricsFile() {
+  worker_ = nullptr;
   if (fd_ >= 0) close(fd_);
 }
 
@@ -54,6 +55,7 @@ Status MetricsFile::Open(const std::string& path) {
   path_ = path;
   fd_ = open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) return IoError("open", path);
+  worker_ = std::make_unique<lineage::SerialWorker>();
   struct stat info {};
   if (fstat(fd_, &info) != 0) return IoError("stat", path);
   char last = '\n';
@@ -82,7 +84,23 @@ Status MetricsFile::Event(const std::string& event,
 
 Status MetricsFile::Row(const MetricRow& numbers) { return WriteLine(MetricLine(numbers)); }
 
+Status MetricsFile::SyncBehind() {
+  worker_->Post([this] {
+    const Status synced = SyncNow();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (behind_.ok()) behind_ = synced;
+  });
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return behind_;
+}
+
 Status MetricsFile::Sync() {
+  const Status synced = SyncNow();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return behind_.ok() ? synced : behind_;
+}
+
+Status MetricsFile::SyncNow() {
   if (fdatasync(fd_) != 0) return IoError("fdatasync", path_);
   return {};
 }

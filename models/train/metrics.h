@@ -7,16 +7,20 @@
 // no state of its own yet {"event":"fork","parent":"<state id>","from_step":12000}: readers drop
 // records of earlier incarnations beyond that step (ReadMetrics does).
 //
-// Thread: the loop's. Failure: kIo with path and errno text.
+// Thread: the loop's, which never waits for the disk but in Sync(). Failure: kIo with path and
+// errno text.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/status.h"
+#include "lineage/serial_worker.h"
 
 namespace stemma::models {
 
@@ -25,7 +29,7 @@ using MetricRow = std::vector<std::pair<std::string, double>>;  // in the order 
 class MetricsFile {
  public:
   MetricsFile() = default;
-  ~MetricsFile();
+  ~MetricsFile();  // waits for a sync that has begun
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
 
@@ -35,12 +39,20 @@ class MetricsFile {
                const std::vector<std::pair<std::string, std::string>>& text,
                const MetricRow& numbers);
   Status Row(const MetricRow& numbers);
-  Status Sync();  // at each capture
+  // Begins to sync what is written; fails as an earlier sync did. At each capture.
+  Status SyncBehind();
+  // All that is written is on the disk. At the end.
+  Status Sync();
 
  private:
   Status WriteLine(const std::string& line);
+  Status SyncNow();
+
   int fd_ = -1;
   std::string path_;
+  std::mutex mutex_;
+  Status behind_;                                  // guarded by mutex_; the first failure
+  std::unique_ptr<lineage::SerialWorker> worker_;  // from Open on
 };
 
 // One JSON line of `numbers`, without newline.

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -57,7 +58,9 @@ TEST_CASE("steps of an incarnation that was left behind are not read twice", "[m
     REQUIRE_THAT(first.Open(path), IsOk());
     for (int step = 1; step <= 5; ++step) {
       CHECK_THAT(first.Row({{"step", step}, {"loss", 10.0 * step}}), IsOk());
+      CHECK_THAT(first.SyncBehind(), IsOk());
     }
+    CHECK_THAT(first.Sync(), IsOk());
   }
   { std::ofstream(path, std::ios::app) << "{\"step\":6,\"lo"; }  // killed in the middle of a line
   MetricsFile second;
@@ -73,6 +76,17 @@ TEST_CASE("steps of an incarnation that was left behind are not read twice", "[m
   { std::ofstream(path, std::ios::app) << "{\"event\":7}\n"; }
   CHECK(ReadMetrics(path)->size() == 2);
   CHECK_THAT(ReadMetrics(dir + "/absent").status(), HasCode(Code::kNotFound, "absent"));
+}
+
+TEST_CASE("a sync of metrics that fails behind the loop is told later", "[metrics]") {
+  MetricsFile file;
+  REQUIRE_THAT(file.Open("/dev/null"), IsOk());  // takes lines, cannot be synced
+  CHECK_THAT(file.Row({{"step", 1}}), IsOk());
+  Status told = file.SyncBehind();
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (told.ok() && std::chrono::steady_clock::now() < patience) told = file.SyncBehind();
+  CHECK_THAT(told, HasCode(Code::kIo, "fdatasync /dev/null"));
+  CHECK_THAT(file.Sync(), HasCode(Code::kIo, "fdatasync /dev/null"));
 }
 
 TEST_CASE("the length of a run is a number with a unit", "[settings]") {
