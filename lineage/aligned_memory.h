@@ -1,4 +1,6 @@
-// Memory for O_DIRECT: blocks that begin at multiples of 4096.
+// Memory for O_DIRECT: blocks that begin at multiples of 4096. Large ones ask for huge pages: a
+// request to the disk is a list of pages, and with pages of 4 KiB the list limits the rate: 1
+// instead of 3 GB/s on a virtual disk, read by 4 threads.
 #pragma once
 
 #include <cstdint>

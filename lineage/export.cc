@@ -71,7 +71,7 @@ Result<ExportReport> Export(const Store& store, const Record& record, const std:
   Storage& storage = store.storage();
   if (!options.replace) STEMMA_RETURN_IF_ERROR(CheckFree(storage, path));
   STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<OpenState> state, OpenWhole(store, record));
-  STEMMA_ASSIGN_OR_RETURN(const FilePlan plan, PlanFile(state->layout, record, options));
+  STEMMA_ASSIGN_OR_RETURN(const FilePlan plan, PlanFile(*state->layout, record, options));
   ExportReport report;
   report.tensors = plan.entries.size();
   report.bytes = plan.header.size() + plan.data_bytes;
@@ -97,11 +97,11 @@ Result<ExportReport> ExportToTorch(const Store& store, const Record& record,
   Storage& storage = store.storage();
   if (!options.replace) STEMMA_RETURN_IF_ERROR(CheckFree(storage, path));
   STEMMA_ASSIGN_OR_RETURN(const std::unique_ptr<OpenState> state, OpenWhole(store, record));
-  STEMMA_ASSIGN_OR_RETURN(const ExportedSpans exported, SpansOf(state->layout, options.part));
+  STEMMA_ASSIGN_OR_RETURN(const ExportedSpans exported, SpansOf(*state->layout, options.part));
   std::vector<TorchTensor> tensors;
   uint64_t data_bytes = 0;
   for (const uint32_t i : exported.spans) {
-    const Span& span = state->layout.spans()[i].span;
+    const Span& span = state->layout->spans()[i].span;
     tensors.push_back({span.name, StoredType(span, options), span.shape});
     data_bytes += tensors.back().bytes();
   }

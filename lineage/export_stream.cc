@@ -162,7 +162,7 @@ Result<ExportedSpans> SpansOf(const Layout& layout, ExportPart part) {
 Status StreamSpans(const OpenState& state, const std::vector<uint32_t>& spans,
                    const ExportOptions& options, uint64_t* quieted,
                    const std::function<Status(std::string_view)>& take) {
-  Stream stream(state.layout, options, take);
+  Stream stream(*state.layout, options, take);
   const Status done = stream.Run(state, spans);
   *quieted += stream.quieted();
   return done;

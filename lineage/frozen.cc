@@ -1,12 +1,14 @@
 #include "lineage/frozen.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "core/digest.h"
 #include "lineage/audit.h"
+#include "lineage/chunk_cache.h"
 #include "lineage/open_state.h"
 #include "lineage/planes.h"
 
@@ -60,10 +62,11 @@ FrozenSet::~FrozenSet() = default;
 
 Status FrozenSet::Open() {
   std::vector<std::unique_ptr<Opened>> opened;
+  const auto cache = std::make_shared<internal::ChunkCache>(kChunksKept);
   for (const PackRef& ref : packs_) {
     auto pack = std::make_unique<Opened>();
     pack->ref = ref;
-    STEMMA_ASSIGN_OR_RETURN(pack->reader, OpenPack(store_, record_, ref, layout_));
+    STEMMA_ASSIGN_OR_RETURN(pack->reader, OpenPack(store_, record_, ref, layout_, cache));
     STEMMA_ASSIGN_OR_RETURN(pack->plan,
                             PlanPack(layout_, pack->reader->identity(), {}, SpanPart::kFrozen));
     const PackChunks chunks = pack->reader->chunks();

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,9 @@
 #include "lineage/storage.h"
 
 namespace stemma::lineage {
+namespace internal {
+class ChunkCache;
+}
 
 constexpr uint64_t kPackAlign = 4096;  // of every part and of the file
 constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
@@ -100,13 +104,21 @@ Result<PackOwner> ReadPackOwner(Storage& storage, const std::string& path);
 
 // Reads a pack and believes nothing of it: the header is checked before use and against the id,
 // each chunk against its digest before any byte of it is handed out. One thread at a time per
-// PackReader (it keeps the last chunks); `storage` and `layout` outlive it. Failure: kCorruption
-// that names file, span and byte range; kIncompatible for a newer version or another layout.
+// PackReader; `storage` and `layout` outlive it and its likes. Failure: kCorruption that names
+// file, span and byte range; kIncompatible for a newer version or another layout.
+//
+// The chunks that were read last are kept in `cache`: for readers of many packs, or for many
+// threads, which need kChunksKept each for what lies across chunks' borders. Null: one of its own.
+constexpr size_t kChunksKept = 4;  // two planes, each across a border
 class PackReader {
  public:
-  static Result<std::unique_ptr<PackReader>> Open(Storage& storage, const std::string& path,
-                                                  const ObjectId& id, const Layout& layout);
+  static Result<std::unique_ptr<PackReader>> Open(
+      Storage& storage, const std::string& path, const ObjectId& id, const Layout& layout,
+      std::shared_ptr<internal::ChunkCache> cache = nullptr);
   virtual ~PackReader() = default;
+  // The same pack for one of several threads, which read past the page cache (GoDirect): header and
+  // cache of chunks are shared, nothing is read anew. Any thread; it may outlive this one.
+  virtual std::unique_ptr<PackReader> Another() const = 0;
 
   virtual const PackIdentity& identity() const = 0;
   // What the pack holds, sorted by (span, rank, first); `plane` is kWhole for two-plane spans too,
@@ -119,12 +131,17 @@ class PackReader {
   // plane is read. kInvalidArgument for a span that is not stored in planes.
   virtual Status ReadPlane(Plane plane, uint32_t span, uint64_t first, uint64_t count,
                            char* out) = 0;
+  // The same bytes where they lie, which saves a copy: `use` gets them in pieces of whole elements,
+  // each with the number of bytes before it.
+  using PlaneUser = std::function<void(uint64_t before, std::string_view piece)>;
+  virtual Status UsePlane(Plane plane, uint32_t span, uint64_t first, uint64_t count,
+                          const PlaneUser& use) = 0;
   // For verify.h, which reads the data without handing it out.
   virtual PackChunks chunks() const = 0;
   // "'w1', 'b1'": the tensors with bytes in [begin, end) of the file; "padding" where none is.
   virtual std::string TensorsIn(uint64_t begin, uint64_t end) const = 0;
-  // Frees the chunks that it keeps, some MiB, and closes the file until the next Read; whoever goes
-  // on to another of many packs calls it.
+  // Frees all but its cache, and closes the file until the next Read; whoever goes on to another of
+  // many packs calls it.
   virtual void Forget() = 0;
 };
 

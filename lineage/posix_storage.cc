@@ -16,8 +16,15 @@
 #include <system_error>
 #include <utility>
 
+#include "lineage/posix_reads.h"
+
 namespace stemma::lineage {
 namespace {
+
+using internal::EndsEarly;
+using internal::IsCached;
+using internal::NewPosixReadable;
+using internal::ReadSome;
 
 constexpr uint64_t kDirectAlign = 4096;
 constexpr size_t kListBytes = 32768;  // of one folder at a time; some 1,000 names
@@ -125,38 +132,6 @@ class PosixFile final : public WritableFile {
   Status state_;  // the first failure, kept: a file that failed once is lost
 };
 
-// Reads until `bytes` are there or the file ends; says how many came.
-Result<uint64_t> ReadSome(int fd, const std::string& path, uint64_t offset, uint64_t bytes,
-                          char* out) {
-  uint64_t got = 0;
-  while (got < bytes) {
-    const ssize_t n = ::pread(fd, out + got, bytes - got, static_cast<off_t>(offset + got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FromErrno("read", path, errno);
-    if (n == 0) break;
-    got += static_cast<uint64_t>(n);
-  }
-  return got;
-}
-
-Status EndsEarly(const std::string& path, uint64_t end, uint64_t wanted) {
-  return Status(Code::kCorruption, path + " ends at byte " + std::to_string(end) + ", wanted " +
-                                       std::to_string(wanted));
-}
-
-class PosixReadable final : public ReadableFile {
- public:
-  PosixReadable(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
-  Status Read(uint64_t offset, uint64_t bytes, char* out) override {
-    STEMMA_ASSIGN_OR_RETURN(const uint64_t got, ReadSome(fd_.get(), path_, offset, bytes, out));
-    return got == bytes ? Status() : EndsEarly(path_, offset + got, offset + bytes);
-  }
-
- private:
-  const std::string path_;
-  const Fd fd_;
-};
-
 class Posix final : public Storage {
  public:
   explicit Posix(const PosixCalls& calls) : calls_(calls) {}
@@ -206,7 +181,7 @@ class Posix final : public Storage {
     struct stat about;
     if (::fstat(fd.get(), &about) != 0) return FromErrno("stat", path, errno);
     if (!S_ISREG(about.st_mode)) return NotAFile("open", path);
-    return std::unique_ptr<ReadableFile>(std::make_unique<PosixReadable>(path, fd.release()));
+    return NewPosixReadable(calls_, path, fd.release());
   }
 
   Result<FileBytes> Map(const std::string& path) override {
@@ -300,7 +275,8 @@ class Posix final : public Storage {
 
   Result<std::string> ReadFd(int fd, const std::string& path, uint64_t offset, uint64_t bytes) {
     std::string out(bytes, '\0');
-    STEMMA_ASSIGN_OR_RETURN(const uint64_t got, ReadSome(fd, path, offset, bytes, out.data()));
+    STEMMA_ASSIGN_OR_RETURN(const uint64_t got,
+                            ReadSome(calls_, fd, path, offset, bytes, out.data()));
     out.resize(got);
     return out;
   }
@@ -335,6 +311,8 @@ PosixCalls::PosixCalls()
       set_flags(SetFlags),
       fallocate(::fallocate),
       sync(::fdatasync),
+      pread(::pread),
+      is_cached(IsCached),
       is_remote(IsRemote) {}
 
 Status FromErrno(const char* call, const std::string& path, int error) {

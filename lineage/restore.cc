@@ -24,6 +24,8 @@ using internal::RestoreTask;
 using internal::RestoreTasks;
 
 constexpr size_t kReaders = 4;  // threads: a disk wants several requests at a time
+// What a thread begins with is still there when its neighbour, who goes on at once, ends with it.
+constexpr size_t kChunksOfAll = kReaders * (kChunksKept + internal::kTaskChunks);
 
 // Lower halves that were read, until the sink may have them.
 struct LowHalves {
@@ -34,16 +36,14 @@ struct LowHalves {
 
 class RestoringImpl final : public Restoring {
  public:
-  // `state` is this thread's to open; the reading threads open readers of their own, for a reader
-  // keeps the chunks that it read last.
   RestoringImpl(const Store& store, const Record& record, size_t spans, RestoreTasks work,
-                std::unique_ptr<OpenState> state, Sink& sink)
+                std::unique_ptr<const OpenState> state, Sink& sink)
       : store_(store),
         record_(record),
         sink_(sink),
         work_(std::move(work)),
+        state_(std::move(state)),
         end_(work_.tasks.size()),
-        first_state_(std::move(state)),
         missing_(spans, 0),
         missing_parts_(work_.parts.size()),
         missing_shared_(work_.shared.size(), false) {
@@ -92,10 +92,25 @@ class RestoringImpl final : public Restoring {
   const std::vector<SharedPart>& shared() const override { return work_.shared; }
 
  private:
+  // What a thread reads with: one pack's file is open at a time, however many packs there are.
+  struct Hands {
+    std::unique_ptr<OpenState> state;
+    PackReader* open = nullptr;
+    std::string buffer;
+
+    PackReader& Take(size_t pack) {
+      PackReader* const next = state->packs[pack].get();
+      if (open != nullptr && open != next) open->Forget();
+      open = next;
+      return *next;
+    }
+  };
+
   void ReadTasks() {
-    std::unique_ptr<OpenState> state = TakeOpenState();
+    Hands hands;
+    hands.state = state_->Another();
     for (size_t task = next_++; task < end_; task = next_++) {
-      const Status read = ReadTask(work_.tasks[task], &state);
+      const Status read = ReadTask(work_.tasks[task], &hands);
       if (!read.ok()) Fail(task, read);
     }
     const MutexLock lock(mutex_);
@@ -103,18 +118,10 @@ class RestoringImpl final : public Restoring {
     done_.notify_all();
   }
 
-  Status ReadTask(const RestoreTask& task, std::unique_ptr<OpenState>* state) {
-    if (*state == nullptr) {
-      STEMMA_ASSIGN_OR_RETURN(*state, OpenWhole(store_, record_));
-    }
-    PackReader* last = nullptr;
-    std::string buffer;
+  Status ReadTask(const RestoreTask& task, Hands* hands) {
     for (size_t i = task.first; i < task.last && end_ > 0; ++i) {
       const RestorePart& part = work_.parts[i];
-      PackReader* const pack = (*state)->packs[part.pack].get();
-      if (last != nullptr && last != pack) last->Forget();
-      last = pack;
-      STEMMA_RETURN_IF_ERROR(ReadOne(part, *pack, &buffer));
+      STEMMA_RETURN_IF_ERROR(ReadOne(part, hands->Take(part.pack), &hands->buffer));
     }
     return {};
   }
@@ -136,11 +143,6 @@ class RestoringImpl final : public Restoring {
     return {};
   }
 
-  std::unique_ptr<OpenState> TakeOpenState() {
-    const MutexLock lock(mutex_);
-    return std::move(first_state_);
-  }
-
   // The tasks before it go on: what they read is whole.
   void Fail(size_t task, Status status) {
     const MutexLock lock(mutex_);
@@ -152,11 +154,11 @@ class RestoringImpl final : public Restoring {
   const Record record_;
   Sink& sink_;
   const RestoreTasks work_;
+  const std::unique_ptr<const OpenState> state_;  // each thread reads with another of it
   std::atomic<size_t> next_{0};
   std::atomic<size_t> end_;  // of the tasks that are read
   Mutex mutex_;
   std::condition_variable_any done_;
-  std::unique_ptr<OpenState> first_state_ STEMMA_GUARDED_BY(mutex_);
   std::vector<size_t> missing_ STEMMA_GUARDED_BY(mutex_);  // parts, by span, but lower halves
   size_t missing_parts_ STEMMA_GUARDED_BY(mutex_);
   std::vector<bool> missing_shared_ STEMMA_GUARDED_BY(mutex_);
@@ -176,7 +178,7 @@ Result<Opened> OpenFor(const Store& store, const Record& record, const std::vect
                        const Cohort& cohort, RestoreMode mode) {
   STEMMA_RETURN_IF_ERROR(CheckHeld(spans));
   Opened opened;
-  STEMMA_ASSIGN_OR_RETURN(opened.state, OpenWhole(store, record));
+  STEMMA_ASSIGN_OR_RETURN(opened.state, OpenWhole(store, record, kChunksOfAll));
   STEMMA_ASSIGN_OR_RETURN(
       opened.plan, PlanRestore(*opened.state, record, spans, cohort.rank(), cohort.size(), mode));
   return opened;

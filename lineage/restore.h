@@ -62,8 +62,8 @@ class Restoring {
   // Until all is read, lower halves too, and handed to the sink.
   virtual Status WaitAll() = 0;
   // kOnce: what is to be spread, the same list on all ranks; eager spans first, late ones last; the
-  // parts of one reader that follow each other are one task of it. kEach: nothing. kProgressive:
-  // parts whose lower halves came in WaitAll are spread once more after it.
+  // parts of one reader that follow each other are read by its threads at a time. kEach: nothing.
+  // kProgressive: parts whose lower halves came in WaitAll are spread once more after it.
   virtual const std::vector<SharedPart>& shared() const = 0;
 };
 

@@ -12,8 +12,8 @@ namespace {
 constexpr uint64_t kReadBytes = 1 << 20;  // handed to the sink at a time
 constexpr size_t kListedMax = 8;
 constexpr uint32_t kNobody = ~uint32_t{0};
-constexpr uint64_t kTaskBytesMin = 4 << 20;   // of a task: below, two tasks read each chunk
-constexpr uint64_t kTaskBytesMax = 16 << 20;  // a failure or an early end is noticed between tasks
+constexpr uint64_t kTaskBytesMin = kChunkBytes;
+constexpr uint64_t kTaskBytesMax = kTaskChunks * kChunkBytes;
 
 std::string Describe(const Span& span) {
   std::string text = span.name + " " + std::string(NameOf(span.dtype)) + "[";
@@ -121,7 +121,7 @@ class TaskSizes {
 
 class Dealer {
  public:
-  explicit Dealer(const Readers& readers) : readers_(readers), reader_(readers.ranks - 1) {}
+  explicit Dealer(const Readers& readers) : readers_(readers) {}
 
   // Parts of one group.
   void Deal(const RestorePart* begin, const RestorePart* end) {
@@ -176,7 +176,7 @@ class Dealer {
 
  private:
   void Begin(bool once) {
-    if (once) reader_ = (reader_ + 1) % readers_.ranks;
+    if (once) reader_ = static_cast<int>(dealt_once_++ / readers_.threads) % readers_.ranks;
     mine_ = !once || reader_ == readers_.rank;
     if (mine_) dealt_.tasks.push_back({dealt_.parts.size(), dealt_.parts.size()});
   }
@@ -193,8 +193,9 @@ class Dealer {
   }
 
   const Readers readers_;
-  int reader_;
-  bool mine_ = true;  // the task that is being made
+  int reader_ = 0;
+  size_t dealt_once_ = 0;  // tasks of shared parts
+  bool mine_ = true;       // the task that is being made
   RestoreTasks dealt_;
 };
 
@@ -212,10 +213,10 @@ Status ReadRetried(const Store& store, const Record& record, Read&& read) {
 Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
                                 const std::vector<Span>& spans, int rank, int ranks,
                                 RestoreMode mode) {
-  STEMMA_ASSIGN_OR_RETURN(const std::vector<size_t> index, Match(state.layout, spans));
+  STEMMA_ASSIGN_OR_RETURN(const std::vector<size_t> index, Match(*state.layout, spans));
   std::vector<uint32_t> from(index.size(), 0);
   for (size_t i = 0; i < index.size(); ++i) {
-    const Span& span = state.layout.spans()[i].span;
+    const Span& span = state.layout->spans()[i].span;
     if (span.role != Role::kPerRank) continue;
     STEMMA_ASSIGN_OR_RETURN(from[i], TakeFrom(span, RanksHeld(record), rank, ranks));
   }
@@ -224,7 +225,7 @@ Result<RestorePlan> PlanRestore(const OpenState& state, const Record& record,
     const uint64_t data_begin = state.packs[pack]->chunks().begin;
     for (const PackPiece& piece : state.packs[pack]->pieces()) {
       if (piece.rank != from[piece.span]) continue;
-      const Span& stored = state.layout.spans()[piece.span].span;
+      const Span& stored = state.layout->spans()[piece.span].span;
       const Span& span = spans[index[piece.span]];
       const bool planar = IsInPlanes(stored);
       RestorePart part;
@@ -268,20 +269,20 @@ RestoreTasks DealOut(const RestorePlan& plan, const Readers& readers) {
 Status ReadPart(const Store& store, const Record& record, PackReader& pack, const RestorePart& part,
                 Sink& sink, std::string* buffer) {
   const uint64_t step = std::max<uint64_t>(1, kReadBytes / part.element_bytes);
-  std::string high;
   for (uint64_t done = 0; done < part.count; done += step) {
     const uint64_t count = std::min(step, part.count - done), first = part.first + done;
-    buffer->resize(count * part.element_bytes);
+    const uint64_t offset = first * part.element_bytes, bytes = count * part.element_bytes;
+    char* const room = sink.Room(part.wanted, offset, bytes);
+    if (room == nullptr) buffer->resize(bytes);
+    char* const out = room == nullptr ? buffer->data() : room;
     const auto read = [&] {
-      if (part.plane == Plane::kWhole) {
-        return pack.Read(part.span, part.rank, first, count, buffer->data());
-      }
-      high.resize(2 * count);
-      return pack.ReadPlane(Plane::kHigh, part.span, first, count, high.data());
+      if (part.plane == Plane::kWhole) return pack.Read(part.span, part.rank, first, count, out);
+      return pack.UsePlane(
+          Plane::kHigh, part.span, first, count,
+          [&](uint64_t before, std::string_view high) { FillMidpoint(high, out + 2 * before); });
     };
     STEMMA_RETURN_IF_ERROR(ReadRetried(store, record, read));
-    if (part.plane != Plane::kWhole) FillMidpoint(high, buffer->data());
-    STEMMA_RETURN_IF_ERROR(sink.Write(part.wanted, first * part.element_bytes, *buffer));
+    if (room == nullptr) STEMMA_RETURN_IF_ERROR(sink.Write(part.wanted, offset, *buffer));
   }
   return {};
 }

@@ -15,6 +15,7 @@
 
 #include "core/status.h"
 #include "lineage/open_state.h"
+#include "lineage/pack.h"
 #include "lineage/restore.h"
 
 namespace stemma::lineage::internal {
@@ -63,9 +64,12 @@ struct Readers {
 // Cuts the plan into tasks, all ranks alike, and takes this rank's. Eager, early and late parts are
 // dealt out one after the other, each by factoring: half of what is left goes out in a round of one
 // task for each thread, then half of the rest, and so on. So threads that were held up, each by
-// something else, finish each of the three at nearly the same moment, and few cuts are needed for
-// it. Where a part is cut, the next task begins with a chunk of its own. The lower halves of what
-// is read by its upper ones come last.
+// something else, finish each of the three at nearly the same moment, and what is late takes little
+// of the disk before that. A rank's tasks of a round lie side by side. Where a part is cut, the
+// next task begins with a chunk of its own, of the upper plane where there are two; the chunk of
+// the lower one is in the cache of the rank's threads when the second of them wants it. The lower
+// halves of what is read by its upper ones come last.
+constexpr uint64_t kTaskChunks = 4;  // of data, at most, but for the one that a cut goes up to
 RestoreTasks DealOut(const RestorePlan& plan, const Readers& readers);
 
 // Reads a part, of planes the whole or the upper one, and hands it to `sink` in pieces of about

@@ -30,20 +30,20 @@ struct Elements {
 };
 
 struct Span {
-  std::string name;             // unique; "block3.gate.weight"; "__stemma." is reserved
-  std::string section;          // "params", "optim/m", "small": its spans lie together
+  std::string name;     // unique; "block3.gate.weight"; "__stemma." is reserved
+  std::string section;  // "params", "optim/m", "small": its spans lie together
   DType dtype = DType::kF32;
-  std::vector<int64_t> shape;   // {} is a scalar
+  std::vector<int64_t> shape;  // {} is a scalar
   Role role = Role::kReplicated;
   OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
-  bool eager = false;           // copied inside Capture(); others until the fence
-  bool late = false;            // a restore reads it after all others: not needed before an update
+  bool eager = false;                            // copied inside Capture(); others until the fence
+  bool late = false;  // a restore reads it after all others: not needed before an update
   // Sharded only: which elements of the whole this rank holds, ascending; maybe none. Captures
   // read, and restores write, no others on this rank. Not stored: a state does not say who held
   // what.
   std::vector<Elements> held;
-  int64_t count() const;        // elements; -1: negative dimension, or overflow
-  int64_t bytes() const;        // the same in bytes
+  int64_t count() const;  // elements; -1: negative dimension, or overflow
+  int64_t bytes() const;  // the same in bytes
 };
 
 bool HasRole(const std::vector<Span>& spans, Role role);
@@ -62,6 +62,13 @@ class Sink {
   // Threads of a restore, several at once, in any order, each byte once. Copies into existing
   // memory.
   virtual Status Write(size_t span, uint64_t offset, std::string_view bytes) = 0;
+  // Where Write would copy these bytes to, so that they are put there at once; null: call Write.
+  virtual char* Room(size_t span, uint64_t offset, uint64_t bytes) {
+    (void)span;
+    (void)offset;
+    (void)bytes;
+    return nullptr;
+  }
   // A progressive restore (restore.h), of an f32 span whose upper halves were written before: the
   // lower 16 bits of elements from `first` on, 2 bytes each. Inside Restoring::WaitAll, on its
   // caller's thread. kInvalidArgument unless a sink says otherwise: it takes whole values only.

@@ -34,6 +34,9 @@ class ReadableFile {
   virtual ~ReadableFile() = default;
   // Exactly `bytes` bytes to `out`; kCorruption when the file ends before them.
   virtual Status Read(uint64_t offset, uint64_t bytes, char* out) = 0;
+  // A wish: from now on whole blocks that go to memory at a multiple of 4096 come straight from the
+  // disk, but for those in the page cache. Nothing is read ahead then, and little time is spent.
+  virtual void GoDirect() {}
 };
 
 struct WriteOptions {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "lineage/chunk_cache.h"
 #include "lineage/coverage.h"
 #include "lineage/open_state.h"
 #include "lineage/pack.h"
@@ -94,7 +95,8 @@ class ReaderImpl final : public StateReader {
   }
 
   Status OpenAt(size_t i) {
-    STEMMA_ASSIGN_OR_RETURN(packs_[i], OpenPack(store_, record_, record_.packs[i], layout_));
+    STEMMA_ASSIGN_OR_RETURN(packs_[i],
+                            OpenPack(store_, record_, record_.packs[i], layout_, cache_));
     return {};
   }
 
@@ -136,8 +138,10 @@ class ReaderImpl final : public StateReader {
   const Store& store_;
   const Record record_;
   const Layout layout_;
+  const std::shared_ptr<internal::ChunkCache> cache_ =
+      std::make_shared<internal::ChunkCache>(kChunksKept);
   std::vector<std::unique_ptr<PackReader>> packs_;  // as in the record; null: not opened
-  PackReader* last_ = nullptr;                      // the one that keeps chunks
+  PackReader* last_ = nullptr;                      // the one whose file is open
 };
 
 }  // namespace

@@ -89,7 +89,7 @@ class Maker {
     return {};
   }
 
-  const Layout& layout(size_t state) const { return draft_.origins[state].state->layout; }
+  const Layout& layout(size_t state) const { return *draft_.origins[state].state->layout; }
   const Record& origin(size_t state) const { return *draft_.origins[state].record; }
   size_t states() const { return draft_.origins.size(); }
 

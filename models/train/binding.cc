@@ -188,6 +188,10 @@ Status Binding::Read(size_t span, uint64_t offset, uint64_t bytes, char* out) {
   });
 }
 
+char* Binding::Room(size_t span, uint64_t offset, uint64_t) {
+  return memory_.at(span) == nullptr ? nullptr : memory_[span] + offset - begins_[span];
+}
+
 Status Binding::Write(size_t span, uint64_t offset, std::string_view bytes) {
   if (memory_.at(span) != nullptr) {
     std::memcpy(memory_[span] + offset - begins_[span], bytes.data(), bytes.size());

@@ -75,6 +75,7 @@ class Binding final : public lineage::Source, public lineage::Sink {
 
   Status Read(size_t span, uint64_t offset, uint64_t bytes, char* out) override;
   Status Write(size_t span, uint64_t offset, std::string_view bytes) override;
+  char* Room(size_t span, uint64_t offset, uint64_t bytes) override;
   Status WriteLow(size_t span, uint64_t first, std::string_view low) override;
 
  private:

@@ -40,11 +40,11 @@ class MeteredStorage final : public lineage::Storage {
   Result<std::string> ReadAt(const std::string& path, uint64_t offset, uint64_t bytes) override {
     if (path.find("/objects/pack/") != path.npos) {
       STEMMA_ASSIGN_OR_RETURN(const uint64_t size, base_.SizeOf(path));
-      const bool length = offset == 0 && bytes == 8, header = offset == 0 && bytes > 8;
+      const bool opening = offset == 0 && bytes <= 65536, header = offset == 0;
       const bool table = offset + bytes > size - 4096;
       std::unique_lock<std::mutex> lock(mutex_);
-      packs_opened_ += length;
-      if (!length && !header && !table) {
+      packs_opened_ += opening;
+      if (!header && !table) {
         opened_.wait(lock, [&] { return offset < hold_from_; });
         data_bytes_ += bytes;
       }

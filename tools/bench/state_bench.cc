@@ -20,6 +20,7 @@
 
 #include "comm/thread_cohort.h"
 #include "core/status.h"
+#include "lineage/aligned_memory.h"
 #include "lineage/capturer.h"
 #include "lineage/graph.h"
 #include "lineage/restore.h"
@@ -85,6 +86,9 @@ class State final : public Source, public Sink {
     std::memcpy(bytes[span].data() + offset, in.data(), in.size());
     return {};
   }
+  char* Room(size_t span, uint64_t offset, uint64_t) override {
+    return bytes[span].data() + offset;
+  }
   Status WriteLow(size_t span, uint64_t first, std::string_view low) override {
     char* const values = bytes[span].data() + 4 * first;
     for (size_t i = 0; i < low.size() / 2; ++i) std::memcpy(values + 4 * i, low.data() + 2 * i, 2);
@@ -130,8 +134,7 @@ double DiskWrites(const std::string& folder, uint64_t bytes, int writers) {
       threads.emplace_back([&, i] {
         const std::string path = folder + "/limit" + std::to_string(i);
         const int fd = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_DIRECT, 0666);
-        std::unique_ptr<char, void (*)(void*)> block(
-            static_cast<char*>(aligned_alloc(4096, kBlock)), std::free);
+        const AlignedMemory block = AllocateAligned(kBlock);
         std::memset(block.get(), 0x5a, kBlock);
         const uint64_t share = bytes / static_cast<uint64_t>(writers) / kBlock * kBlock + kBlock;
         if (fallocate(fd, 0, 0, static_cast<off_t>(share)) != 0) Check({Code::kIo, "fallocate"});
@@ -160,8 +163,7 @@ double DiskReads(const std::string& folder, int files, int readers) {
       const uint64_t size = static_cast<uint64_t>(lseek(fd, 0, SEEK_END));
       bytes += i < files ? size : 0;
       threads.emplace_back([fd, size, readers, part = static_cast<uint64_t>(i / files)] {
-        std::unique_ptr<char, void (*)(void*)> block(
-            static_cast<char*>(aligned_alloc(4096, kBlock)), std::free);
+        const AlignedMemory block = AllocateAligned(kBlock);
         for (uint64_t at = part * kBlock; at < size;
              at += static_cast<uint64_t>(readers) * kBlock) {
           if (pread(fd, block.get(), kBlock, static_cast<off_t>(at)) <= 0) {

@@ -103,7 +103,7 @@ TEST_CASE("any range of a span reads the same as the range of the whole") {
   MemoryStorage disk;
   const auto id = WriteSamplePack(layout, SampleIdentity(0, 1, {0}), disk, "/p");
   REQUIRE_THAT(id.status(), IsOk());
-  const auto pack = PackReader::Open(disk, "/p", *id, layout);
+  auto pack = PackReader::Open(disk, "/p", *id, layout);
   REQUIRE_THAT(pack.status(), IsOk());
   const uint32_t span = *layout.Find("fc.weight");
   const std::pair<uint64_t, uint64_t> ranges[] = {
@@ -113,6 +113,21 @@ TEST_CASE("any range of a span reads the same as the range of the whole") {
     REQUIRE_THAT((*pack)->Read(span, 0, first, count, out.data()), IsOk());
     CHECK(out == SampleBytes(span, 0, 4 * first, 4 * count));
   }
+  const auto another = (*pack)->Another();
+  std::string out(4 * 700'001, '?');
+  pack->reset();  // the other one lives on
+  REQUIRE_THAT(another->Read(span, 0, 0, 700'001, out.data()), IsOk());
+  CHECK(out == SampleBytes(span, 0, 0, out.size()));
+}
+
+TEST_CASE("what a pack does not hold is not found in it") {
+  const Layout layout = MakeLayout(700'001);
+  MemoryStorage disk;
+  const auto id = WriteSamplePack(layout, SampleIdentity(0, 1, {0}), disk, "/p");
+  REQUIRE_THAT(id.status(), IsOk());
+  const auto pack = PackReader::Open(disk, "/p", *id, layout);
+  REQUIRE_THAT(pack.status(), IsOk());
+  const uint32_t span = *layout.Find("fc.weight");
   char byte[64];
   CHECK_THAT((*pack)->Read(span, 0, 700'000, 2, byte), HasCode(Code::kNotFound, "fc.weight"));
   CHECK_THAT((*pack)->Read(span, 1, 0, 1, byte), HasCode(Code::kNotFound));

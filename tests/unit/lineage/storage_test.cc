@@ -65,6 +65,18 @@ ssize_t WriteDiskFull(int, const void*, size_t) {
   errno = ENOSPC;
   return -1;
 }
+int direct_reads = 0;
+ssize_t CountDirectReads(int fd, void* out, size_t count, off_t offset) {
+  if ((fcntl(fd, F_GETFL) & O_DIRECT) != 0) ++direct_reads;
+  return pread(fd, out, count, offset);
+}
+ssize_t RefuseDirectRead(int fd, void* out, size_t count, off_t offset) {
+  if ((fcntl(fd, F_GETFL) & O_DIRECT) == 0) return pread(fd, out, count, offset);
+  errno = EINVAL;
+  return -1;
+}
+bool NeverCached(int, off_t, size_t) { return false; }
+bool AlwaysCached(int, off_t, size_t) { return true; }
 int RefuseFlags(int, int) {
   errno = EINVAL;
   return -1;
@@ -274,6 +286,40 @@ TEST_CASE("direct writes, and every way in which O_DIRECT is refused, give the s
     CHECK_THAT((*out)->Sync(), IsOk());
     CHECK_THAT((*out)->Close(), IsOk());
     CHECK(*disk->ReadAll(path) == std::string(4 * 4096, 'p') + "an odd end");
+  }
+}
+
+TEST_CASE("direct reads, and every way in which O_DIRECT is refused, give the same bytes") {
+  const std::string path = FreshFolder() + "/f";
+  std::string bytes(5 * 4096 + 77, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i % 251);
+  REQUIRE_THAT(PutFile(PosixStorage(), path, bytes), IsOk());
+  PosixCalls usual, cached, at_flags, at_read;
+  for (PosixCalls* calls : {&usual, &cached, &at_flags}) calls->pread = CountDirectReads;
+  for (PosixCalls* calls : {&usual, &at_flags, &at_read}) calls->is_cached = NeverCached;
+  cached.is_cached = AlwaysCached;
+  at_flags.set_flags = RefuseFlags;
+  at_read.pread = RefuseDirectRead;
+  const auto memory = Aligned(4 * 4096, '?');
+  const std::pair<PosixCalls, int> ways[] = {{usual, 2}, {cached, 0}, {at_flags, 0}, {at_read, 0}};
+  for (const auto& [calls, direct] : ways) {
+    direct_reads = 0;
+    const auto disk = NewPosixStorage(calls);
+    const auto file = disk->OpenToRead(path);
+    REQUIRE_THAT(file.status(), IsOk());
+    (*file)->GoDirect();
+    const auto check = [&](size_t offset, size_t count, char* out) {
+      REQUIRE_THAT((*file)->Read(offset, count, out), IsOk());
+      CHECK(std::string(out, count) == bytes.substr(offset, count));
+    };
+    check(4096, 4 * 4096, memory.get());
+    check(4096, 4096, memory.get() + 1);  // memory anywhere
+    check(5 * 4096, 77, memory.get());    // the odd end
+    check(10, 4096, memory.get());        // from anywhere
+    check(0, 2 * 4096, memory.get() + 2 * 4096);
+    CHECK(direct_reads == direct);
+    CHECK_THAT((*file)->Read(4 * 4096, 4 * 4096, memory.get()),
+               HasCode(Code::kCorruption, "ends at byte"));
   }
 }
 

@@ -23,7 +23,7 @@ namespace {
 using tests::HasCode;
 using tests::IsOk;
 
-constexpr int64_t kLarge = 3 << 20;  // elements: three tasks of 4 MiB
+constexpr int64_t kLarge = 6 << 20;  // elements: more than two ranks spread at a time
 constexpr size_t kW1 = 0, kW2 = 1;   // spans
 
 // What one rank trains: two parameters, a slot of the second, a buffer, the small record.
@@ -138,7 +138,7 @@ TEST_CASE(
     "[resume]") {
   Stored stored;
   const uint64_t header = 8 + Decoder(*stored.disk.ReadAt(stored.pack(), 0, 8)).U64();
-  REQUIRE(stored.disk.Flip(stored.pack(), header + (11 << 19)));  // near the end of w2's upper half
+  REQUIRE(stored.disk.Flip(stored.pack(), header + (23 << 19)));  // near the end of w2's upper half
   for (const int ranks : {1, 2}) {
     const auto body = [&](int, Program& program, Resume& resume) -> std::string {
       resume.Await(kW1);
