@@ -143,11 +143,14 @@ class RestoringImpl final : public Restoring {
     return {};
   }
 
-  // The tasks before it go on: what they read is whole.
+  // The tasks before it go on: what they read is whole, and one of them may fail as well. The first
+  // in their order is told of, whichever thread is the first.
   void Fail(size_t task, Status status) {
     const MutexLock lock(mutex_);
+    if (!status_.ok() && task > failed_) return;
     end_ = std::min<size_t>(end_, task);
-    if (status_.ok()) status_ = std::move(status).Within(StateInWords(record_));
+    failed_ = task;
+    status_ = std::move(status).Within(StateInWords(record_));
   }
 
   const Store& store_;
@@ -166,6 +169,7 @@ class RestoringImpl final : public Restoring {
   size_t readers_ STEMMA_GUARDED_BY(mutex_) = 0;  // threads that were begun, and that have ended
   size_t ended_ STEMMA_GUARDED_BY(mutex_) = 0;
   Status status_ STEMMA_GUARDED_BY(mutex_);
+  size_t failed_ STEMMA_GUARDED_BY(mutex_) = 0;  // the task that status_ is of
   std::vector<std::thread> threads_;
 };
 
