@@ -1,8 +1,23 @@
 #include "lineage/serial_worker.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #include <utility>
 
 namespace stemma::lineage {
+namespace {
+
+// On waking up it does not take the core of whoever posted, which would hold a training up for a
+// time slice, but waits for its turn.
+void WakeUpBehindOthers() {
+  int policy = 0;
+  sched_param parameters = {};
+  if (pthread_getschedparam(pthread_self(), &policy, &parameters) != 0) return;
+  if (policy == SCHED_OTHER) (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &parameters);
+}
+
+}  // namespace
 
 SerialWorker::SerialWorker() : thread_([this] { Loop(); }) {}
 
@@ -26,6 +41,7 @@ void SerialWorker::Post(std::function<void()> work) {
 }
 
 void SerialWorker::Loop() {
+  WakeUpBehindOthers();
   for (;;) {
     std::unique_lock<std::mutex> lock(mutex_);
     news_.wait(lock, [this] { return ending_ || !queue_.empty(); });

@@ -1,5 +1,5 @@
 // A thread that does what it is given, one after the other. It reports by what the given functions
-// write; it never acts on its own.
+// write; it never acts on its own. It yields to threads that compute (SCHED_BATCH).
 //
 //   SerialWorker worker;
 //   worker.Post([job] { ... });        // any thread; must not throw

@@ -30,20 +30,20 @@ struct Elements {
 };
 
 struct Span {
-  std::string name;     // unique; "block3.gate.weight"; "__stemma." is reserved
-  std::string section;  // "params", "optim/m", "small": its spans lie together
+  std::string name;             // unique; "block3.gate.weight"; "__stemma." is reserved
+  std::string section;          // "params", "optim/m", "small": its spans lie together
   DType dtype = DType::kF32;
-  std::vector<int64_t> shape;  // {} is a scalar
+  std::vector<int64_t> shape;   // {} is a scalar
   Role role = Role::kReplicated;
   OnReshape on_reshape = OnReshape::kTakeRank0;  // PerRank only
-  bool eager = false;                            // copied inside Capture(); others until the fence
-  bool late = false;  // a restore reads it after all others: not needed before an update
+  bool eager = false;           // copied inside Capture(); others until the fence
+  bool late = false;            // a restore reads it after all others: not needed before an update
   // Sharded only: which elements of the whole this rank holds, ascending; maybe none. Captures
   // read, and restores write, no others on this rank. Not stored: a state does not say who held
   // what.
   std::vector<Elements> held;
-  int64_t count() const;  // elements; -1: negative dimension, or overflow
-  int64_t bytes() const;  // the same in bytes
+  int64_t count() const;        // elements; -1: negative dimension, or overflow
+  int64_t bytes() const;        // the same in bytes
 };
 
 bool HasRole(const std::vector<Span>& spans, Role role);

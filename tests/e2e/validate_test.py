@@ -79,7 +79,7 @@ def test_a_killed_run_that_looks_at_val_loss_goes_on_bit_for_bit(box):
     box.train(path, *looks).expect(0)
     arguments = (path, "--set", "run.name=k", *looks)
     process = box.start(box.train_command(*arguments))
-    assert box.wait_for_step(13, process, "k")
+    assert box.wait_for_state("k@10", process)
     box.kill_rank(process, 1)
     box.finish(process)
     box.train(*arguments).expect(0, "continuing k from k@")
