@@ -15,6 +15,16 @@ Result<int> Number(const std::string& variable, const std::string& text) {
                                             "mpirun or srun");
 }
 
+// What srun's plugins for MPI leave behind: without one, ranks cannot find each other.
+bool HasMpiPlugin(const Environment& environment) {
+  const auto type = environment("SLURM_MPI_TYPE");
+  if (type) return *type != "none";
+  for (const char* variable : {"PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"}) {
+    if (environment(variable)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<std::string> EnvironmentVariable(const char* name) {
@@ -35,6 +45,13 @@ Result<Launch> ReadLaunch(const Environment& environment) {
     const auto text = environment(variable);
     if (!text) continue;
     STEMMA_ASSIGN_OR_RETURN(const int ranks, Number(variable, *text));
+    if (launcher == std::string("srun") && ranks > 1 && !HasMpiPlugin(environment)) {
+      return Status(Code::kInvalidArgument,
+                    "srun started " + *text +
+                        " ranks without a plugin for MPI, so they cannot find each other: start "
+                        "them with `srun --mpi=pmix` (`srun --mpi=list` says what this Slurm has), "
+                        "or with mpirun inside the allocation");
+    }
     return Launch{launcher, variable, ranks};
   }
   const auto tasks = environment("SLURM_NTASKS");

@@ -29,7 +29,8 @@ struct Launch {
 };
 
 // kInvalidArgument for a bare command inside a Slurm allocation of several tasks, which would be
-// taken for the whole job, and for a variable that is no number.
+// taken for the whole job, for several ranks of srun without a plugin for MPI, and for a variable
+// that is no number.
 Result<Launch> ReadLaunch(const Environment& environment);
 
 // kInvalidArgument when the launcher started another number of ranks than MPI sees. `library` is

@@ -261,7 +261,7 @@ def test_wrong_commands_say_what_to_do(box):
     job = (folder / "job.sh").read_text()
     assert "--requeue" in job and "--signal=USR1@" in job, job
     cores = re.search(r"--cpus-per-task=(\d+)\n", job).group(1)
-    assert all("srun -n 1 -c %s " % cores in line for line in lines), lines
+    assert all("srun --kill-on-bad-exit=1 -n 1 -c %s " % cores in line for line in lines), lines
     stand_in(box, "srun", "exit 75")
     stand_in(box, "scontrol", 'echo "$@" >> requeued')
     start = "PATH=$PWD:$PATH SLURM_ARRAY_TASK_ID=1 SLURM_JOB_ID=7 bash %s/job.sh" % folder
@@ -272,10 +272,11 @@ def test_wrong_commands_say_what_to_do(box):
     assert (box.dir / "requeued").read_text() == "requeue 7\n"
     # The list does what a controller does; afterwards nothing is left to train.
     for line in lines:
-        box.run(["sh", "-c", re.sub(r"srun -n 1 -c \d+ ", "", line)]).expect(0)
+        box.run(["sh", "-c", re.sub(r"srun --kill-on-bad-exit=1 -n 1 -c \d+ ", "", line)]).expect(0)
     done = box.run(sweep(box, "run", path), limit=LIMIT).expect(0, "best path")
     assert "from step" not in done.text, done.text
-    assert report(box)[0]["stages_done"] == 6
+    whole = report(box)[0]
+    assert whole["stages_done"] == 6 and whole["rank_s_spent"] > 0, whole
 
 
 if __name__ == "__main__":

@@ -33,10 +33,10 @@ row 07 programs_that_differ_do_not_start 2 "$wrong"
 expect absent 75 "rank 0: MPI_Init did not return within 2 s"
 row 08 a_rank_that_never_arrives_is_a_time_out 2 "$wrong"
 
-# What every task of `srun --mpi=none` finds with an MPI that then starts worlds of one.
+# What a task of srun finds where MPI does not know srun's plugin and starts worlds of one.
 text="srun started 4 ranks (SLURM_STEP_NUM_TASKS=4), but MPI sees 1"
-out=$(SLURM_STEP_NUM_TASKS=4 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-  "$binary" open 2>&1)
+out=$(SLURM_STEP_NUM_TASKS=4 SLURM_MPI_TYPE=other \
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$binary" open 2>&1)
 code=$?
 wrong=0
 if [[ $code != 2 || $out != *"$text"* ]]; then
@@ -47,8 +47,9 @@ fi
 # must not take that for a death, for which the same command would be run again.
 text="srun started 2 ranks (SLURM_STEP_NUM_TASKS=2), but MPI sees 1"
 task() {
-  SLURM_STEP_ID="world_start_test.$$" SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=$1 SLURM_LOCALID=$1 \
-    START_LATE=$2 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$binary" open 2>&1
+  SLURM_STEP_ID="world_start_test.$$" SLURM_STEP_NUM_TASKS=2 SLURM_MPI_TYPE=other \
+    SLURM_PROCID=$1 SLURM_LOCALID=$1 START_LATE=$2 \
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$binary" open 2>&1
 }
 task 0 2 > /dev/null &
 out=$(task 1 5)

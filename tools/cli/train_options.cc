@@ -83,6 +83,7 @@ Flags TrainFlagList(TrainFlags* v) {
       "  stemma train models/aigw/recipes/laptop.toml          one rank, no MPI\n"
       "  mpirun -n 2 stemma train models/aigw/recipes/laptop.toml --set optim.lr=0.002\n"
       "  mpirun -n 2 stemma train --run t2                     a fork, or a run to go on with\n"
+      "  srun --mpi=pmix -K1 -n 8 stemma train --run t2        under Slurm; -K1: all end with one\n"
       "  stemma train mine.toml --init-from resnet50.pt --init-skip='fc.*'    another head\n"
       "\n"
       "Exit codes: 0 the run is complete; 1 failed, error.json says why; 2 the command is wrong;\n"

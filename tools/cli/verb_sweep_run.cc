@@ -201,7 +201,7 @@ Result<int> Emit(Prepared made) {
   options.folder = fs::absolute(options.folder, ignored).string();
   if (options.launch.empty()) {  // srun does not take cores from sbatch's --cpus-per-task
     const std::string cores = options.threads > 0 ? " -c " + std::to_string(options.threads) : "";
-    options.launch = "srun -n {ranks}" + cores + " {train}";
+    options.launch = "srun --kill-on-bad-exit=1 -n {ranks}" + cores + " {train}";
   }
   STEMMA_ASSIGN_OR_RETURN(const sweep::ArrayFiles files, SlurmArray(made.sweep, standing, options));
   for (const auto& [run, recipe] : files.recipes) {

@@ -85,15 +85,15 @@ Result<Ending> Controller::Turns() {
     STEMMA_RETURN_IF_ERROR(seat_->Keep());
     STEMMA_RETURN_IF_ERROR(Look());
     STEMMA_RETURN_IF_ERROR(Judge());
-    STEMMA_RETURN_IF_ERROR(Book());
     if (!stopping_ && options_.stop_asked()) {
       stopping_ = true;
       options_.say("asked to stop: " + std::to_string(running_.size()) +
                    " trainings save and stop");
       executor_.Stop();
     }
+    if (!stopping_) STEMMA_RETURN_IF_ERROR(Record());
+    STEMMA_RETURN_IF_ERROR(Book());  // of new trials' stages too, which others may have trained
     if (!stopping_) {
-      STEMMA_RETURN_IF_ERROR(Record());
       if (options_.keeping != Keeping::kAll) {
         STEMMA_RETURN_IF_ERROR(Prune(Live(), "its trials were stopped"));
       }

@@ -41,7 +41,9 @@ std::string LaunchFor(const ProcessOptions& options, int64_t ranks) {
   if (!options.launch.empty()) return options.launch;
   const std::string cores =
       options.threads > 0 ? "-c " + std::to_string(options.threads) + " " : std::string();
-  if (std::getenv("SLURM_JOB_ID") != nullptr) return "srun --exact -n {ranks} " + cores + "{train}";
+  if (std::getenv("SLURM_JOB_ID") != nullptr) {  // its default leaves ranks behind when one is gone
+    return "srun --exact --kill-on-bad-exit=1 -n {ranks} " + cores + "{train}";
+  }
   return ranks == 1 ? "{train}" : "mpirun --bind-to none -n {ranks} {train}";
 }
 

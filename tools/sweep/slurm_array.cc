@@ -54,7 +54,7 @@ std::string JobText(const OpenedSweep& sweep, const ProcessOptions& options) {
   if (options.threads > 0) {
     text += "#SBATCH --cpus-per-task=" + std::to_string(options.threads) + "\n";
   }
-  return text +
+  return text + "#SBATCH --output=" + cli::Quoted(options.folder + "/slurm-%A_%a.log") + "\n" +
          "#SBATCH --signal=USR1@120 --requeue --open-mode=append\n"
          "( eval \"$(sed -n \"${SLURM_ARRAY_TASK_ID}p\" " +
          cli::Quoted(options.folder + "/stages.list") +

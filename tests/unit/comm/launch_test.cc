@@ -42,13 +42,29 @@ TEST_CASE("mpirun inside a Slurm job is mpirun", "[launch]") {
 }
 
 TEST_CASE("an srun step is told by its own variable", "[launch]") {
-  const auto step = ReadLaunch(Of({{"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_NTASKS", "8"}}));
+  const auto step = ReadLaunch(Of({{"SLURM_STEP_NUM_TASKS", "8"},
+                                   {"SLURM_NTASKS", "8"},
+                                   {"SLURM_MPI_TYPE", "pmix"},
+                                   {"PMIX_NAMESPACE", "slurm.pmix.7.0"}}));
   REQUIRE(step.ok());
   CHECK(step->launcher == "srun");
   CHECK(step->ranks == 8);
   const auto one = ReadLaunch(Of({{"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_NTASKS", "8"}}));
   REQUIRE(one.ok());
   CHECK(one->alone());
+}
+
+// Of Slurm 22.05: with --mpi=none, or where that is the default, a step has no SLURM_MPI_TYPE.
+TEST_CASE("ranks of srun that no plugin for MPI serves are refused", "[launch]") {
+  const auto with = [](std::map<std::string, std::string> more) {
+    more["SLURM_STEP_NUM_TASKS"] = "2";
+    return ReadLaunch(Of(std::move(more))).status();
+  };
+  CHECK_THAT(with({}), HasCode(Code::kInvalidArgument, "`srun --mpi=pmix`"));
+  CHECK_THAT(with({{"SLURM_MPI_TYPE", "none"}}), HasCode(Code::kInvalidArgument, "2 ranks"));
+  CHECK_THAT(with({{"SLURM_MPI_TYPE", "pmi2"}}), IsOk());
+  CHECK_THAT(with({{"PMIX_NAMESPACE", "slurm.pmix.7.0"}}), IsOk());
+  CHECK_THAT(with({{"PMI_RANK", "1"}}), IsOk());
 }
 
 TEST_CASE("a bare command in an allocation of many tasks is refused", "[launch]") {

@@ -25,7 +25,7 @@ Result<std::string> SlurmScript(const SlurmJob& job) {
   text += "#SBATCH --ntasks-per-node=" + std::to_string(job.ranks_per_node) + "\n";
   text += "#SBATCH --cpus-per-task=" + std::to_string(job.threads) + "\n";
   text += "#SBATCH --exclusive\n#SBATCH --time=" + job.time + "\n";
-  text += "#SBATCH --output=" + job.log_folder + "/slurm-%j.log\n";
+  text += "#SBATCH --output=" + CommandLine({job.log_folder + "/slurm-%j.log"}) + "\n";
   for (const std::string& option : job.options) text += "#SBATCH " + option + "\n";
   text += "set -euo pipefail\ncd " + CommandLine({job.working_folder}) + "\n";
   return text + "exec " + CommandLine(job.command) + "\n";
