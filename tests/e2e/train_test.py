@@ -113,7 +113,7 @@ def test_run_that_is_complete_says_so(box):
 def test_conformance_75_continues_on_another_number_of_ranks(box):
     path = box.recipe(steps=20)
     process = box.start(box.train_command(path))
-    assert box.wait_for_state("r@10", process)
+    assert box.wait_for_state("r@5", process)
     box.kill_rank(process)
     box.finish(process)
     box.train(path, ranks=1).expect(0, "continuing r from r@")
@@ -130,7 +130,7 @@ def test_conformance_83_sharded_run_is_killed_reshaped_and_equals_the_replicated
     run = (path, "--set", "run.name=z", "--set", "ops.shard=")
     sharded = run[:-1] + (run[-1] + "optimizer",)
     process = box.start(box.train_command(*sharded))
-    assert box.wait_for_state("z@10", process)
+    assert box.wait_for_state("z@5", process)
     box.kill_rank(process, 1)
     killed = box.finish(process)
     assert "optimizer state per rank, sharded: 1 of 2 parts" in killed.text, killed.text
