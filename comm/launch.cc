@@ -15,14 +15,19 @@ Result<int> Number(const std::string& variable, const std::string& text) {
                                             "mpirun or srun");
 }
 
-// What srun's plugins for MPI leave behind: without one, ranks cannot find each other.
-bool HasMpiPlugin(const Environment& environment) {
+// Ranks of srun find each other through a plugin, which is known by what it leaves behind.
+Status CheckPlugin(const Launch& launch, const Environment& environment) {
+  if (launch.launcher != "srun" || launch.ranks == 1) return {};
   const auto type = environment("SLURM_MPI_TYPE");
-  if (type) return *type != "none";
+  if (type && *type != "none") return {};
   for (const char* variable : {"PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"}) {
-    if (environment(variable)) return true;
+    if (!type && environment(variable)) return {};
   }
-  return false;
+  return {Code::kInvalidArgument,
+          "srun started " + std::to_string(launch.ranks) +
+              " ranks without a plugin for MPI, so they cannot find each other: start them with "
+              "`srun --mpi=pmix` (`srun --mpi=list` says what this Slurm has), or with mpirun "
+              "inside the allocation"};
 }
 
 }  // namespace
@@ -45,14 +50,9 @@ Result<Launch> ReadLaunch(const Environment& environment) {
     const auto text = environment(variable);
     if (!text) continue;
     STEMMA_ASSIGN_OR_RETURN(const int ranks, Number(variable, *text));
-    if (launcher == std::string("srun") && ranks > 1 && !HasMpiPlugin(environment)) {
-      return Status(Code::kInvalidArgument,
-                    "srun started " + *text +
-                        " ranks without a plugin for MPI, so they cannot find each other: start "
-                        "them with `srun --mpi=pmix` (`srun --mpi=list` says what this Slurm has), "
-                        "or with mpirun inside the allocation");
-    }
-    return Launch{launcher, variable, ranks};
+    Launch launch{launcher, variable, ranks};
+    STEMMA_RETURN_IF_ERROR(CheckPlugin(launch, environment));
+    return launch;
   }
   const auto tasks = environment("SLURM_NTASKS");
   if (!tasks) return Launch{};

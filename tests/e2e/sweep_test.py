@@ -260,6 +260,7 @@ def test_wrong_commands_say_what_to_do(box):
     # A training that was told to stop has saved: its job is requeued, others are not.
     job = (folder / "job.sh").read_text()
     assert "--requeue" in job and "--signal=USR1@" in job, job
+    assert "#SBATCH --output='%s/slurm-%%A_%%a.log'\n" % folder in job, job
     cores = re.search(r"--cpus-per-task=(\d+)\n", job).group(1)
     assert all("srun --kill-on-bad-exit=1 -n 1 -c %s " % cores in line for line in lines), lines
     stand_in(box, "srun", "exit 75")

@@ -329,13 +329,14 @@ TEST_CASE("mpirun here, srun in an allocation, and a job that asks for one", "[l
   job.ranks_per_node = 2;
   job.options = {"--partition=gpu"};
   job.working_folder = "/a b";
-  job.log_folder = "out";
+  job.log_folder = "/a b/out";
   job.command = {"stemma", "scale", "run", "--nodes=1,2,4"};
   const Result<std::string> script = SlurmScript(job);
   REQUIRE_THAT(script.status(), IsOk());
   for (const char* line :
        {"#SBATCH --nodes=4\n", "#SBATCH --ntasks-per-node=2\n", "#SBATCH --partition=gpu\n",
-        "cd '/a b'\n", "exec stemma scale run --nodes=1,2,4\n"}) {
+        "#SBATCH --output='/a b/out/slurm-%j.log'\n", "cd '/a b'\n",
+        "exec stemma scale run --nodes=1,2,4\n"}) {
     CHECK_THAT(*script, Catch::Contains(line));
   }
   job.options = {"partition"};
