@@ -28,11 +28,10 @@
 
 #include "core/status.h"
 #include "lineage/storage.h"
+#include "models/aides/galaxy.h"
 #include "models/data/fits/fits_images.h"
 
 namespace stemma::models {
-
-constexpr int kNotLabelled = -1;
 
 struct CatalogueEntry {
   std::string file;   // below the catalogue's folder, with {band}

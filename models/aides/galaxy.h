@@ -27,6 +27,7 @@ namespace stemma::models {
 
 // These numbers are labels and stored choices: never renumber.
 enum class GalaxyClass { kElliptical = 0, kSpiral = 1 };
+constexpr int kNotLabelled = -1;  // in place of a class
 enum class GalaxySplit : uint32_t { kTrain = 0, kValidation = 1, kTest = 2, kUnlabelled = 3 };
 
 constexpr int kBandG = 0, kBandR = 1, kBandI = 2, kBands = 3;

@@ -12,7 +12,8 @@
 namespace stemma::models {
 namespace {
 
-constexpr char kFirstLine[] = "# stemma aides labels 1";
+constexpr std::string_view kOfSimulated = "# stemma aides labels 1",
+                           kOfPictures = "# stemma aides labels 2";
 constexpr uint64_t kFileMax = uint64_t{64} * kLabelsMax;
 constexpr int64_t kIdMax = int64_t{1} << 40;
 
@@ -34,7 +35,7 @@ std::string_view Take(std::string_view* text, char separator) {
   return taken;
 }
 
-// "# key value" of the second, third and fourth line.
+// "# key value" of the lines behind the first.
 Result<std::string> Fact(std::string_view* text, size_t line, const std::string& key) {
   const std::string begin = "# " + key + " ";
   const std::string_view found = Take(text, '\n');
@@ -71,9 +72,15 @@ std::vector<PredictedLabel> MostConfident(std::vector<PredictedLabel> labels, si
 }
 
 std::string EncodeLabels(const LabelFile& labels) {
-  std::string text = std::string(kFirstLine) + ": of the unlabelled split of simulated galaxies\n";
-  text += "# survey " + std::string(FactsOf(labels.survey).name) + "\n";
-  text += "# data_seed " + std::to_string(labels.data_seed) + "\n";
+  std::string text;
+  if (labels.pictures.empty()) {
+    text = std::string(kOfSimulated) + ": of the unlabelled split of simulated galaxies\n";
+    text += "# survey " + std::string(FactsOf(labels.survey).name) + "\n";
+    text += "# data_seed " + std::to_string(labels.data_seed) + "\n";
+  } else {
+    text = std::string(kOfPictures) + ": of pictures\n";
+    text += "# pictures " + labels.pictures + "\n";
+  }
   text += "# state " + labels.state + "\n";
   for (const PredictedLabel& label : labels.labels) {
     char row[96];
@@ -86,16 +93,22 @@ std::string EncodeLabels(const LabelFile& labels) {
 
 Result<LabelFile> DecodeLabels(std::string_view text) {
   LabelFile file;
-  if (Take(&text, '\n').substr(0, sizeof kFirstLine - 1) != kFirstLine) {
-    return Damaged(1, std::string("expected '") + kFirstLine + "': it is another kind of file");
+  const std::string_view first = Take(&text, '\n').substr(0, kOfSimulated.size());
+  size_t head = 1;  // lines
+  if (first == kOfPictures) {
+    STEMMA_ASSIGN_OR_RETURN(file.pictures, Fact(&text, ++head, "pictures"));
+    if (file.pictures.empty()) return Damaged(head, "it does not say of which pictures");
+  } else if (first == kOfSimulated) {
+    STEMMA_ASSIGN_OR_RETURN(const std::string survey, Fact(&text, ++head, "survey"));
+    STEMMA_ASSIGN_OR_RETURN(file.survey, SurveyByName(survey));
+    STEMMA_ASSIGN_OR_RETURN(const std::string seed, Fact(&text, ++head, "data_seed"));
+    if (!Parse(std::string_view(seed), &file.data_seed)) return Damaged(head, "expected a number");
+  } else {
+    return Damaged(1, "expected '" + std::string(kOfSimulated) + "': it is another kind of file");
   }
-  STEMMA_ASSIGN_OR_RETURN(const std::string survey, Fact(&text, 2, "survey"));
-  STEMMA_ASSIGN_OR_RETURN(file.survey, SurveyByName(survey));
-  STEMMA_ASSIGN_OR_RETURN(const std::string seed, Fact(&text, 3, "data_seed"));
-  if (!Parse(std::string_view(seed), &file.data_seed)) return Damaged(3, "expected a number");
-  STEMMA_ASSIGN_OR_RETURN(file.state, Fact(&text, 4, "state"));
+  STEMMA_ASSIGN_OR_RETURN(file.state, Fact(&text, ++head, "state"));
   std::set<int64_t> seen;
-  for (size_t line = 5; !text.empty(); ++line) {
+  for (size_t line = head + 1; !text.empty(); ++line) {
     PredictedLabel label;
     STEMMA_RETURN_IF_ERROR(ParseRow(Take(&text, '\n'), line, &label));
     if (!seen.insert(label.id).second) {
@@ -104,7 +117,7 @@ Result<LabelFile> DecodeLabels(std::string_view text) {
     file.labels.push_back(label);
     if (file.labels.size() > kLabelsMax) return Damaged(line, "more than 10,000,000 galaxies");
   }
-  if (file.labels.empty()) return Damaged(5, "no galaxy has a label");
+  if (file.labels.empty()) return Damaged(head + 1, "no galaxy has a label");
   return file;
 }
 

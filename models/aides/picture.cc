@@ -97,6 +97,10 @@ std::vector<double> ResizeLinear(const std::vector<double>& image, size_t from, 
   return out;
 }
 
+Rescale RescaleByName(const std::string& name) {
+  return name == "faint_half" ? Rescale::kFaintHalf : Rescale::kAllPixels;
+}
+
 void RescaleBand(Rescale rule, std::vector<double>* band) {
   const Moments m = MomentsOf(rule == Rescale::kFaintHalf ? FainterHalf(*band) : *band);
   const double low = m.mean - m.sigma, scale = m.sigma > 0 ? 1 / (6 * m.sigma) : 0;

@@ -19,6 +19,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "models/aides/survey.h"
@@ -29,6 +30,8 @@ constexpr size_t kPictureSide = 200;
 
 // Part of a data set's identity: never renumber.
 enum class Rescale : uint32_t { kAllPixels = 0, kFaintHalf = 1 };
+// REQUIRES: "all_pixels" or "faint_half", as Check(AidesSettings) makes sure
+Rescale RescaleByName(const std::string& name);
 
 struct Picture {
   size_t side = 0;

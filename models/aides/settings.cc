@@ -68,9 +68,16 @@ Status Check(const AidesSettings& s) {
   if (s.validation_size < 1 || s.validation_size > kGalaxiesMax) {
     return Outside("aides.validation_size", s.validation_size, "1 to 2^40");
   }
-  if (!s.labels.empty() && !s.train.empty()) {
-    return {Code::kInvalidArgument, "aides.labels names simulated galaxies, and aides.train = " +
-                                        s.train + " a folder of pictures: give one of the two"};
+  if (!s.labels.empty() && !s.train.empty() && s.unlabelled.empty()) {
+    return {Code::kInvalidArgument,
+            "aides.train = " + s.train + " are pictures, and aides.labels = " + s.labels +
+                " of simulated galaxies unless aides.unlabelled says of which pictures"};
+  }
+  if (s.labels.empty() && !s.unlabelled.empty()) {
+    return {Code::kInvalidArgument,
+            "aides.unlabelled = " + s.unlabelled +
+                " are pictures without labels: give aides.labels, which `stemma galaxy-label "
+                "STATE --pictures=...` writes"};
   }
   if (s.cache_mb < 0) return Outside("aides.cache_mb", s.cache_mb, "0 or more");
   if (s.on_bad != "fail" && s.on_bad != "skip") {

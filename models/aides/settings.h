@@ -20,7 +20,7 @@ struct AidesSettings {
   int64_t image = 224;                 // pixels a side
   int64_t train_size = 36620;          // galaxies of the training split
   int64_t validation_size = 1000;      // of the validation split
-  std::string train;                   // a folder of your own pictures instead; "": simulated
+  std::string train;                   // your own pictures instead; "": simulated
   std::string validation;              // likewise, to validate on
   int64_t data_seed = 1;               // another seed is another sky
   std::string rescale = "all_pixels";  // all_pixels | faint_half
@@ -28,6 +28,7 @@ struct AidesSettings {
   double dropout = 0.7;                // behind the head's first layer
   std::string train_from = "all";      // see above
   std::string labels;                  // FILE#DIGEST: predicted labels to train on as well
+  std::string unlabelled;              // the pictures that they are of; "": simulated galaxies
   int64_t cache_mb = 256;              // pictures that each rank keeps in memory
   std::string on_bad = "fail";         // fail | skip: a galaxy whose images are damaged or gone
   int64_t bad_max = 100;               // skip: of them in an epoch, on each rank

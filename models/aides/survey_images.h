@@ -23,8 +23,8 @@
 #include "core/status.h"
 #include "lineage/storage.h"
 #include "models/aides/catalogue.h"
+#include "models/aides/own_galaxies.h"
 #include "models/aides/picture.h"
-#include "models/data/dataset.h"
 #include "models/data/fits/fits_images.h"
 
 namespace stemma::models {
@@ -36,7 +36,7 @@ struct SurveyImagesSettings {
   double wanting_max = .5;  // share of a cut-out's pixels
 };
 
-class SurveyImages final : public Dataset {
+class SurveyImages final : public OwnGalaxies {
  public:
   // kInvalidArgument: an image side outside [71, 1024], a share outside [0, 1].
   static Result<std::shared_ptr<const SurveyImages>> Make(lineage::Storage& disk,
@@ -50,9 +50,12 @@ class SurveyImages final : public Dataset {
   // `key` is not used.
   Status Read(int64_t id, const Cursor& key, float* x, float* y) const override;
 
-  // REQUIRES of both: 0 <= id < Size()
-  int LabelOf(int64_t id) const { return catalogue_.entries[static_cast<size_t>(id)].label; }
+  int LabelOf(int64_t id) const override {
+    return catalogue_.entries[static_cast<size_t>(id)].label;
+  }
+  std::string Source() const override { return catalogue_.digest; }
   // Of the band that wants most of them, those without a value and those beyond the edge.
+  // REQUIRES: 0 <= id < Size()
   Result<int64_t> WantingPixels(int64_t id) const;
 
  private:

@@ -6,57 +6,79 @@
 #include "core/bytes.h"
 #include "core/digest.h"
 #include "models/aides/augment.h"
-#include "models/aides/folder_galaxies.h"
-#include "models/aides/survey_images.h"
+#include "models/aides/open_own_galaxies.h"
 
 namespace stemma::models {
 namespace {
 
 constexpr uint32_t kVersion = 1;  // raised when the same settings begin to mean other samples
 
-Rescale RescaleOf(const AidesSettings& settings) {
-  return settings.rescale == "faint_half" ? Rescale::kFaintHalf : Rescale::kAllPixels;
-}
-
-bool IsTable(const std::string& path) {
-  return path.size() > 4 && path.compare(path.size() - 4, 4, ".tsv") == 0;
-}
-
-Status CheckLabelled(const SurveyImages& images, const std::string& table) {
-  for (int64_t id = 0; id < images.Size(); ++id) {
-    if (images.LabelOf(id) != kNotLabelled) continue;
+Status CheckLabelled(const OwnGalaxies& galaxies, const std::string& path) {
+  for (int64_t id = 0; id < galaxies.Size(); ++id) {
+    if (galaxies.LabelOf(id) != kNotLabelled) continue;
     return {Code::kInvalidArgument,
-            table + ": galaxy " + std::to_string(id) +
-                " has no label, so nothing can be learnt from it: keep those in a table of "
-                "their own"};
+            path + ": galaxy " + std::to_string(id) +
+                " has no label, so nothing can be learnt from it: keep those apart, and let "
+                "`stemma galaxy-label STATE --pictures=...` label them"};
   }
   return {};
 }
 
+// What the labels are of.
+Result<std::shared_ptr<const Dataset>> LabelledBy(const LabelFile& file,
+                                                  const AidesSettings& settings,
+                                                  lineage::Storage& disk) {
+  int64_t last = 0;
+  for (const PredictedLabel& label : file.labels) last = std::max(last, label.id);
+  if (file.pictures.empty() != settings.unlabelled.empty()) {
+    return Status(Code::kInvalidArgument,
+                  file.pictures.empty()
+                      ? "aides.labels are of simulated galaxies, not of aides.unlabelled = " +
+                            settings.unlabelled
+                      : "aides.labels are of pictures: aides.unlabelled must say where they lie");
+  }
+  if (file.pictures.empty()) {
+    AidesSettings of_file = settings;
+    of_file.survey = FactsOf(file.survey).name;
+    of_file.data_seed = file.data_seed;
+    STEMMA_ASSIGN_OR_RETURN(auto galaxies, GalaxiesOf(of_file, GalaxySplit::kUnlabelled, last + 1));
+    return std::shared_ptr<const Dataset>(std::move(galaxies));
+  }
+  STEMMA_ASSIGN_OR_RETURN(auto pictures, OwnGalaxiesOf(settings, disk, settings.unlabelled));
+  if (Hex(pictures->Source()) != file.pictures || last >= pictures->Size()) {
+    return Status(Code::kInvalidArgument,
+                  "aides.unlabelled = " + settings.unlabelled +
+                      " are not the pictures that aides.labels are of, or they have changed: label "
+                      "them again");
+  }
+  return std::shared_ptr<const Dataset>(std::move(pictures));
+}
+
 }  // namespace
+
+Result<std::shared_ptr<const OwnGalaxies>> OwnGalaxiesOf(const AidesSettings& settings,
+                                                         lineage::Storage& disk,
+                                                         const std::string& path) {
+  return OpenOwnGalaxies(disk, path, {settings.image, RescaleByName(settings.rescale)});
+}
 
 Result<std::shared_ptr<const AidesDataset>> GalaxiesOf(const AidesSettings& settings,
                                                        GalaxySplit split, int64_t size) {
   STEMMA_ASSIGN_OR_RETURN(const SurveyKind survey, SurveyByName(settings.survey));
-  return AidesDataset::Make({settings.data_seed, size, settings.image, RescaleOf(settings)}, survey,
-                            split);
+  return AidesDataset::Make(
+      {settings.data_seed, size, settings.image, RescaleByName(settings.rescale)}, survey, split);
 }
 
 Result<std::shared_ptr<const Dataset>> PicturesOf(const AidesSettings& settings,
-                                                  lineage::Storage& disk, const std::string& folder,
+                                                  lineage::Storage& disk, const std::string& path,
                                                   GalaxySplit split, int64_t size) {
-  if (folder.empty()) {
+  if (path.empty()) {
     STEMMA_ASSIGN_OR_RETURN(auto galaxies, GalaxiesOf(settings, split, size));
     return std::shared_ptr<const Dataset>(std::move(galaxies));
   }
-  if (IsTable(folder)) {
-    STEMMA_ASSIGN_OR_RETURN(
-        auto images, SurveyImages::Make(disk, {folder, settings.image, RescaleOf(settings)}));
-    STEMMA_RETURN_IF_ERROR(CheckLabelled(*images, folder));
-    return std::shared_ptr<const Dataset>(std::move(images));
-  }
-  STEMMA_ASSIGN_OR_RETURN(auto pictures, FolderGalaxies::Open(disk, folder, settings.image));
-  return std::shared_ptr<const Dataset>(std::move(pictures));
+  STEMMA_ASSIGN_OR_RETURN(auto galaxies, OwnGalaxiesOf(settings, disk, path));
+  STEMMA_RETURN_IF_ERROR(CheckLabelled(*galaxies, path));
+  return std::shared_ptr<const Dataset>(std::move(galaxies));
 }
 
 Result<std::shared_ptr<const AidesTraining>> AidesTraining::Make(const AidesSettings& settings,
@@ -64,23 +86,18 @@ Result<std::shared_ptr<const AidesTraining>> AidesTraining::Make(const AidesSett
   STEMMA_RETURN_IF_ERROR(Check(settings));
   STEMMA_ASSIGN_OR_RETURN(auto known, PicturesOf(settings, disk, settings.train,
                                                  GalaxySplit::kTrain, settings.train_size));
-  std::shared_ptr<const AidesDataset> labelled;
+  std::shared_ptr<const Dataset> labelled;
   LabelFile file;
   if (!settings.labels.empty()) {
     STEMMA_ASSIGN_OR_RETURN(file, ReadLabels(disk, settings.labels));
-    AidesSettings of_file = settings;
-    of_file.survey = FactsOf(file.survey).name;
-    of_file.data_seed = file.data_seed;
-    int64_t last = 0;
-    for (const PredictedLabel& label : file.labels) last = std::max(last, label.id);
-    STEMMA_ASSIGN_OR_RETURN(labelled, GalaxiesOf(of_file, GalaxySplit::kUnlabelled, last + 1));
+    STEMMA_ASSIGN_OR_RETURN(labelled, LabelledBy(file, settings, disk));
   }
   return std::shared_ptr<const AidesTraining>(
       new AidesTraining(settings, std::move(known), std::move(labelled), std::move(file.labels)));
 }
 
 AidesTraining::AidesTraining(const AidesSettings& settings, std::shared_ptr<const Dataset> known,
-                             std::shared_ptr<const AidesDataset> labelled,
+                             std::shared_ptr<const Dataset> labelled,
                              std::vector<PredictedLabel> labels)
     : settings_(settings),
       known_(std::move(known)),

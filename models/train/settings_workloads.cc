@@ -89,8 +89,9 @@ void AddAides(AidesSettings& s, SettingsList& field) {
   field("aides.validation_size", s.validation_size,
         Help{"galaxies of the validation split", "[1, inf)"});
   field("aides.train", s.train,
-        Help{"galaxies of your own to train on: a folder of JPEGs, elliptical/ and spiral/, or a "
-             "table NAME.tsv of galaxies in FITS files; \"\": simulated"});
+        Help{"galaxies of your own to train on: a folder of JPEGs, elliptical/ and spiral/; a "
+             "table NAME.tsv of galaxies in FITS files; NAME.h5 with images and labels; \"\": "
+             "simulated"});
   field("aides.validation", s.validation, Help{"the same to validate on; \"\": simulated"});
   field("aides.data_seed", s.data_seed, Help{"another seed is another sky", "[0, inf)"});
   field("aides.rescale", s.rescale,
@@ -101,6 +102,8 @@ void AddAides(AidesSettings& s, SettingsList& field) {
         Help{"the first layer that trains: \"\" the head, such as block5.sep2 or bn1, all"});
   field("aides.labels", s.labels,
         Help{"FILE#DIGEST of `stemma galaxy-label`: predicted labels to train on as well"});
+  field("aides.unlabelled", s.unlabelled,
+        Help{"the pictures that aides.labels are of, named as for aides.train; \"\": simulated"});
   field("aides.cache_mb", s.cache_mb,
         Help{"MiB of pictures that each rank keeps, so as to simulate a galaxy once",
              "[0, 1048576]", Kind::kLocal});

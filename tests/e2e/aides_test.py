@@ -3,6 +3,7 @@ thaw, a kill in a frozen stage, and the laptop's experiment from first step to l
 
 import csv
 import pathlib
+import shutil
 import struct
 import sys
 
@@ -10,6 +11,7 @@ import harness
 
 LAPTOP = str(pathlib.Path("models/aides/recipes/laptop.toml").resolve())
 PAPER = str(pathlib.Path("models/aides/recipes/paper.toml").resolve())
+MAKER = str(pathlib.Path("tests/e2e/make_images").resolve())
 EXAMPLE = str(pathlib.Path("tools/examples/aides_laptop").resolve())
 
 TINY = ["aides.image=71", "aides.train_size=24", "aides.validation_size=8", "train.global_batch=4",
@@ -93,6 +95,55 @@ def test_laptop_experiment_by_one_command(box):
     (box.dir / "labels.tsv").write_text(labels + "1\t1\t0.5\n", encoding="utf-8")
     box.say("fork", "laptop-head@", "--name", "other", *sets("train.length=9step")).expect(0)
     box.train("--run", "other").expect(1, "it is not the file that the settings name")
+
+
+def own_pictures(box):
+    """Two folders: one that is labelled, and one of which some are."""
+    made = box.dir / "made"
+    box.run([MAKER, str(made), "2", "24", "80"]).expect(0)
+    known, rest = box.dir / "known", box.dir / "rest"
+    for number, folder in enumerate(sorted(made.iterdir())):
+        files = sorted(folder.iterdir())
+        for where, name, some in ((known, ("elliptical", "spiral")[number], files[:4]),
+                                  (rest, ("elliptical", "spiral")[number], files[4:6]),
+                                  (rest, "unlabelled", files[6:])):
+            (where / name).mkdir(parents=True, exist_ok=True)
+            for file in some:
+                shutil.copy(file, where / name / ("%d-%s" % (number, file.name)))
+    return str(known), str(rest)
+
+
+def test_recursion_on_pictures_of_ones_own(box):
+    known, rest = own_pictures(box)
+    box.train(LAPTOP, *sets(*TINY, "run.name=own", "train.length=3step", "optim.warmup_steps=1",
+                            "aides.train=" + known, "aides.validation=" + known)).expect(0)
+    done = box.say("galaxy-label", "own@", "--pictures=" + rest, "--per-class=3",
+                   "--out=" + str(box.dir / "l.tsv"))
+    text = done.expect(0, "own@3 labelled 12 pictures of " + rest, "taken are").text
+    assert "right" not in text, text  # nobody knows
+    chosen = [line for line in text.splitlines() if line.startswith("aides.")]
+    assert len(chosen) == 2 and chosen[0] == "aides.unlabelled=" + rest, text
+    box.say("fork", "own@", "--name", "round1", *sets(*chosen, "train.length=6step")).expect(0)
+    box.train("--run", "round1").expect(0, "round1 is complete at step 6")
+
+    out = box.dir / "judged"
+    text = box.say("galaxy-eval", "round1@", "--pictures=" + rest, "--out=" + str(out)).expect(
+        0, "16 pictures of " + rest + ", 4 of them labelled", "of 4", "spirals called").text
+    assert "simulated" not in text and "S/N" not in text, text
+    assert sorted(f.name for f in out.iterdir()) == ["answers.csv", "features.npy", "plane.svg",
+                                                     "scores.csv"]
+    with open(out / "answers.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == ["0"] * 2 + ["1"] * 2 + ["-1"] * 12, rows
+    assert "imulated" not in (out / "plane.svg").read_text(encoding="utf-8")
+
+    box.say("galaxy-label", "own@", "--pictures=" + known, "--out=x.tsv").expect(
+        2, "no galaxy without a label")
+    box.say("galaxy-label", "own@", "--pictures=" + rest, "--count=5", "--out=x.tsv").expect(
+        2, "--count is of simulated galaxies")
+    (pathlib.Path(rest) / "unlabelled" / "more.jpg").write_bytes(b"later")
+    box.say("fork", "own@", "--name", "late", *sets(*chosen, "train.length=7step")).expect(0)
+    box.train("--run", "late").expect(2, "are not the pictures that aides.labels are of")
 
 
 def test_verbs_refuse_what_makes_no_sense(box):

@@ -48,7 +48,7 @@ constexpr Verb kVerbs[] = {
     {"waveform", "the gravitational wave that aigw's network sees, as CSV", RunWaveform},
     {"overlap", "how well a trained aigw reads held-out mergers", RunOverlap},
     {"galaxy", "a simulated galaxy that aides's network sees, as a picture", RunGalaxy},
-    {"galaxy-eval", "how well a state of aides tells simulated galaxies apart", RunGalaxyEval},
+    {"galaxy-eval", "how well a state of aides tells galaxies apart", RunGalaxyEval},
     {"galaxy-label", "a state's labels for unlabelled galaxies, to train on", RunGalaxyLabel},
     {"data", "images and waveforms on a disk: pack, check, write them", RunData},
     {"version", "which Stemma this is", RunVersion},

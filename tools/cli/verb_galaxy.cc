@@ -160,8 +160,7 @@ Status Write(const std::string& path, const Pixels& pixels) {
 Status Show(const Request& request) {
   STEMMA_ASSIGN_OR_RETURN(const models::SurveyKind kind, models::SurveyByName(request.survey));
   const models::Survey survey(kind);
-  const auto rule =
-      request.rescale == "faint_half" ? models::Rescale::kFaintHalf : models::Rescale::kAllPixels;
+  const auto rule = models::RescaleByName(request.rescale);
   const auto side = static_cast<size_t>(request.side), count = request.columns * request.rows;
   Pixels pixels = {side * request.columns, side * request.rows, {}};
   pixels.rgb.resize(3 * pixels.width * pixels.height);

@@ -11,13 +11,13 @@
 namespace stemma::galaxies {
 
 struct EvalRequest {
-  std::string store = "stemma-store", state, survey = "both", split = "test", out;
+  std::string store = "stemma-store", state, pictures, survey = "both", split = "test", out;
   int64_t count = 1066, side = 0, threads = 0;
   bool plain = false;
 };
 
 struct LabelRequest {
-  std::string store = "stemma-store", state, survey = "des", out;
+  std::string store = "stemma-store", state, pictures, survey = "des", out;
   int64_t count = 8983, per_class = 500, side = 0, threads = 0;
 };
 
@@ -25,7 +25,8 @@ struct LabelRequest {
 cli::Flags FlagsOf(EvalRequest* request);
 cli::Flags FlagsOf(LabelRequest* request);
 
-// kInvalidArgument names the first that makes no sense.
+// kInvalidArgument names the first that makes no sense. What is of simulated galaxies must have its
+// default where pictures are named.
 Status Check(const EvalRequest& request);
 Status Check(const LabelRequest& request);
 

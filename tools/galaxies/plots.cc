@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kRounds = 60;
 constexpr size_t kManyMarks = 100;  // from there on marks are small
-constexpr char kNote[] = "Simulated galaxies; real images may look different.";
 
 std::string Percent(const Score& score) {
   char text[96];
@@ -97,33 +96,50 @@ Plane PrincipalPlane(const std::vector<float>& values, size_t columns) {
   return plane;
 }
 
-std::string PlaneSvg(const Plane& plane, const Sets<std::vector<Answer>>& sets) {
+namespace {
+
+// How the galaxies of one kind of a set are marked: labelled ellipticals and spirals, and those
+// that were only called so.
+std::vector<report::Series> KindsOf(const std::string& set, size_t galaxies, size_t colours) {
+  std::vector<report::Series> kinds(4);
+  for (size_t kind = 0; kind < kinds.size(); ++kind) {
+    const bool elliptical = kind % 2 == 0, labelled = kind < 2;
+    kinds[kind].name =
+        set + (labelled ? ", " : ", called ") + (elliptical ? "elliptical" : "spiral");
+    kinds[kind].colour = static_cast<int>(colours + kind);
+    kinds[kind].mark = {elliptical ? report::Shape::kDisc : report::Shape::kCross, elliptical,
+                        galaxies > kManyMarks};
+  }
+  return kinds;
+}
+
+}  // namespace
+
+std::string PlaneSvg(const Plane& plane, const Sets<std::vector<Answer>>& sets,
+                     const std::string& note) {
   report::Chart chart;
-  chart.title = "Features of simulated galaxies, principal components";
-  char note[160];
-  std::snprintf(note, sizeof note, "%s The axes have %.1f %% and %.1f %% of the variance.", kNote,
+  chart.title = "Features of galaxies, principal components";
+  char shares[96];
+  std::snprintf(shares, sizeof shares, "The axes have %.1f %% and %.1f %% of the variance.",
                 100 * plane.share[0], 100 * plane.share[1]);
-  chart.note = note;
+  chart.note = note + " " + shares;
   chart.x.label = "first component";
   chart.y.label = "second component";
   size_t row = 0;
   for (const auto& [name, answers] : sets) {
-    report::Series kinds[2];
-    for (const int kind : {0, 1}) {
-      kinds[kind].name = name + (kind == 0 ? ", elliptical" : ", spiral");
-      kinds[kind].colour = static_cast<int>(chart.series.size()) + kind;
-      kinds[kind].mark = {kind == 0 ? report::Shape::kDisc : report::Shape::kCross, kind == 0,
-                          answers.size() > kManyMarks};
-    }
+    std::vector<report::Series> kinds = KindsOf(name, answers.size(), chart.series.size());
     for (const Answer& answer : answers) {
       if (row >= plane.points.size()) break;
       report::Point point;
       point.x = plane.points[row][0];
       point.y = plane.points[row++][1];
       point.hover = "object " + std::to_string(answer.object);
-      kinds[answer.truth].points.push_back(point);
+      const int kind = answer.truth >= 0 ? answer.truth : 2 + ClassOf(answer.spiral);
+      kinds[static_cast<size_t>(kind)].points.push_back(point);
     }
-    for (report::Series& series : kinds) chart.series.push_back(std::move(series));
+    for (report::Series& series : kinds) {
+      if (!series.points.empty()) chart.series.push_back(std::move(series));
+    }
   }
   return report::SvgFile(report::ChartSvg(chart));
 }
@@ -132,7 +148,7 @@ std::string ScoresSvg(const Sets<std::vector<Score>>& sets, const std::string& g
   report::Chart chart;
   const bool signal = group == "S/N";
   chart.title = "Accuracy against " + std::string(signal ? "signal to noise" : "inclination");
-  chart.note = kNote;
+  chart.note = kSimulatedNote;
   chart.x.label = signal ? "signal to noise" : "inclination of spirals, degrees; 90 is edge-on";
   if (signal) chart.x.scale = report::Scale::kLog;
   chart.y.label = "accuracy, %";

@@ -53,35 +53,18 @@ Status Fill(lineage::StateReader& state, const std::string& name, at::Tensor ten
   return {};
 }
 
-// What the galaxies of one batch are, and their images.
-struct Scene {
-  const models::Survey& survey;
-  const models::AidesSettings& settings;
-  models::GalaxySplit split;
-};
-
-void See(const Scene& scene, int64_t id, Answer* answer, float* x) {
-  const auto seed = static_cast<uint64_t>(scene.settings.data_seed);
-  answer->id = id;
-  answer->object = models::ObjectOf(seed, scene.split, static_cast<uint64_t>(id));
-  const models::Galaxy galaxy = models::DrawGalaxy(seed, answer->object);
-  const models::Exposure exposure = scene.survey.Expose(galaxy, {seed, answer->object});
-  const auto rule = scene.settings.rescale == "faint_half" ? models::Rescale::kFaintHalf
-                                                           : models::Rescale::kAllPixels;
-  models::NetworkInput(models::MakePicture(exposure, rule),
-                       static_cast<size_t>(scene.settings.image), x);
-  answer->truth = static_cast<int>(galaxy.kind);
-  answer->signal_to_noise = exposure.signal_to_noise;
-  if (galaxy.kind == models::GalaxyClass::kSpiral) answer->inclination = 360 * galaxy.inclination;
-}
-
-// Galaxies first, first + 1, ..., a thread for each core.
-void SeeAll(const Scene& scene, int64_t first, std::vector<Answer>* answers, float* x) {
-  const auto values = static_cast<size_t>(3 * scene.settings.image * scene.settings.image);
+// Galaxies first, first + 1, ..., a thread for each core. The first failure by number.
+Status SeeAll(int64_t first, size_t values,
+              const std::function<Status(int64_t, Answer*, float*)>& see,
+              std::vector<Answer>* answers, float* x) {
+  std::vector<Status> done(answers->size());
   std::atomic<size_t> next{0};
   const auto work = [&] {
     for (size_t i = next++; i < answers->size(); i = next++) {
-      See(scene, first + static_cast<int64_t>(i), &(*answers)[i], x + i * values);
+      const int64_t id = first + static_cast<int64_t>(i);
+      (*answers)[i].id = id;
+      done[i] =
+          ops::Guard("reading a galaxy", [&] { return see(id, &(*answers)[i], x + i * values); });
     }
   };
   std::vector<std::thread> threads;
@@ -90,6 +73,8 @@ void SeeAll(const Scene& scene, int64_t first, std::vector<Answer>* answers, flo
   for (size_t i = 1; i < count; ++i) threads.emplace_back(work);
   work();
   for (std::thread& thread : threads) thread.join();
+  for (Status& status : done) STEMMA_RETURN_IF_ERROR(std::move(status));
+  return {};
 }
 
 at::Tensor Augmented(const at::Tensor& images, const std::vector<Answer>& answers, uint64_t seed) {
@@ -135,17 +120,44 @@ Status Judge::Load(const lineage::Store& store, const Record& record) {
 
 Result<Answers> Judge::Look(models::SurveyKind kind, models::GalaxySplit split, int64_t count,
                             const LookOptions& options) {
-  Answers all;
   const models::Survey survey(kind);
-  const Scene scene = {survey, settings_, split};
   const auto seed = static_cast<uint64_t>(settings_.data_seed);
-  STEMMA_RETURN_IF_ERROR(ops::Guard("a look at galaxies", [&]() -> Status {
+  const models::Rescale rule = models::RescaleByName(settings_.rescale);
+  const auto see = [&](int64_t id, Answer* answer, float* x) -> Status {
+    answer->object = models::ObjectOf(seed, split, static_cast<uint64_t>(id));
+    const models::Galaxy galaxy = models::DrawGalaxy(seed, answer->object);
+    const models::Exposure exposure = survey.Expose(galaxy, {seed, answer->object});
+    models::NetworkInput(models::MakePicture(exposure, rule), static_cast<size_t>(settings_.image),
+                         x);
+    answer->truth = static_cast<int>(galaxy.kind);
+    answer->signal_to_noise = exposure.signal_to_noise;
+    if (galaxy.kind == models::GalaxyClass::kSpiral) answer->inclination = 360 * galaxy.inclination;
+    return {};
+  };
+  return LookAtAll(count, see, options);
+}
+
+Result<Answers> Judge::LookAt(const models::OwnGalaxies& pictures, const LookOptions& options) {
+  const auto see = [&](int64_t id, Answer* answer, float* x) -> Status {
+    float label = 0;
+    answer->object = static_cast<uint64_t>(id);
+    answer->truth = pictures.LabelOf(id);
+    return pictures.Read(id, {}, x, &label);
+  };
+  return LookAtAll(pictures.Size(), see, options);
+}
+
+Result<Answers> Judge::LookAtAll(int64_t count, const See& see, const LookOptions& options) {
+  Answers all;
+  const auto seed = static_cast<uint64_t>(settings_.data_seed);
+  Status looked = ops::Guard("a look at galaxies", [&]() -> Status {
     const c10::NoGradGuard no_gradients;
     for (int64_t first = 0; first < count; first += kBatch) {
       const int64_t rows = std::min(kBatch, count - first);
       std::vector<Answer> answers(static_cast<size_t>(rows));
       const at::Tensor images = at::empty({rows, 3, settings_.image, settings_.image}, at::kFloat);
-      SeeAll(scene, first, &answers, images.mutable_data_ptr<float>());
+      STEMMA_RETURN_IF_ERROR(SeeAll(first, static_cast<size_t>(images[0].numel()), see, &answers,
+                                    images.mutable_data_ptr<float>()));
       const models::AidesOutput out = network_.Forward(images);
       const std::vector<double> plain = SpiralOf(out.logits);
       for (size_t i = 0; i < answers.size(); ++i) answers[i].spiral = plain[i];
@@ -168,7 +180,8 @@ Result<Answers> Judge::Look(models::SurveyKind kind, models::GalaxySplit split, 
       }
     }
     return {};
-  }));
+  });
+  if (!looked.ok()) return looked;
   return all;
 }
 

@@ -68,16 +68,22 @@ std::string BinText(const Score& score) {
 
 }  // namespace
 
-std::vector<Score> ScoresOf(const std::vector<Answer>& answers) {
+std::vector<Score> ScoresOf(const std::vector<Answer>& all) {
+  std::vector<Answer> answers;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(answers),
+               [](const Answer& a) { return a.truth >= 0; });
   std::vector<Score> scores;
+  if (answers.empty()) return scores;
   AddAllAndHalf(answers, "", &scores);
-  if (!answers.empty() && answers[0].spiral_augmented >= 0) {
+  if (answers[0].spiral_augmented >= 0) {
     std::vector<Answer> augmented = answers;
     for (Answer& answer : augmented) answer.spiral = answer.spiral_augmented;
     AddAllAndHalf(augmented, ", augmented", &scores);
   }
-  scores.push_back(Count(answers, "S/N above 20",
-                         [](const Answer& a) { return a.signal_to_noise > kSignalWanted; }));
+  if (answers[0].signal_to_noise >= 0) {
+    scores.push_back(Count(answers, "S/N above 20",
+                           [](const Answer& a) { return a.signal_to_noise > kSignalWanted; }));
+  }
   AddBins(
       answers, "S/N", kSignalEdges, [](const Answer& a) { return a.signal_to_noise; }, &scores);
   scores.push_back(Count(answers, "ellipticals", [](const Answer& a) { return a.truth == 0; }));
@@ -91,6 +97,7 @@ std::vector<Score> ScoresOf(const std::vector<Answer>& answers) {
 Confusion ConfusionOf(const std::vector<Answer>& answers) {
   Confusion confusion = {};
   for (const Answer& answer : answers) {
+    if (answer.truth < 0) continue;
     ++confusion[static_cast<size_t>(answer.truth)][static_cast<size_t>(ClassOf(answer.spiral))];
   }
   return confusion;
@@ -106,6 +113,7 @@ std::string ScoresText(const Sets<std::vector<Answer>>& sets) {
     }
     const Confusion c = ConfusionOf(answers);
     for (const size_t truth : {size_t{0}, size_t{1}}) {
+      if (c[truth][0] + c[truth][1] == 0) continue;
       text += Format("%-16s%-28s%lld elliptical, %lld spiral\n", name.c_str(),
                      truth == 0 ? "ellipticals called" : "spirals called",
                      static_cast<long long>(c[truth][0]), static_cast<long long>(c[truth][1]));
@@ -135,7 +143,7 @@ std::string AnswersCsv(const Sets<std::vector<Answer>>& sets) {
           Format("%s,%lld,%llu,%d,%d,%.6f,", name.c_str(), static_cast<long long>(a.id),
                  static_cast<unsigned long long>(a.object), a.truth, ClassOf(a.spiral), a.spiral);
       csv += a.spiral_augmented < 0 ? "," : Format("%.6f,", a.spiral_augmented);
-      csv += Format("%.1f,", a.signal_to_noise);
+      csv += a.signal_to_noise < 0 ? "," : Format("%.1f,", a.signal_to_noise);
       csv += a.inclination < 0 ? "\n" : Format("%.1f\n", a.inclination);
     }
   }

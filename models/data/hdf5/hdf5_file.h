@@ -1,5 +1,6 @@
-// Tables in HDF5 files, read by row: (N, columns) floating-point numbers under a name. Free of
-// LibTorch; no header of HDF5's is seen from here.
+// Tables in HDF5 files, read by row: (N, columns) numbers under a name, or (N, height, width, 3)
+// and the like, where a row is all that has one first index. Free of LibTorch; no header of HDF5's
+// is seen from here.
 //
 //   STEMMA_ASSIGN_OR_RETURN(const auto file, Hdf5File::Open(disk, "waves.h5"));
 //   file->names();                                    // {"data", "labels"}
@@ -13,8 +14,8 @@
 // first and the last row are read both ways at first; where they differ, and where rows are
 // compressed, the library reads them, one thread at a time (direct() is false).
 //
-// Types are IEEE floating point of 32 or 64 bits in either byte order, converted to what the caller
-// wants; everything else is refused. No value is checked here.
+// Types are IEEE floating point of 32 or 64 bits and integers of 8 to 64, in either byte order,
+// converted to what the caller wants; everything else is refused. No value is checked here.
 //
 // Owner: a table keeps its file open. Thread: any number at once. Failure: kNotFound for a file or
 // a table that is not there (with the nearest name), kIncompatible for what is no such table and in
@@ -37,8 +38,11 @@ class Hdf5Table {
  public:
   virtual ~Hdf5Table() = default;
   virtual const std::string& name() const = 0;
-  virtual int64_t rows() const = 0;
-  virtual int64_t columns() const = 0;  // 1 where the table has one dimension
+  virtual const std::vector<int64_t>& shape() const = 0;
+  int64_t rows() const { return shape()[0]; }
+  virtual int64_t columns() const = 0;  // numbers of a row: 1 where the table has one dimension
+  virtual bool of_bytes() const = 0;     // unsigned integers of 8 bits
+  virtual bool of_integers() const = 0;  // these or wider ones
   virtual bool direct() const = 0;      // read without the library
   // One row. A float64 that no float32 can hold becomes infinite. REQUIRES: 0 <= row < rows()
   virtual Status Read(int64_t row, float* out) const = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/data/hdf5/hdf5_file.h"
+#include "models/data/hdf5/hdf5_number.h"
 #include "models/data/hdf5/library.h"
 
 namespace stemma::models::internal {
@@ -35,8 +36,12 @@ class StoredTable final : public Hdf5Table {
   ~StoredTable() override;
 
   const std::string& name() const override { return name_; }
-  int64_t rows() const override { return rows_; }
+  const std::vector<int64_t>& shape() const override { return shape_; }
   int64_t columns() const override { return columns_; }
+  bool of_bytes() const override { return number_.kind == NumberKind::kByte; }
+  bool of_integers() const override {
+    return of_bytes() || number_.kind == NumberKind::kInteger;
+  }
   bool direct() const override { return direct_; }
   Status Read(int64_t row, float* out) const override;
   Status Read(int64_t row, double* out) const override;
@@ -54,19 +59,19 @@ class StoredTable final : public Hdf5Table {
   bool FindChunks();
 
   Status CompareWays();  // leaves direct_ true where direct reads give what the library gives
+  // With more than two dimensions, [first, first + count) is the whole row.
   Status Raw(int64_t row, int64_t first, int64_t count, char* out) const;
   Status RawDirect(int64_t row, int64_t first, int64_t count, char* out) const;
   Status RawByLibrary(int64_t row, int64_t first, int64_t count, char* out) const;
-  template <typename Value>
-  Status ReadAs(int64_t row, Value* out) const;
+  Result<const char*> RowOf(int64_t row) const;  // until this thread asks for the next
 
   const std::shared_ptr<const OpenFile> file_;
   const std::string name_;
   Handle data_, type_;
-  int64_t rows_ = 0, columns_ = 0;
+  std::vector<int64_t> shape_;
+  int64_t columns_ = 0;
   int dimensions_ = 0;
-  size_t width_ = 0;   // bytes of a number
-  bool swap_ = false;  // they are big endian
+  StoredNumber number_;
   bool direct_ = false;
   int64_t chunk_rows_ = 0, chunk_columns_ = 0, chunks_across_ = 0;  // contiguous: one chunk
   std::vector<uint64_t> addresses_;                                 // of chunks, row by row

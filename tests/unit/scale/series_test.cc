@@ -23,6 +23,7 @@
 #include "tools/scale/series/submit.h"
 
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
 
 #include <catch2/catch.hpp>
 
@@ -32,20 +33,7 @@ namespace {
 namespace fs = std::filesystem;
 using tests::HasCode;
 using tests::IsOk;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "stemma-series.XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using tests::TempFolder;
 
 void Write(const std::string& path, const std::string& text) {
   fs::create_directories(fs::path(path).parent_path());
@@ -89,7 +77,7 @@ printf '"engine":{"iterations_ms":[%s],"wait_ms":0.5,"gradient_bytes":%s}}\n' \
 )";
 
 struct Bench {
-  Folder folder;
+  TempFolder folder;
   Series series;
   std::vector<std::string> told;
 
@@ -243,7 +231,7 @@ TEST_CASE("a child that crashes, hangs or writes nothing is told and left out", 
 }
 
 TEST_CASE("steps of a training, warm-up and what is not steady", "[samples]") {
-  Folder folder;
+  TempFolder folder;
   Point point;
   point.ranks = 2;
   point.local_batch = 8;
@@ -296,7 +284,7 @@ TEST_CASE("steps of a training, warm-up and what is not steady", "[samples]") {
 }
 
 TEST_CASE("mpirun here, srun in an allocation, and a job that asks for one", "[launch]") {
-  Folder folder;
+  TempFolder folder;
   for (const char* name : {"mpirun", "srun"}) {
     Write(folder / name, "");
     chmod((folder / name).c_str(), 0755);

@@ -74,6 +74,38 @@ TEST_CASE("accuracies of all, of the confident half and of bins") {
   CHECK(ConfusionOf(kAnswers) == Confusion{{{1, 1}, {1, 3}}});
 }
 
+TEST_CASE("what nobody knows of a galaxy is in no score and no column") {
+  std::vector<Answer> answers = {Row(1, .9, -1, -1, -1), Row(-1, .2, -1, -1, -1),
+                                 Row(0, .8, -1, -1, -1)};
+  const std::vector<Score> scores = ScoresOf(answers);
+  CHECK(Find(scores, "all").galaxies == 2);
+  CHECK(Find(scores, "all").right == 1);
+  CHECK(scores.size() == 4);  // all, the confident half, each class
+  CHECK(ConfusionOf(answers) == Confusion{{{0, 1}, {0, 1}}});
+  CHECK(AnswersCsv({{"pictures", answers}}).find("pictures,0,0,-1,0,0.200000,,,\n") !=
+        std::string::npos);
+  CHECK(ScoresText({{"pictures", {answers[1]}}}).empty());
+
+  const Plane plane = {{{0, 0}, {1, 1}, {2, 0}}, {.5, .5}};
+  const std::string svg = PlaneSvg(plane, {{"pictures", answers}}, "");
+  for (const char* kind :
+       {"pictures, elliptical", "pictures, spiral", "pictures, called elliptical"}) {
+    CHECK(svg.find(kind) != std::string::npos);
+  }
+  CHECK(svg.find("called spiral") == std::string::npos);
+
+  LabelRequest request;
+  request.out = "l.tsv";
+  request.pictures = "p.h5";
+  CHECK_THAT(Check(request), IsOk());
+  request.count = 5;
+  CHECK_THAT(Check(request), HasCode(Code::kInvalidArgument, "--count is of simulated galaxies"));
+  EvalRequest eval;
+  eval.pictures = "p.h5";
+  eval.survey = "des";
+  CHECK_THAT(Check(eval), HasCode(Code::kInvalidArgument, "--survey is of simulated galaxies"));
+}
+
 TEST_CASE("every line of every table says that the galaxies are simulated") {
   const Sets<std::vector<Answer>> sets = {{"simulated sdss", kAnswers}};
   const Sets<std::vector<Score>> scores = {{"simulated sdss", ScoresOf(kAnswers)}};

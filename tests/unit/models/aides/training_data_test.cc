@@ -9,10 +9,8 @@
 
 #include "lineage/memory_storage.h"
 #include "models/aides/augment.h"
-#include "models/aides/folder_galaxies.h"
 #include "models/aides/labels.h"
 #include "models/aides/settings.h"
-#include "tools/bench/made_images.h"
 
 #include <catch2/catch.hpp>
 #include "tests/support/must_put.h"
@@ -157,7 +155,7 @@ TEST_CASE("a layer's name says from which parameter on the network trains") {
 }
 
 LabelFile Labels() {
-  return {SurveyKind::kDes, 3, std::string(64, 'a'), {{2, 1, .75}, {5, 0, .5}, {9, 1, 1}}};
+  return {SurveyKind::kDes, 3, "", std::string(64, 'a'), {{2, 1, .75}, {5, 0, .5}, {9, 1, 1}}};
 }
 
 TEST_CASE("the most confident labels of each class, equal ones by number") {
@@ -187,11 +185,20 @@ TEST_CASE("a file of labels comes back as it was, and any other is refused") {
       {head + "2 1 .5\n", "line 5"},
       {head + "2\t1\t.5\n2\t0\t.5\n", "line 6 of the labels: galaxy 2 is there twice"},
       {text.substr(0, text.find("# data_seed")) + "# seed 1\n", "line 3"},
+      {"# stemma aides labels 2: of pictures\n# pictures \n", "line 2"},
   };
   for (const auto& [damaged, why] : cases) {
     INFO(damaged);
     CHECK_THAT(DecodeLabels(damaged).status(), HasCode(Code::kCorruption, why));
   }
+
+  LabelFile of_pictures = Labels();
+  of_pictures.pictures = std::string(64, 'b');
+  const auto same = DecodeLabels(EncodeLabels(of_pictures));
+  REQUIRE_THAT(same.status(), IsOk());
+  CHECK(same->pictures == of_pictures.pictures);
+  CHECK(EncodeLabels(*same) == EncodeLabels(of_pictures));
+  CHECK(EncodeLabels(*same) != text);
 
   lineage::MemoryStorage disk;
   tests::MustPut(disk, "a.tsv", text);
@@ -253,52 +260,6 @@ TEST_CASE("labelled galaxies come behind the known ones, with their predicted cl
   Transform(DrawAugmentation(key), 71, 3, fifth.data(), changed.data());
   CHECK(SampleOf(*augmented, 3, key).x == changed);
   CHECK(SampleOf(*augmented, 3, key).y == 0);
-}
-
-// 24 pixels wide and 16 high, flat in blocks of 8: red left, green at the top, blue everywhere.
-std::string Blocks() {
-  std::vector<uint8_t> rgb;
-  for (int r = 0; r < 16; ++r) {
-    for (int c = 0; c < 24; ++c) {
-      for (const int level : {c < 8 ? 200 : 40, r < 8 ? 180 : 20, 100}) {
-        rgb.push_back(static_cast<uint8_t>(level));
-      }
-    }
-  }
-  return bench::MadeJpeg(rgb, 24, 16, bench::JpegKind::k444, 100);
-}
-
-TEST_CASE("pictures in the folders elliptical and spiral, by nearest neighbour") {
-  lineage::MemoryStorage disk;
-  for (const char* dir : {"/in", "/in/elliptical", "/in/spiral"}) {
-    REQUIRE_THAT(disk.MakeDir(dir), IsOk());
-  }
-  tests::MustPut(disk, "/in/elliptical/1.jpg", Blocks());
-  tests::MustPut(disk, "/in/spiral/2.jpg", Blocks());
-  tests::MustPut(disk, "/in/spiral/3.jpg", Blocks().substr(0, 300));
-  const auto data = FolderGalaxies::Open(disk, "/in", 8);
-  REQUIRE_THAT(data.status(), IsOk());
-  CHECK((*data)->Size() == 3);
-  CHECK((*data)->Digest() != (*FolderGalaxies::Open(disk, "/in", 16))->Digest());
-  Image x(3 * 64);
-  float y = -1;
-  REQUIRE_THAT((*data)->Read(1, {}, x.data(), &y), IsOk());
-  CHECK(y == 1);
-  for (size_t i = 0; i < 64; ++i) {
-    const size_t r = i / 8, c = i % 8;  // of the picture's rows 2 r and columns 3 c
-    const float wanted[] = {3 * c < 8 ? 200.f : 40.f, 2 * r < 8 ? 180.f : 20.f, 100.f};
-    for (size_t k = 0; k < 3; ++k) CHECK(std::abs(255 * x[64 * k + i] - wanted[k]) < 4);
-  }
-  CHECK_THAT((*data)->Read(2, {}, x.data(), &y), HasCode(Code::kCorruption, "/in/spiral/3.jpg"));
-
-  AidesSettings settings;
-  settings.train = "/in";
-  settings.labels = "a.tsv#0123456789abcdef";
-  CHECK_THAT(Check(settings), HasCode(Code::kInvalidArgument, "give one of the two"));
-  REQUIRE_THAT(disk.MakeDir("/in/merger"), IsOk());
-  tests::MustPut(disk, "/in/merger/4.jpg", Blocks());
-  CHECK_THAT(FolderGalaxies::Open(disk, "/in", 8).status(),
-             HasCode(Code::kInvalidArgument, "elliptical and spiral"));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 
 #include <catch2/catch.hpp>
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
 
 namespace stemma::models {
 namespace {
@@ -25,23 +26,9 @@ namespace {
 using lineage::PosixStorage;
 using tests::HasCode;
 using tests::IsOk;
+using tests::TempFolder;
 
 constexpr long kWide = 30, kHigh = 20;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "fits-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // How an image is stored, as other programs may do it.
 struct Stored {
@@ -115,7 +102,7 @@ TEST_CASE("fits: every way to store an image gives the same square, from many th
   cases[4] = {"in tiles, the second HDU", {SHORT_IMG, 0, RICE_1}};
   cases[5] = {"in tiles behind others", {LONG_IMG, 2, RICE_1}};
   cases[6] = {"scaled integers", {SHORT_IMG, 0, 0, true}};
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "a[1](2).fits.fz";  // a name, not the library's language
   for (const Case& one : cases) {
     INFO(one.what);
@@ -146,7 +133,7 @@ TEST_CASE("fits: every way to store an image gives the same square, from many th
 }
 
 TEST_CASE("fits: what has no value gets the local background, inside and beyond the edge") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "t.fits";
   for (const int bits : {FLOAT_IMG, SHORT_IMG}) {
     for (const int compression : {0, RICE_1}) {
@@ -184,7 +171,7 @@ TEST_CASE("fits: what has no value gets the local background, inside and beyond 
 }
 
 TEST_CASE("fits: what cannot be cut is refused with the file and the reason") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "t.fits";
   FitsCutout cutout;
   const auto cut = [&](const FitsSquare& square) {
@@ -252,7 +239,7 @@ void PutBands(const std::string& start, const std::string& end, long shift = 0) 
 }
 
 TEST_CASE("aides survey images: folders and tables give what the published preparation makes") {
-  const Folder folder;
+  const TempFolder folder;
   for (const char* name : {"spiral", "elliptical", "unlabelled"}) {
     std::filesystem::create_directory(folder / name);
     PutBands(folder / (name + std::string("/ngc1.")), ".fits");
@@ -301,7 +288,7 @@ TEST_CASE("aides survey images: folders and tables give what the published prepa
 }
 
 TEST_CASE("aides survey images: a band in which nothing was seen is no galaxy") {
-  const Folder folder;
+  const TempFolder folder;
   PutBands(folder / "m", ".fits");
   Stored empty = Band(kBandI);
   empty.value = [](long, long) { return 0.; };
@@ -318,7 +305,7 @@ TEST_CASE("aides survey images: a band in which nothing was seen is no galaxy") 
 }
 
 TEST_CASE("aides survey images: a catalogue that is wrong is refused with its line") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "list.tsv";
   PutBands(folder / "m", ".fits");
   const std::string head = "file\tx\ty\thalf\tlabel\n", good = "m{band}.fits\t-\t-\t-\tspiral\n";

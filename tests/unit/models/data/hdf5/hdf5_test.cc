@@ -5,22 +5,19 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <functional>
-#include <limits>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "lineage/storage.h"
-#include "models/aigw/dataset.h"
-#include "models/aigw/waveform_file.h"
 #include "models/data/hdf5/hdf5_file.h"
 #include "models/data/hdf5/hdf5_writer.h"
 
 #include <catch2/catch.hpp>
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_folder.h"
 
 namespace stemma::models {
 namespace {
@@ -28,20 +25,7 @@ namespace {
 using lineage::PosixStorage;
 using tests::HasCode;
 using tests::IsOk;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "hdf5-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const char* name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using tests::TempFolder;
 
 // How a table is stored, as other programs may do it.
 struct Stored {
@@ -116,7 +100,7 @@ TEST_CASE("hdf5: every way to store a table gives the same numbers, read from ma
       {"a chunk that was never written", {H5T_IEEE_F32LE, {2, 3}, false, 0, 3}, false},
       {"nothing was ever written", {H5T_IEEE_F32LE, {0, 0}, false, 0, 5}, false},
   };
-  const Folder folder;
+  const TempFolder folder;
   for (const Case& one : cases) {
     INFO(one.what);
     PutFile(folder / "t.h5", one.how);
@@ -147,24 +131,85 @@ TEST_CASE("hdf5: every way to store a table gives the same numbers, read from ma
   }
 }
 
+// The numbers 0, 1, 2, ... of a table (4, 5, 6, 3).
+void PutPictures(const std::string& path, hid_t type, const std::vector<hsize_t>& chunk,
+                 bool deflate) {
+  const hsize_t shape[] = {4, 5, 6, 3};
+  std::vector<double> values(4 * 5 * 6 * 3);
+  std::iota(values.begin(), values.end(), 0.);
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(4, shape, nullptr), made = H5Pcreate(H5P_DATASET_CREATE);
+  if (!chunk.empty()) H5Pset_chunk(made, 4, chunk.data());
+  if (deflate) H5Pset_deflate(made, 4);
+  const hid_t data = H5Dcreate2(file, "data", type, space, H5P_DEFAULT, made, H5P_DEFAULT);
+  REQUIRE(H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+  H5Dclose(data);
+  H5Pclose(made);
+  H5Sclose(space);
+  H5Fclose(file);
+}
+
+TEST_CASE("hdf5: a row of more dimensions is all of its numbers, of whatever type") {
+  struct Case {
+    const char* what;
+    hid_t type;
+    std::vector<hsize_t> chunk;
+    bool deflate, direct;
+  };
+  const std::vector<Case> cases = {
+      {"floats", H5T_IEEE_F32LE, {}, false, true},
+      {"big endian integers of 16 bits", H5T_STD_I16BE, {}, false, true},
+      {"integers of 64 bits", H5T_STD_I64LE, {}, false, true},
+      {"a chunk for each picture", H5T_STD_U16LE, {1, 5, 6, 3}, false, true},
+      {"chunks of some lines", H5T_STD_U32BE, {3, 2, 6, 3}, false, true},
+      {"chunks of parts of lines", H5T_STD_I32LE, {2, 5, 4, 3}, false, false},
+      {"compressed", H5T_STD_U16LE, {1, 5, 6, 3}, true, false},
+  };
+  const TempFolder folder;
+  for (const Case& one : cases) {
+    INFO(one.what);
+    PutPictures(folder / "t.h5", one.type, one.chunk, one.deflate);
+    const auto table = TableOf(folder / "t.h5");
+    REQUIRE_THAT(table.status(), IsOk());
+    CHECK((*table)->direct() == one.direct);
+    CHECK((*table)->shape() == std::vector<int64_t>{4, 5, 6, 3});
+    REQUIRE((*table)->columns() == 90);
+    CHECK_FALSE((*table)->of_bytes());
+    CHECK((*table)->of_integers() == (one.type != H5T_IEEE_F32LE));
+    for (int64_t row = 0; row < 4; ++row) {
+      std::vector<float> narrow(90), expected(90);
+      std::vector<double> wide(90);
+      REQUIRE_THAT((*table)->Read(row, narrow.data()), IsOk());
+      REQUIRE_THAT((*table)->Read(row, wide.data()), IsOk());
+      std::iota(expected.begin(), expected.end(), static_cast<float>(90 * row));
+      CHECK(narrow == expected);
+      CHECK(std::vector<float>(wide.begin(), wide.end()) == expected);
+    }
+  }
+  Stored bytes{H5T_STD_U8LE, {}, false, 0, 0, {2}};  // 0 and 100.25: the library cuts
+  PutFile(folder / "t.h5", bytes);
+  const auto table = TableOf(folder / "t.h5");
+  REQUIRE_THAT(table.status(), IsOk());
+  CHECK(((*table)->of_bytes() && (*table)->of_integers()));
+  float value = 0;
+  REQUIRE_THAT((*table)->Read(1, &value), IsOk());
+  CHECK(value == 100);
+}
+
 TEST_CASE("hdf5: what is no such table is refused by name, with what was expected") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "t.h5";
   const auto refused = [&](const Stored& how) {
     PutFile(path, how);
     return TableOf(path).status();
   };
   Stored how;
-  how.type = H5T_STD_I32LE;
-  CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "'data' holds integers of 32 bits"));
   how.type = H5T_VAX_F32;
   CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "not IEEE's 32 or 64"));
   how.type = H5T_C_S1;
   how.rows_left_out = 5;
   CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "no numbers"));
   how = {};
-  how.shape = {2, 3, 4};
-  CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "shape (2, 3, 4)"));
   how.shape = {0, 4};
   CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "is empty"));
   how.shape = {4};
@@ -187,7 +232,7 @@ TEST_CASE("hdf5: what is no such table is refused by name, with what was expecte
 }
 
 TEST_CASE("hdf5: a file that is cut short, is something else, or is locked says so") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "t.h5";
   REQUIRE_THAT(lineage::WriteSynced(PosixStorage(), folder / "x.h5", "no such thing"), IsOk());
   CHECK_THAT(TableOf(folder / "x.h5").status(), HasCode(Code::kIncompatible, "is no HDF5 file"));
@@ -219,7 +264,7 @@ TEST_CASE("hdf5: a file that is cut short, is something else, or is locked says 
 }
 
 TEST_CASE("hdf5: a file has its name only when it is whole, and nothing is overwritten") {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = folder / "t.h5";
   {
     auto writer = Hdf5Writer::Create(PosixStorage(), path);
@@ -256,123 +301,6 @@ TEST_CASE("hdf5: a file has its name only when it is whole, and nothing is overw
   CHECK((row[0] == .1F && row[1] == 5 && std::isinf(row[2])));
   CHECK(**(*b)->Attribute("dt") == .1);
   CHECK_FALSE((*b)->Attribute("q")->has_value());
-}
-
-AigwSettings Small() {
-  AigwSettings settings;
-  settings.t_from = -870;
-  settings.dt = 2;
-  settings.last = 500;
-  settings.train_size = settings.validation_size = 30;
-  return settings;
-}
-
-TEST_CASE("aigw file: what is read is to the bit what would have been computed") {
-  const Folder folder;
-  AigwSettings settings = Small();
-  settings.file = folder / "w.h5";
-  int64_t told = 0;
-  REQUIRE_THAT(WriteWaveformFile(PosixStorage(), settings, AigwSplit::kTrain, 30, settings.file,
-                                 [&](int64_t done, int64_t) { told = done; }),
-               IsOk());
-  CHECK(told == 30);
-  settings.train_size = 1000;  // a file's size is its own
-  for (const char* target : {"q", "inverse"}) {
-    settings.target_q = target;
-    const auto computed = AigwDataset::Make(settings, AigwSplit::kTrain);
-    const auto data = AigwTrainData(settings);
-    REQUIRE_THAT(data.status(), IsOk());
-    REQUIRE((*data)->Size() == 30);
-    CHECK((*data)->Shape().x == (*computed)->Shape().x);
-    CHECK((*data)->Digest() != (*computed)->Digest());
-    for (int64_t id = 0; id < 30; ++id) {
-      std::vector<float> x(505), wanted(505);
-      REQUIRE_THAT((*data)->Read(id, {}, x.data(), &x[500]), IsOk());
-      REQUIRE_THAT((*computed)->Read(id, {}, wanted.data(), &wanted[500]), IsOk());
-      REQUIRE(std::memcmp(x.data(), wanted.data(), 505 * sizeof(float)) == 0);
-    }
-  }
-  CHECK_THAT(WriteWaveformFile(PosixStorage(), Small(), AigwSplit::kTest, 31, folder / "x.h5", {}),
-             HasCode(Code::kInvalidArgument, "1 to 30"));
-}
-
-// Waveforms of three samples and labels, as another program may write them.
-struct Foreign {
-  std::vector<double> waves = {1, 2, 3, 4, 5, 6}, labels = {2, .5, -.3, 1, 0, .8};
-  int64_t columns = 3, label_columns = 3;
-  const char *waves_name = "a", *labels_name = "b";
-  double dt = 0;  // 0: no attribute
-};
-
-Status OpenForeign(const std::string& path, const Foreign& foreign,
-                   const std::function<void(AigwSettings*)>& change = {}) {
-  std::filesystem::remove(path);
-  auto writer = Hdf5Writer::Create(PosixStorage(), path);
-  STEMMA_RETURN_IF_ERROR(writer.status());
-  for (const bool waves : {true, false}) {
-    const char* name = waves ? foreign.waves_name : foreign.labels_name;
-    const std::vector<double>& values = waves ? foreign.waves : foreign.labels;
-    const int64_t columns = waves ? foreign.columns : foreign.label_columns;
-    const auto rows = static_cast<int64_t>(values.size()) / columns;
-    STEMMA_RETURN_IF_ERROR((*writer)->Add(name, rows, columns, Hdf5Type::kFloat64));
-    STEMMA_RETURN_IF_ERROR((*writer)->Append(name, values.data(), rows));
-  }
-  if (foreign.dt != 0) {
-    STEMMA_RETURN_IF_ERROR((*writer)->Attribute(foreign.waves_name, "dt", foreign.dt));
-  }
-  STEMMA_RETURN_IF_ERROR((*writer)->Close());
-  AigwSettings settings;
-  settings.t_from = 0;
-  settings.t_to = 3;
-  settings.dt = settings.last = 1;
-  settings.file = path;
-  if (change) change(&settings);
-  STEMMA_ASSIGN_OR_RETURN(const auto data, WaveformFile::Open(PosixStorage(), settings));
-  std::vector<float> x(3), y(5);
-  STEMMA_RETURN_IF_ERROR(data->Read(0, {}, x.data(), y.data()));
-  CHECK(x == std::vector<float>{1, 2, 3});
-  CHECK(y[0] == 2);
-  return {};
-}
-
-TEST_CASE("aigw file: a file of others fits or is refused with table, row and what is wrong") {
-  const Folder folder;
-  const std::string path = folder / "w.h5";
-  CHECK_THAT(OpenForeign(path, {}), IsOk());
-  Foreign named;
-  named.waves_name = "y";
-  named.labels_name = "x";
-  CHECK_THAT(OpenForeign(path, named), HasCode(Code::kIncompatible, "'y', row 0, has q = 1"));
-  CHECK_THAT(OpenForeign(path, named,
-                         [](AigwSettings* s) {
-                           s->file_waveforms = "y";
-                           s->file_labels = "x";
-                         }),
-             IsOk());
-  CHECK_THAT(OpenForeign(path, {}, [](AigwSettings* s) { s->file_labels = "bb"; }),
-             HasCode(Code::kNotFound, "no table 'bb'; there are a, b"));
-  CHECK_THAT(OpenForeign(path, {}, [](AigwSettings* s) { s->t_to = 4; }),
-             HasCode(Code::kIncompatible, "waveforms of 3 samples"));
-  const auto refused = [&](const std::function<void(Foreign*)>& change) {
-    Foreign foreign;
-    change(&foreign);
-    return OpenForeign(path, foreign);
-  };
-  const Code unfit = Code::kIncompatible;
-  CHECK_THAT(refused([](Foreign* f) { f->dt = .5; }), HasCode(unfit, "dt = 0.5"));
-  CHECK_THAT(refused([](Foreign* f) { f->dt = 1; }), IsOk());
-  CHECK_THAT(refused([](Foreign* f) { f->label_columns = 2; }), HasCode(unfit, "shape (3, 2)"));
-  CHECK_THAT(refused([](Foreign* f) { f->labels.resize(3); }), HasCode(unfit, "shape (1, 3)"));
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  for (const auto& [at, value] :
-       {std::pair<size_t, double>{3, .5}, {3, nan}, {4, -1.1}, {5, nan}}) {
-    CHECK_THAT(refused([&, i = at, v = value](Foreign* f) { f->labels[i] = v; }),
-               HasCode(unfit, "'b', row 1"));
-  }
-  for (const double bad : {nan, 1e300}) {
-    CHECK_THAT(refused([&](Foreign* f) { f->waves[4] = bad; }),
-               HasCode(Code::kCorruption, "row 1, has a value that is not finite"));
-  }
 }
 
 }  // namespace
