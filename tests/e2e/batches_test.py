@@ -32,6 +32,7 @@ def test_two_batches_are_trained_once_and_compared(box):
     batches(box, "--samples=60").expect(2, "no multiple of a batch of 8")
     batches(box, "--ranks=3").expect(2, "does not divide among 3 ranks")
     batches(box, "--optimizers=lamp").expect(2, "did you mean 'lamb'")
+    batches(box, "--metric=val_loss").expect(2, "--set=validate.every=1ep")
     batches(box, "--batches=8,x").expect(2, "'x' is no whole number")
     batches(box, "--batches=8,64", "--samples=64").expect(2, "warms up for 3 steps", "--samples")
 

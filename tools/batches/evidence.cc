@@ -15,7 +15,8 @@
 namespace stemma::batches {
 namespace {
 
-constexpr double kLookS = 0.5;  // between looks for a wish to stop
+constexpr double kLookS = 0.5;     // between looks for a wish to stop
+constexpr int kFailuresAlike = 2;  // one after the other: the next would be a third
 
 Status Refuse(const std::string& what) { return {Code::kInvalidArgument, what}; }
 
@@ -41,6 +42,7 @@ class Gatherer {
   Result<std::optional<Row>> RowOf(const Trial& trial, const sweep::Ended& ended);
   Status ChooseRates();
   bool Done(const Trial& trial) const;
+  bool GivesUp() const { return alike_ == kFailuresAlike; }
   void Fail(const Trial& trial, const std::string& why);
 
   const Job& job_;
@@ -48,6 +50,8 @@ class Gatherer {
   const Hooks& hooks_;
   Ending end_;
   double spent_s_ = 0;  // of the runs of this call, start to end
+  std::string last_why_;
+  int alike_ = 0;  // failures one after the other for the same reason
 };
 
 bool Gatherer::Done(const Trial& trial) const {
@@ -58,7 +62,11 @@ bool Gatherer::Done(const Trial& trial) const {
 
 void Gatherer::Fail(const Trial& trial, const std::string& why) {
   end_.failures.push_back(RunOf(job_.shape, trial) + ": " + why);
-  hooks_.tell(end_.failures.back());
+  alike_ = why == last_why_ ? alike_ + 1 : 1;
+  last_why_ = why;
+  hooks_.tell(GivesUp() ? RunOf(job_.shape, trial) +
+                              ": for the same reason. The others are left for the next call"
+                        : end_.failures.back());
 }
 
 Status Gatherer::CheckInput() {
@@ -155,6 +163,7 @@ Status Gatherer::RunOne(const Trial& trial) {
   spent_s_ += ended.seconds;
   STEMMA_ASSIGN_OR_RETURN(const std::optional<Row> row, RowOf(trial, ended));
   if (!row) return {};
+  alike_ = 0;
   STEMMA_RETURN_IF_ERROR(hooks_.keep(*row));  // again if this is killed before the table has it
   end_.rows.push_back(*row);
   ++end_.ran;
@@ -164,7 +173,7 @@ Status Gatherer::RunOne(const Trial& trial) {
 }
 
 Status Gatherer::RunAll(const std::vector<Trial>& trials, const std::string& what) {
-  for (size_t i = 0; i < trials.size() && !end_.stopped; ++i) {
+  for (size_t i = 0; i < trials.size() && !end_.stopped && !GivesUp(); ++i) {
     if (Done(trials[i])) {
       ++end_.found;
       continue;

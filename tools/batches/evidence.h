@@ -13,7 +13,8 @@
 // What is compared, `metric`: "loss" is the mean of the training loss over the last tenth of the
 // steps, so of as many samples at every batch. Any other name is a metric of the run's last state,
 // such as val_loss. A run that leaves with a loss that is not finite is a row, not a failure; one
-// that crashed or was refused is a failure, and is tried again by the next call.
+// that crashed or was refused is a failure, and is tried again by the next call; after two in a row
+// for the same reason, the launcher's say, the call ends.
 //
 // Thread: the caller's. One process per folder. Failure: kIo; kInvalidArgument for a folder of
 // another input and for an optimizer of which every rate diverged, with the way out.

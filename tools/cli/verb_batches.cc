@@ -33,6 +33,11 @@ constexpr char kNotes[] =
     "with the batch; a single rate is taken as it is. All warm up by the rule, for 0.3125 B / 512\n"
     "epochs; the schedule and all else are the recipe's. Every run sees as many samples.\n"
     "\n"
+    "loss is the training loss, over the last tenth of the samples. What an evaluation measures\n"
+    "(val_loss) has batch norm's running statistics in it, which are far behind after the few "
+    "steps\n"
+    "of a large batch: it then tells of these and not of the optimizer.\n"
+    "\n"
     "Runs go into one store and into the scope NAME, with notes batches.optimizer, batches.batch,\n"
     "batches.seed and batches.value on their last states. Killed or stopped, the same command "
     "goes\n"
@@ -220,6 +225,14 @@ int DryRun(const batches::Shape& shape) {
   return kExitDone;
 }
 
+// Before the first run and not after it.
+Status CheckMetric(const std::string& metric, const models::RunSettings& settings) {
+  if (metric.rfind("val_", 0) != 0 || !settings.validate.every.empty()) return {};
+  return Refuse("--metric=" + metric +
+                " is measured by an evaluation, and the recipe has none: give "
+                "--set=validate.every=1ep, or --metric=loss");
+}
+
 // The last state of a run.
 Result<lineage::StateId> LastOf(const lineage::Graph& graph, const std::string& run) {
   return lineage::Resolve(graph, run + "@");
@@ -241,8 +254,7 @@ batches::Hooks HooksOf(const BatchesFlags& f, lineage::Store& store) {
     for (const auto& [known, value] : metrics) names += (names.empty() ? "" : ", ") + known;
     return Status(Code::kNotFound,
                   "its last state has no metric '" + name + "', but " + names +
-                      ": give --metric=loss, or settings under which it is measured, as "
-                      "--set=validate.every=1ep for val_loss");
+                      ": give --metric=loss, or settings under which it is measured");
   };
   hooks.keep = [&store](const batches::Row& row) -> Status {
     if (row.diverged) return {};  // it may have no state
@@ -271,6 +283,7 @@ Result<int> RunBatches(const Arguments& arguments) {
   STEMMA_RETURN_IF_ERROR(sweep::CheckLaunchLine(f.launch));
   STEMMA_ASSIGN_OR_RETURN(const Read read, ReadWith(f, {}));
   STEMMA_ASSIGN_OR_RETURN(const batches::Shape shape, ReadShape(f, read.settings));
+  STEMMA_RETURN_IF_ERROR(CheckMetric(f.metric, read.settings));
   if (f.dry_run) return DryRun(shape);
   if (FindEngine().empty()) {
     return Status(Code::kNotFound, "stemma-engine, which trains, is neither in " + ProgramFolder() +

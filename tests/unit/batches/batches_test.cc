@@ -198,7 +198,7 @@ class Player final : public sweep::Executor {
   }
   Result<std::vector<sweep::Ended>> Wait(double) override {
     sweep::Ended ended{job_.run, sweep::How::kStopped, "", 1};
-    if (job_.run == crashes) {
+    if (!crashes.empty() && Has(job_.run, crashes)) {
       ended.how = sweep::How::kCrashed;
       ended.why = "no room";
       return std::vector<sweep::Ended>{ended};
@@ -292,6 +292,25 @@ TEST_CASE("the best rate is taken, what is done is not trained again, and the re
   other.input = {{"recipe", "s"}};
   CHECK_THAT(Gather(other, player, QuietHooks(&kept)).status(),
              HasCode(Code::kInvalidArgument, "recipe differs, 'r' there and 's' here"));
+}
+
+TEST_CASE("two failures in a row for the same reason end the call, and the next one goes on") {
+  const Job job{SmallShape(), "loss", Folder("batches_alike"), {}};
+  Player player(job.folder);
+  player.loss_of = [](const std::string&) { return 1.0; };
+  player.crashes = "batches-";
+  std::vector<std::string> kept, told;
+  Hooks hooks = QuietHooks(&kept);
+  hooks.tell = [&](const std::string& line) { told.push_back(line); };
+  const auto failed = Gather(job, player, hooks);
+  REQUIRE_THAT(failed.status(), IsOk());
+  CHECK(player.started.size() == 2);
+  CHECK(failed->failures.size() == 2);
+  CHECK(Has(told.back(), "for the same reason"));
+  player.crashes.clear();
+  const auto all = Gather(job, player, hooks);
+  REQUIRE_THAT(all.status(), IsOk());
+  CHECK((all->ran == 27 && all->failures.empty()));
 }
 
 TEST_CASE("a stopped run ends the call without a row, and another metric is asked for") {
