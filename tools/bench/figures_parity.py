@@ -4,8 +4,13 @@ The engine writes keyed weights, an input and what it makes of them (stemma-engi
 builds the same network, loads the weights strictly and computes the same. The value is the largest
 difference of all, as a share of the largest number of its tensor or block
 (tools/pytorch/parity.py).
+
+AI-GW's 16 blocks amplify: a rounding grows by half in each, so that PyTorch's own f32 gradients are
+5 % from its f64 ones at sampled weights. What can be asked of f32 there is that ours are no further
+off: net_parity_rounding. That the formulas are the same is f64's to show.
 """
 
+import functools
 import pathlib
 import re
 import tempfile
@@ -18,7 +23,8 @@ from figure_base import ROOT, Figure, built, run
 SIDES = {"resnet50": 96, "aides": 96, "aigw": 11000}
 
 
-def _worst(model, kind):
+@functools.lru_cache(maxsize=None)
+def _said(model, kind):
     peer_install.require("torch")
     with tempfile.TemporaryDirectory(prefix="stemma.") as folder:
         sample = pathlib.Path(folder) / "sample.pt"
@@ -28,17 +34,21 @@ def _worst(model, kind):
                    env=peer_install.environment())
     for line in said.splitlines():
         print("  %s %s: %s" % (model, kind, line), flush=True)
-    return float(re.search(r"^worst (\S+)$", said, re.M).group(1))
+    return said
 
 
-def _all(kind):
+def _all(kind, line="worst"):
     """The worst network decides, so it is the only value."""
-    return [max(_worst(model, kind) for model in SIDES)], None
+    return [max(float(re.search(r"^%s (\S+)$" % line, _said(model, kind), re.M).group(1))
+                for model in SIDES)], None
 
 
 FIGURES = [
     Figure("net_parity", "share", 1e-5, True,
            "ResNet-50, AI-DES and AI-GW against PyTorch, f32: largest relative difference of "
            "outputs, gradients and statistics", lambda: _all("f32")),
+    Figure("net_parity_rounding", "times", 2, True,
+           "the same samples: distance from the f64 result, by that of PyTorch's f32",
+           lambda: _all("f32", "rounding")),
     Figure("net_parity_f64", "share", 1e-10, True, "the same in f64", lambda: _all("f64")),
 ]
