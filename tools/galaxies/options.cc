@@ -81,9 +81,10 @@ cli::Flags FlagsOf(EvalRequest* request) {
   flags.Word("STATE", &request->state, "which one");
   flags.Text("pictures", &request->pictures, "PATH",
              "your own galaxies, in place of simulated ones");
-  flags.Choice("survey", &request->survey, {"both", "sdss", "des"}, "the telescope");
-  flags.Choice("split", &request->split, {"test", "validation"}, "which galaxies");
-  flags.Integer("count", &request->count, "N", "how many of them");
+  flags.Choice("survey", &request->survey, {"both", "sdss", "des"},
+               "of simulated ones: the telescope");
+  flags.Choice("split", &request->split, {"test", "validation"}, "of simulated ones: which");
+  flags.Integer("count", &request->count, "N", "of simulated ones: how many");
   flags.Integer("side", &request->side, "N", "pixels of an image's side; 0: the training's");
   flags.Switch("plain", &request->plain, "without the augmented images");
   flags.Text("out", &request->out, "DIR", "where to write tables, features and plots");
@@ -98,8 +99,8 @@ cli::Flags FlagsOf(LabelRequest* request) {
   flags.Word("STATE", &request->state, "whose labels");
   flags.Text("pictures", &request->pictures, "PATH",
              "your own galaxies, in place of simulated ones");
-  flags.Choice("survey", &request->survey, {"sdss", "des"}, "the telescope");
-  flags.Integer("count", &request->count, "N", "galaxies of the unlabelled split to look at");
+  flags.Choice("survey", &request->survey, {"sdss", "des"}, "of simulated ones: the telescope");
+  flags.Integer("count", &request->count, "N", "of simulated ones: how many to look at");
   flags.Integer("per-class", &request->per_class, "N", "the most confident so many of each class");
   flags.Integer("side", &request->side, "N", "pixels of an image's side; 0: the training's");
   flags.Text("out", &request->out, "FILE", "where to write the labels");

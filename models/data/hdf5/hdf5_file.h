@@ -1,6 +1,6 @@
 // Tables in HDF5 files, read by row: (N, columns) numbers under a name, or (N, height, width, 3)
-// and the like, where a row is all that has one first index. Free of LibTorch; no header of HDF5's
-// is seen from here.
+// and the like, where a row is all that has one first index, 2^28 numbers at most. Free of
+// LibTorch; no header of HDF5's is seen from here.
 //
 //   STEMMA_ASSIGN_OR_RETURN(const auto file, Hdf5File::Open(disk, "waves.h5"));
 //   file->names();                                    // {"data", "labels"}
@@ -40,10 +40,10 @@ class Hdf5Table {
   virtual const std::string& name() const = 0;
   virtual const std::vector<int64_t>& shape() const = 0;
   int64_t rows() const { return shape()[0]; }
-  virtual int64_t columns() const = 0;  // numbers of a row: 1 where the table has one dimension
+  virtual int64_t columns() const = 0;   // numbers of a row: 1 where the table has one dimension
   virtual bool of_bytes() const = 0;     // unsigned integers of 8 bits
   virtual bool of_integers() const = 0;  // these or wider ones
-  virtual bool direct() const = 0;      // read without the library
+  virtual bool direct() const = 0;       // read without the library
   // One row. A float64 that no float32 can hold becomes infinite. REQUIRES: 0 <= row < rows()
   virtual Status Read(int64_t row, float* out) const = 0;
   virtual Status Read(int64_t row, double* out) const = 0;

@@ -9,6 +9,7 @@ constexpr int64_t kChunksMax = int64_t{1} << 24;   // more addresses than that a
 constexpr size_t kChunkCache = size_t{64} << 20;   // bytes of decompressed chunks, per table
 constexpr int64_t kComparedMax = 1024;             // numbers of a row that are read both ways
 constexpr hsize_t kNumbersMax = hsize_t{1} << 60;  // of a table
+constexpr int64_t kPictureMax = int64_t{1} << 28;  // numbers of a row that is read in one piece
 
 std::string ShapeText(const std::vector<hsize_t>& shape) {
   std::string text;
@@ -63,6 +64,10 @@ Status StoredTable::LookAtShape(const Library& library) {
   }
   shape_.assign(shape.begin(), shape.end());
   columns_ = static_cast<int64_t>(numbers / shape[0]);
+  if (dimensions_ > 2 && columns_ > kPictureMax) {
+    return {Code::kIncompatible, Where() + " has the shape " + ShapeText(shape) +
+                                     ": more than 2^28 numbers of one first index"};
+  }
   return {};
 }
 

@@ -210,6 +210,8 @@ TEST_CASE("hdf5: what is no such table is refused by name, with what was expecte
   how.rows_left_out = 5;
   CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "no numbers"));
   how = {};
+  how.shape = {1, 1 << 15, (1 << 13) + 1};
+  CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "more than 2^28 numbers"));
   how.shape = {0, 4};
   CHECK_THAT(refused(how), HasCode(Code::kIncompatible, "is empty"));
   how.shape = {4};
