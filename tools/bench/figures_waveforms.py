@@ -1,4 +1,5 @@
-"""IMRPhenomT against phenomxpy (MIT), the reference implementation in Python, on random points.
+"""The waveforms against their references: the golden data's numbers and Python, and phenomxpy
+(MIT), the reference implementation of IMRPhenomT, on random points.
 
 The package is installed into a cache of its own, $STEMMA_PEERS/phenomxpy, else
 ~/.cache/stemma/peers/phenomxpy, when the figure is measured first. STEMMA_WAVEFORM_POINTS is how
@@ -16,6 +17,7 @@ import tempfile
 import peer_install
 from figure_base import ROOT, Figure, run, stemma
 
+GOLDEN = ROOT / "tests/golden/data/gw"
 POINTS = int(os.environ.get("STEMMA_WAVEFORM_POINTS", "1000"))
 PACKAGE = "phenomxpy==2.0.3"
 # What its waveforms import; what it names beyond these is for other interfaces.
@@ -37,20 +39,71 @@ def phenomxpy():
     return python
 
 
+def columns_of(binary, family, at, folder):
+    """What `stemma waveform` says of a binary at these times or frequencies."""
+    (folder / "at").write_text("\n".join("%.17g" % x for x in at) + "\n")
+    said = run([stemma(), "waveform", "--family=" + family, "--times=%s" % (folder / "at"),
+                *("--%s=%.17g" % (name, binary[name]) for name in ("q", "s1", "s2"))])
+    rows = [[float(word) for word in line.split(",")]
+            for line in said.splitlines() if re.match(r"[-0-9]", line)]
+    return list(zip(*rows))
+
+
+def drawn(draw):
+    """A binary of the data set's domain."""
+    return {"q": draw.uniform(1, 8), "s1": draw.uniform(-0.8, 0.8), "s2": draw.uniform(-0.8, 0.8)}
+
+
 def ours(draw, folder):
-    """A binary of the data set's domain and what `stemma waveform` says of it at random times."""
-    q, s1, s2 = draw.uniform(1, 8), draw.uniform(-0.8, 0.8), draw.uniform(-0.8, 0.8)
+    binary = drawn(draw)
     # Half of the times are where the regions meet, the peak and the ringdown.
     times = sorted([draw.uniform(-10000, 130) for _ in range(12)] +
                    [draw.uniform(-300, 130) for _ in range(12)])
-    (folder / "times").write_text("\n".join("%.17g" % t for t in times) + "\n")
-    said = run([stemma(), "waveform", "--q=%.17g" % q, "--s1=%.17g" % s1, "--s2=%.17g" % s2,
-                "--times=%s" % (folder / "times")])
-    rows = [[float(word) for word in line.split(",")]
-            for line in said.splitlines() if re.match(r"[-0-9]", line)]
-    columns = list(zip(*rows))
-    return {"q": q, "s1": s1, "s2": s2, "times": columns[0], "amplitude": columns[1],
-            "omega": columns[2], "phase": columns[3]}
+    columns = columns_of(binary, "phenomt", times, folder)
+    return dict(binary, times=columns[0], amplitude=columns[1], omega=columns[2],
+                phase=columns[3])
+
+
+def golden(family):
+    data = json.loads((GOLDEN / "gw_golden.json").read_text())
+    points = [dict(p, s1=p["s1z"], s2=p["s2z"]) for p in data[family]]
+    return points, data["times_M"]
+
+
+def phenomt_error():
+    points, times = golden("phenomT22")
+    worst = []
+    with tempfile.TemporaryDirectory(prefix="stemma.") as name:
+        for point in points:
+            columns = columns_of(point, "phenomt", times, pathlib.Path(name))
+            for key, values in (("amp", columns[1]), ("omega", columns[2]),
+                                ("phase_minus_phase0", columns[3])):
+                for wanted, found in zip(point[key], values):
+                    size = max(abs(wanted), 1) if key[0] == "p" else abs(wanted)
+                    worst.append((abs(found - wanted) / size, key, point))
+    error, key, point = max(worst, key=lambda w: w[0])
+    print("  %s of q %g, s1 %g, s2 %g; %d values of %d binaries"
+          % (key, point["q"], point["s1"], point["s2"], len(worst), len(points)), flush=True)
+    return [error], None
+
+
+def phenomd_error():
+    python = phenomxpy()  # for its numpy
+    draw = random.Random(2)
+    frequencies = [0.004 + 0.0005 * i for i in range(233)]
+    with tempfile.TemporaryDirectory(prefix="stemma.") as name:
+        folder = pathlib.Path(name)
+        points = []
+        for binary in golden("phenomD")[0] + [drawn(draw) for _ in range(100)]:
+            columns = columns_of(binary, "phenomd", frequencies, folder)
+            points.append({"q": binary["q"], "s1": binary["s1"], "s2": binary["s2"],
+                           "f": columns[0], "amplitude": columns[1], "phase": columns[2]})
+        (folder / "points.json").write_text(json.dumps(points))
+        said = run([python, ROOT / "tools/bench/peer_phenomd.py", GOLDEN, folder / "points.json"],
+                   env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+    for line in said.splitlines():
+        print("  " + line, flush=True)
+    return [float(re.search(r"^worst (\S+)", said, re.M).group(1))], None
 
 
 def phenomt_random_error():
@@ -69,6 +122,11 @@ def phenomt_random_error():
 
 
 FIGURES = [
+    Figure("phenomt_error", "relative", 1e-10, True,
+           "IMRPhenomT against the golden points: amplitude, frequency, phase", phenomt_error),
+    Figure("phenomd_error", "1-overlap", 1e-6, True,
+           "IMRPhenomD against the golden data's Python, its binaries and 100 random ones",
+           phenomd_error),
     Figure("phenomt_random_error", "relative", 1e-10, True,
            "IMRPhenomT against phenomxpy on 1,000 random binaries: amplitude, frequency, phase",
            phenomt_random_error),
