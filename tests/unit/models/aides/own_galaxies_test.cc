@@ -174,6 +174,20 @@ TEST_CASE("pictures in HDF5, of bytes and of numbers, whichever way their colour
   }
 }
 
+TEST_CASE("numbers between two bytes' levels become the nearer one") {
+  const TempFolder folder;
+  Table images = {"images", H5T_IEEE_F64LE, {1, 2, 4, 3}, Levels(1, false, 255)};
+  images.values[0] = (80 - .4) / 255;
+  images.values[1] = (80 + .4) / 255;
+  PutTables(folder / "g.h5", {images});
+  const auto data = Hdf5Galaxies::Open(PosixStorage(), folder / "g.h5", 8);
+  REQUIRE_THAT(data.status(), IsOk());
+  Image x(3 * 64);
+  float y = 0;
+  REQUIRE_THAT((*data)->Read(0, {}, x.data(), &y), IsOk());
+  CHECK((x[0] == 80.F / 255 && x[64] == 80.F / 255));
+}
+
 TEST_CASE("HDF5 files that hold no such pictures are refused with what was expected") {
   const TempFolder folder;
   const std::string path = folder / "g.h5";
@@ -251,7 +265,11 @@ TEST_CASE("what a network called one's own pictures is trained on behind the lab
   settings.train_size = 5;
   CHECK((*AidesTraining::Make(settings, PosixStorage()))->Size() == 7);
 
-  settings.unlabelled = known;
+  const std::string others = folder / "others.h5";  // as many, and one level differs
+  Table table = {"images", H5T_STD_U8LE, {4, 2, 4, 3}, Levels(4, false, 1)};
+  table.values[50] += 1;
+  PutTables(others, {table});
+  settings.unlabelled = others;
   CHECK_THAT(AidesTraining::Make(settings, PosixStorage()).status(),
              HasCode(Code::kInvalidArgument, "are not the pictures that aides.labels are of"));
   settings.unlabelled = rest;
