@@ -98,7 +98,8 @@ Confusion ConfusionOf(const std::vector<Answer>& answers) {
   Confusion confusion = {};
   for (const Answer& answer : answers) {
     if (answer.truth < 0) continue;
-    ++confusion[static_cast<size_t>(answer.truth)][static_cast<size_t>(ClassOf(answer.spiral))];
+    ++confusion.at(static_cast<size_t>(answer.truth))
+          .at(static_cast<size_t>(ClassOf(answer.spiral)));
   }
   return confusion;
 }
